@@ -1,0 +1,67 @@
+"""The FaceChannel graph as its authors released it (FaceChannelV1, June 2024), in torch.
+
+Barros, Churamani, Sciutti 2020, doi 10.1007/s42979-020-00325-6. Written from a description of the graph; the heads
+and their meaning are `estimator.py`'s business.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+CATEGORIES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+SIDE = 64
+DECAY = 0.5  # the constant of the shunting inhibition
+_BLOCKS = ((64, 64), (128, 128), (128, 128, 128), (256, 256))
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Sequential:
+    # Keras' batch norm: epsilon 1e-3 and a running average that keeps 0.99.
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01), nn.ReLU()
+    )
+
+
+class ShuntingInhibition(nn.Module):
+    """One convolution divided by another: relu(a) / (decay + relu(b)), (batch, channels, h, w) to the same shape."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.excitation = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.inhibition = nn.Conv2d(inputs, outputs, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.relu(self.excitation(features)) / (DECAY + torch.relu(self.inhibition(features)))
+
+
+class FaceChannel(nn.Module):
+    """Grey faces (batch, 1, 64, 64) in [0, 1] to VA (batch, 2) in [-1, 1] and category logits (batch, 8).
+
+    Ten 3x3 convolutions in blocks of 2-2-3-3, each block with a 2x2 maximum pool and dropout; the last convolution
+    is divided by its inhibition; a dense layer of 200; two tanh units for valence and arousal. The second head
+    over `CATEGORIES` is ours and not in the 3,592,090 parameters that Keras counts for the released VA model.
+    """
+
+    def __init__(self, dropout: float = 0.25) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = 1
+        for block in _BLOCKS:
+            for width in block:
+                layers.append(_convolution(channels, width))
+                channels = width
+            if block is _BLOCKS[-1]:
+                layers.append(ShuntingInhibition(channels, channels))
+            layers += [nn.MaxPool2d(2), nn.Dropout(dropout)]
+        self.trunk = nn.Sequential(*layers)
+        self.dense = nn.Linear(256 * (SIDE // 16) ** 2, 200)
+        self.affect = nn.Linear(200, 2)
+        self.category = nn.Linear(200, len(CATEGORIES))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        features = torch.relu(self.dense(self.trunk(faces).flatten(1)))
+        return torch.tanh(self.affect(features)), self.category(features)

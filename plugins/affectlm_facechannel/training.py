@@ -1,0 +1,185 @@
+"""Trains FaceChannel on grey faces with valence, arousal and a distribution over the eight categories.
+
+The loop only: which faces and where the results go is decided by `affectlm train`.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from affectlm_facechannel.augmentation import augment
+from affectlm_facechannel.network import SIDE, FaceChannel
+
+
+@attrs.frozen
+class LabelledFaces:
+    """Faces of one split; row i of each array belongs to face i."""
+
+    pixels: NDArray[np.uint8]  # (n, h, w), grey
+    affect: NDArray[np.float32]  # (n, 2), valence and arousal in [-1, 1]
+    categories: NDArray[np.float32]  # (n, 8), probabilities in the order of network.CATEGORIES
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """How to train; the defaults made the committed weights."""
+
+    epochs: int = 14
+    batch_size: int = 64
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.02
+    warmup: float = 1.0  # epochs
+    averaging: float = 0.999  # share that the running average of the weights keeps at each step
+    dropout: float = 0.25
+    bf16: bool = True
+    seed: int = 0
+
+
+def concordance_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """1 - CCC for each column, shape (2,), moments over the batch."""
+    mean_p, mean_t = predicted.mean(0), target.mean(0)
+    covariance = ((predicted - mean_p) * (target - mean_t)).mean(0)
+    spread = predicted.var(0, correction=0) + target.var(0, correction=0) + (mean_p - mean_t) ** 2
+    return 1 - 2 * covariance / (spread + 1e-6)
+
+
+def loss(affect: Tensor, logits: Tensor, target: Tensor, categories: Tensor) -> Tensor:
+    """Cross-entropy with the vote distribution, plus 1 - CCC and twice the squared error of valence and arousal."""
+    return (
+        functional.cross_entropy(logits, categories)
+        + concordance_loss(affect, target).mean()
+        + 2 * functional.mse_loss(affect, target)
+    )
+
+
+def rate(step: int, steps_per_epoch: int, plan: Plan) -> float:
+    """Share of the learning rate at a step: a linear rise, then half a cosine down to nothing."""
+    rise = plan.warmup * steps_per_epoch
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / (plan.epochs * steps_per_epoch - rise)))
+
+
+def predict(
+    network: torch.nn.Module, pixels: NDArray[np.uint8], batch_size: int = 256
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Valence and arousal (n, 2) and category probabilities (n, 8) of grey faces (n, h, w)."""
+    network.eval()
+    affects, probabilities = [], []
+    with torch.inference_mode():
+        for start in range(0, len(pixels), batch_size):
+            faces = _as_input(torch.from_numpy(pixels[start : start + batch_size]))
+            faces = functional.interpolate(faces, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+            affect, logits = network(faces.contiguous(memory_format=torch.channels_last))
+            affects.append(affect.float().numpy())
+            probabilities.append(logits.float().softmax(1).numpy())
+    return np.concatenate(affects), np.concatenate(probabilities)
+
+
+def train(
+    training: LabelledFaces, validation: LabelledFaces, plan: Plan, folder: Path, *, resume: bool = True
+) -> Iterator[dict[str, float]]:
+    """Trains epoch by epoch and yields the figures of each; `folder` gets `log.csv` and `checkpoint.pt`.
+
+    With `resume` a checkpoint in the folder is continued. The figures: mean loss, seconds, and on the validation faces
+    accuracy against the commonest vote, CCC of valence and of arousal, all by the averaged weights.
+    """
+    torch.manual_seed(plan.seed)
+    network = FaceChannel(plan.dropout).to(memory_format=torch.channels_last)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.averaging), use_buffers=True)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True
+    )
+    steps = len(training) // plan.batch_size
+    first = 0
+    checkpoint = folder / "checkpoint.pt"
+    if resume and checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        network.load_state_dict(state["network"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["epochs"]
+    for epoch in range(first, plan.epochs):
+        begin = time.monotonic()
+        generator = torch.Generator().manual_seed(plan.seed * 10_007 + epoch)
+        torch.manual_seed(plan.seed * 10_007 + epoch)
+        order = torch.randperm(len(training), generator=generator).numpy()
+        network.train()
+        total = 0.0
+        for index in range(steps):
+            rows = order[index * plan.batch_size : (index + 1) * plan.batch_size]
+            for group in optimizer.param_groups:
+                group["lr"] = plan.learning_rate * rate(epoch * steps + index, steps, plan)
+            total += _step(network, optimizer, training, rows, generator, plan)
+            average.update_parameters(network)
+            if index % 100 == 99:
+                print(f"  {epoch} {index}/{steps} {total / (index + 1):.4f} {(index+1)*plan.batch_size/(time.monotonic()-begin):.1f}/s", flush=True)
+        figures = {"epoch": float(epoch + 1), "loss": total / steps, "seconds": time.monotonic() - begin}
+        figures |= judge(average.module, validation)
+        state = {"network": network.state_dict(), "average": average.state_dict()}
+        state |= {"optimizer": optimizer.state_dict(), "epochs": epoch + 1}
+        torch.save(state, checkpoint.with_suffix(".part"))
+        checkpoint.with_suffix(".part").replace(checkpoint)
+        _log(folder / "log.csv", figures)
+        yield figures
+
+
+def judge(network: torch.nn.Module, faces: LabelledFaces) -> dict[str, float]:
+    """Accuracy against the commonest vote (a tie counts for each) and CCC of valence and arousal over all faces."""
+    affect, probabilities = predict(network, faces.pixels)
+    chosen = probabilities.argmax(1)
+    votes = faces.categories
+    right = votes[np.arange(len(votes)), chosen] >= votes.max(1) - 1e-6
+    agreement = 1 - concordance_loss(torch.from_numpy(affect).double(), torch.from_numpy(faces.affect).double())
+    return {
+        "accuracy": float(right.mean()),
+        "ccc_valence": float(agreement[0]),
+        "ccc_arousal": float(agreement[1]),
+    }
+
+
+def _step(
+    network: FaceChannel,
+    optimizer: torch.optim.Optimizer,
+    training: LabelledFaces,
+    rows: NDArray[np.int64],
+    generator: torch.Generator,
+    plan: Plan,
+) -> float:
+    faces = augment(_as_input(torch.from_numpy(training.pixels[rows])), SIDE, generator)
+    target, categories = torch.from_numpy(training.affect[rows]), torch.from_numpy(training.categories[rows])
+    with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
+        affect, logits = network(faces.contiguous(memory_format=torch.channels_last))
+    value = loss(affect.float(), logits.float(), target, categories)
+    optimizer.zero_grad()
+    value.backward()
+    optimizer.step()
+    return float(value.detach())
+
+
+def _as_input(pixels: Tensor) -> Tensor:
+    return pixels.unsqueeze(1).float() / 255
+
+
+def _log(path: Path, figures: dict[str, float]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, figures)
+        if new:
+            writer.writeheader()
+        writer.writerow(figures)

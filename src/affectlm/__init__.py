@@ -1,0 +1,27 @@
+"""affectlm: what do language models understand of a face from its valence and arousal?
+
+`import affectlm` loads nothing heavy; the names below are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from affectlm.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from affectlm.api import Reader, load, run
+    from affectlm.registry import Registry
+
+__version__ = "0.1.0"
+__all__ = ["Reader", "Registry", "__version__", "hookimpl", "load", "run"]
+
+_HOMES = {"Reader": "affectlm.api", "load": "affectlm.api", "run": "affectlm.api", "Registry": "affectlm.registry"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'affectlm' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,250 @@
+"""Finds plugins by their entry points and builds the components they offer.
+
+A plugin that cannot be loaded is kept with its reason and the rest works; nothing depends on the order of loading.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
+
+import attrs
+import pluggy
+
+from affectlm import hooks
+from affectlm.errors import ConfigError, PluginError, UnknownComponentError
+
+if TYPE_CHECKING:
+    from affectlm.hooks import Factory
+    from affectlm.weights import Weights
+
+KINDS = {
+    "dataset": "affectlm_datasets",
+    "detector": "affectlm_detectors",
+    "estimator": "affectlm_estimators",
+    "llm": "affectlm_llms",
+    "prompt": "affectlm_prompts",
+    "metric": "affectlm_metrics",
+}
+
+
+@attrs.frozen
+class Plugin:
+    """One entry point of the group `affectlm`, loaded or not."""
+
+    name: str
+    distribution: str
+    version: str
+    status: str = "ok"  # ok, broken, disabled
+    error: str = ""
+
+
+@attrs.frozen
+class Component:
+    """Something a plugin offers."""
+
+    kind: str
+    name: str
+    plugin: str
+    factory: Factory = attrs.field(repr=False)
+
+    def resolve(self) -> Callable[..., object]:
+        """The callable that builds it, imported now.
+
+        Raises:
+            PluginError: its module cannot be imported, or has no such name.
+        """
+        if not isinstance(self.factory, str):
+            return self.factory
+        module, _, attribute = self.factory.partition(":")
+        try:
+            found = getattr(import_module(module), attribute)
+        except Exception as error:
+            raise PluginError(
+                f"{self.kind} '{self.name}' of plugin '{self.plugin}' cannot be imported from '{self.factory}': "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if not callable(found):
+            raise PluginError(f"{self.kind} '{self.name}' of plugin '{self.plugin}': '{self.factory}' is not callable")
+        return found  # type: ignore[no-any-return]
+
+
+@attrs.define
+class _Offer:
+    """What one plugin's hooks returned."""
+
+    components: list[Component] = attrs.field(factory=list)
+    config: str | None = None
+    weights: list[Weights] = attrs.field(factory=list)
+
+
+class Registry:
+    """The plugins of this environment and the components they offer."""
+
+    def __init__(self, points: Sequence[EntryPoint]) -> None:
+        self.plugins: list[Plugin] = []
+        self.components: list[Component] = []
+        self.config_packages: dict[str, str] = {}  # plugin -> package
+        self.weights: dict[str, Weights] = {}
+        disabled = {name.strip() for name in os.environ.get("AFFECTLM_DISABLED", "").split(",")}
+        for point in sorted(points, key=lambda point: (point.name, point.value)):
+            self._load(point, disabled=point.name in disabled)
+
+    @classmethod
+    def installed(cls) -> Registry:
+        """The registry of what is installed, built once."""
+        return _installed()
+
+    @property
+    def broken(self) -> list[Plugin]:
+        """Plugins that could not be loaded, with the reason in `error`."""
+        return [plugin for plugin in self.plugins if plugin.status == "broken"]
+
+    def names(self, kind: str) -> list[str]:
+        """Names of the components of a kind, sorted."""
+        return sorted({component.name for component in self.components if component.kind == kind})
+
+    def find(self, kind: str, name: str) -> Component:
+        """The component of a kind by `name` or `plugin:name`.
+
+        Raises:
+            UnknownComponentError: nothing has that name, or two plugins offer it.
+        """
+        plugin, _, bare = name.rpartition(":")
+        found = [
+            component
+            for component in self.components
+            if component.kind == kind and component.name == bare and plugin in ("", component.plugin)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ways = " or ".join(f"'{component.plugin}:{component.name}'" for component in found)
+            raise UnknownComponentError(f"{len(found)} plugins offer the {kind} '{name}'; write {ways}")
+        raise UnknownComponentError(f"no {kind} named '{name}'; {self._suggest(kind, bare)}")
+
+    def build(self, kind: str, config: Mapping[str, object]) -> object:
+        """A component from its configuration: `name` and options.
+
+        Raises:
+            UnknownComponentError: no such component.
+            ConfigError: an option is unknown, missing or has a wrong value.
+        """
+        options = {key: value for key, value in config.items() if key != "name"}
+        if "name" not in config:
+            raise ConfigError(f"{kind} needs a 'name'; installed: {', '.join(self.names(kind))}")
+        component = self.find(kind, str(config["name"]))
+        factory = component.resolve()
+        self.check_options(component, factory, options)
+        try:
+            return factory(**options)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"{kind} '{component.name}': {error.args[0] if error.args else error}") from error
+
+    def check_options(self, component: Component, factory: Callable[..., object], options: Mapping[str, object]) -> None:
+        """Raises ConfigError when the options do not fit the factory's signature."""
+        signature = inspect.signature(factory)
+        try:
+            signature.bind(**options)
+        except TypeError as error:
+            known = [name for name in signature.parameters if not name.startswith("_")]
+            wrong = [name for name in options if name not in known]
+            hint = _closest(wrong[0], known) if wrong else ""
+            raise ConfigError(
+                f"{component.kind} '{component.name}': {error}{hint}; options: {', '.join(known) or 'none'}"
+            ) from error
+
+    def _suggest(self, kind: str, name: str) -> str:
+        names = self.names(kind)
+        hint = _closest(name, names).removeprefix("; ")
+        broken = [f"plugin '{plugin.name}' is broken ({plugin.error})" for plugin in self.broken]
+        return "; ".join([*([hint] if hint else []), f"installed: {', '.join(names) or 'none'}", *broken])
+
+    def _load(self, point: EntryPoint, *, disabled: bool) -> None:
+        dist = point.dist
+        known = (point.name, dist.name if dist else "", dist.version if dist else "")
+        if disabled:
+            self.plugins.append(Plugin(*known, status="disabled", error="named in AFFECTLM_DISABLED"))
+            return
+        try:
+            if any(plugin.name == point.name and plugin.status == "ok" for plugin in self.plugins):
+                raise PluginError(f"a second plugin is named '{point.name}'")
+            offer = _ask(point)
+        except Exception as error:  # whatever a plugin does wrong must not stop the others
+            reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+            if os.environ.get("AFFECTLM_STRICT") == "1":
+                raise PluginError(f"plugin '{point.name}' ({known[1]}) cannot be loaded: {reason}") from error
+            warnings.warn(f"plugin '{point.name}' ({known[1]}) is left out: {reason}", RuntimeWarning, stacklevel=2)
+            self.plugins.append(Plugin(*known, status="broken", error=reason))
+            return
+        self.plugins.append(Plugin(*known))
+        self.components += offer.components
+        if offer.config:
+            self.config_packages[point.name] = offer.config
+        self.weights |= {weights.name: weights for weights in offer.weights}
+
+
+@cache
+def _installed() -> Registry:
+    return Registry(list(entry_points(group="affectlm")))
+
+
+def _ask(point: EntryPoint) -> _Offer:
+    """What the hooks of one plugin return; a manager of its own keeps its mistakes to itself."""
+    manager = pluggy.PluginManager("affectlm")
+    manager.add_hookspecs(hooks)
+    module = point.load()
+    manager.register(module, name=point.name)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"{error.args[-1] if error.args else error}; hooks: {', '.join(_hook_names())}") from error
+    if not manager.get_hookcallers(module):
+        raise PluginError(f"it implements no hook; hooks: {', '.join(_hook_names())}")
+    offer = _Offer()
+    for kind, hook in KINDS.items():
+        for factories in getattr(manager.hook, hook)():
+            offer.components += [_component(kind, name, point.name, factory) for name, factory in factories.items()]
+    for package in manager.hook.affectlm_config():
+        offer.config = _checked_package(package)
+    for weights in manager.hook.affectlm_weights():
+        offer.weights += weights
+    return offer
+
+
+def _component(kind: str, name: object, plugin: str, factory: object) -> Component:
+    if not isinstance(name, str) or not name.replace("_", "").replace("-", "").isalnum():
+        raise PluginError(f"a {kind} is named {name!r}; expected letters, digits, '_' and '-'")
+    if not callable(factory) and not (isinstance(factory, str) and factory.count(":") == 1):
+        raise PluginError(f"{kind} '{name}' is {factory!r}; expected a callable or 'package.module:Class'")
+    return Component(kind, name, plugin, factory)
+
+
+def _checked_package(package: object) -> str:
+    # Hydra ignores a missing package silently and crashes on one without __init__.py.
+    from importlib.util import find_spec
+
+    if not isinstance(package, str):
+        raise PluginError(f"affectlm_config returned {package!r}; expected the name of a package")
+    spec = find_spec(package)
+    if spec is None:
+        raise PluginError(f"its configuration package '{package}' cannot be found")
+    if spec.origin is None:
+        raise PluginError(f"its configuration package '{package}' has no __init__.py")
+    return package
+
+
+def _hook_names() -> list[str]:
+    return sorted(name for name in vars(hooks) if name.startswith("affectlm_"))
+
+
+def _closest(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

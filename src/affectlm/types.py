@@ -1,0 +1,248 @@
+"""The values that travel along the line, and what each kind of component must do.
+
+Valence comes before arousal everywhere; both lie in [-1, 1]. Pictures and numbers travel as numpy arrays; whatever
+touches a device or a network takes a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from affectlm.records import Record
+
+Pixels: TypeAlias = NDArray[np.uint8]  # (height, width, 3), RGB
+VA: TypeAlias = NDArray[np.float32]  # (batch, 2): valence, arousal, each in [-1, 1]
+Details: TypeAlias = Mapping[str, NDArray[np.float32]]  # name -> (batch,)
+
+
+class Outcome(StrEnum):
+    """How one face, or one picture without a face, ended."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    UNREADABLE_IMAGE = "unreadable_image"
+    REFUSED = "refused"
+    UNPARSEABLE = "unparseable"
+    OUT_OF_SET = "out_of_set"
+    TRUNCATED = "truncated"
+    API_ERROR = "api_error"
+    SKIPPED = "skipped"
+
+
+def _affect(_: object, attribute: attrs.Attribute[float | None], value: float | None) -> None:
+    if value is not None and not -1 <= value <= 1:
+        raise ValueError(f"{attribute.name} must lie in [-1, 1], not {value}")
+
+
+@attrs.frozen(kw_only=True)
+class Truth:
+    """What people say about a face; every part may be missing."""
+
+    labels: tuple[str, ...] = ()
+    valence: float | None = attrs.field(default=None, validator=_affect)
+    arousal: float | None = attrs.field(default=None, validator=_affect)
+    text: tuple[str, ...] = ()
+    group: Mapping[str, str] = attrs.field(factory=dict)  # what intervals and slices group by: subject, age, ...
+    votes: Mapping[str, float] = attrs.field(factory=dict)  # label -> share of the raters, adding up to 1
+
+
+@attrs.frozen
+class Box:
+    """A rectangle in a picture, in pixels, right and bottom excluded; it may leave the picture.
+
+    A detector's box holds the face from the hairline to the chin and from ear to ear; the same face gives nearly
+    the same box whatever found it.
+    """
+
+    left: float
+    top: float
+    right: float = attrs.field()
+    bottom: float = attrs.field()
+    score: float = 1.0
+
+    @right.validator
+    def _check_right(self, _: object, value: float) -> None:
+        if not value > self.left:
+            raise ValueError(f"right {value} must exceed left {self.left}")
+
+    @bottom.validator
+    def _check_bottom(self, _: object, value: float) -> None:
+        if not value > self.top:
+            raise ValueError(f"bottom {value} must exceed top {self.top}")
+
+
+@attrs.frozen
+class Image:
+    """A picture that has not been read yet; reading, hashing and decoding it are the core's business."""
+
+    id: str
+    source: Path | bytes | Pixels = attrs.field(eq=False, repr=False)
+    truth: Truth = Truth()
+    region: Box | None = None  # where in the picture the person asked about is
+
+
+@attrs.frozen
+class Face:
+    """One face cut out of a picture."""
+
+    id: str  # "<image id>#<rank>", rank 0 the best
+    box: Box
+    pixels: Pixels = attrs.field(eq=False, repr=False)  # the square crop
+    truth: Truth = Truth()
+
+
+@attrs.frozen
+class Sample:
+    """Valence and arousal of one face, with further named numbers."""
+
+    id: str
+    valence: float = attrs.field(validator=_affect)
+    arousal: float = attrs.field(validator=_affect)
+    extra: Mapping[str, float] = attrs.field(factory=dict)
+    truth: Truth = Truth()
+
+
+@attrs.frozen
+class Message:
+    """One turn of a conversation."""
+
+    role: str = attrs.field(validator=attrs.validators.in_(("system", "user", "assistant")))
+    text: str
+
+
+@attrs.frozen
+class Request:
+    """What a language model is asked about one sample.
+
+    `choices` are the labels it should choose from, empty for free text. The core adds `sample`, for baselines that
+    answer from the numbers, and `face` only under `privacy.send_images=true`.
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    choices: tuple[str, ...] = ()
+    sample: Sample | None = None
+    face: Pixels | None = attrs.field(default=None, eq=False, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Completion:
+    """A language model's reply to the request of the same id; a failed request has `error` and is no exception."""
+
+    id: str
+    text: str = ""
+    model: str = ""
+    finish_reason: str = "stop"  # stop, length, content_filter, ...
+    usage: Mapping[str, int] | None = None  # prompt_tokens, completion_tokens
+    choice_logprobs: Mapping[str, float] | None = None
+    error: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What was read out of a reply: labels, text, or neither when it was unreadable."""
+
+    labels: tuple[str, ...] = ()
+    text: str = ""
+
+
+@attrs.frozen
+class Score:
+    """A figure over `count` records, with its 95 % interval where one can be given."""
+
+    name: str
+    value: float
+    count: int
+    low: float | None = None
+    high: float | None = None
+    parts: Mapping[str, float] = attrs.field(factory=dict)
+
+
+class Dataset(Protocol):
+    """Where faces come from."""
+
+    def items(self) -> Iterator[Image | Sample]:
+        """Pictures to look at, or samples where ratings are enough; ids are unique."""
+        ...
+
+
+class FaceDetector(Protocol):
+    """Finds faces."""
+
+    def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
+        """For each picture its boxes, the best first; an empty list where there is no face."""
+        ...
+
+
+class VAEstimator(Protocol):
+    """Measures faces."""
+
+    def estimate(self, faces: Sequence[Pixels]) -> VA:
+        """Valence and arousal (batch, 2) of square crops that differ in size; row i belongs to crop i."""
+        ...
+
+
+@runtime_checkable
+class DetailedEstimator(Protocol):
+    """An estimator that measures more than valence and arousal."""
+
+    def details(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
+        """`estimate(faces)` and further named numbers, each of shape (batch,)."""
+        ...
+
+
+class LLMAdapter(Protocol):
+    """Asks a language model."""
+
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """One completion for each request, in any order, as they finish; requests are drawn as there is room."""
+        ...
+
+
+class PromptTemplate(Protocol):
+    """Turns a sample into a request and the reply into an answer: who asks knows how to read the reply."""
+
+    def render(self, sample: Sample) -> Request:
+        """The request for a sample, under the sample's id."""
+        ...
+
+    def parse(self, completion: Completion) -> Answer:
+        """What the reply says; an empty answer when it cannot be read, never an exception."""
+        ...
+
+
+class Metric(Protocol):
+    """Judges records."""
+
+    def score(self, records: Sequence[Record]) -> list[Score]:
+        """Scores over the records that have the truth this metric needs; an empty list when none has."""
+        ...
+
+
+@runtime_checkable
+class ValuedMetric(Protocol):
+    """A metric that is a mean over records; the core adds the interval."""
+
+    def values(self, records: Sequence[Record]) -> Mapping[str, NDArray[np.float64]]:
+        """For each name one value a record, shape (n,); NaN where the record has no such truth."""
+        ...
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A component that has more to say about itself than its options, such as weights' digests or what `auto` chose.
+
+    What it says enters the report and the cache keys.
+    """
+
+    def describe(self) -> Mapping[str, str]:
+        """Names and values that tell what this component really is."""
+        ...
