@@ -31,6 +31,7 @@ class ShuntingInhibition(nn.Module):
         self.inhibition = nn.Conv2d(inputs, outputs, 3, padding=1)
 
     def forward(self, features: Tensor) -> Tensor:
+        """The inhibited features."""
         return torch.relu(self.excitation(features)) / (DECAY + torch.relu(self.inhibition(features)))
 
 
@@ -60,8 +61,10 @@ class FaceChannel(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Valence and arousal, and category logits."""
         features = torch.relu(self.dense(self.trunk(faces).flatten(1)))
         return torch.tanh(self.affect(features)), self.category(features)

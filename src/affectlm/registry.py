@@ -148,7 +148,9 @@ class Registry:
         except (ValueError, TypeError) as error:
             raise ConfigError(f"{kind} '{component.name}': {error.args[0] if error.args else error}") from error
 
-    def check_options(self, component: Component, factory: Callable[..., object], options: Mapping[str, object]) -> None:
+    def check_options(
+        self, component: Component, factory: Callable[..., object], options: Mapping[str, object]
+    ) -> None:
         """Raises ConfigError when the options do not fit the factory's signature."""
         signature = inspect.signature(factory)
         try:

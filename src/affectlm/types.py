@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 import numpy as np
@@ -37,7 +37,7 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-def _affect(_: object, attribute: attrs.Attribute[float | None], value: float | None) -> None:
+def _affect(_: object, attribute: Any, value: Any) -> None:
     if value is not None and not -1 <= value <= 1:
         raise ValueError(f"{attribute.name} must lie in [-1, 1], not {value}")
 

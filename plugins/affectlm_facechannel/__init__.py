@@ -1,0 +1,31 @@
+"""FaceChannel: valence, arousal and eight category probabilities of a face, by a light convolutional network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from affectlm import hookimpl
+
+if TYPE_CHECKING:
+    from affectlm.weights import Weights
+
+
+@hookimpl
+def affectlm_estimators() -> Mapping[str, str]:
+    """The estimator, with weights of our own."""
+    return {"facechannel": "affectlm_facechannel.estimator:FaceChannelEstimator"}
+
+
+@hookimpl
+def affectlm_metrics() -> Mapping[str, str]:
+    """How well measured valence and arousal agree with ratings."""
+    return {"ccc": "affectlm_facechannel.metrics:Concordance"}
+
+
+@hookimpl
+def affectlm_weights() -> Sequence[Weights]:
+    """The weights that lie beside this file."""
+    from affectlm_facechannel.files import WEIGHTS
+
+    return [WEIGHTS]

@@ -1,0 +1,41 @@
+"""Face detectors: YuNet, the Haar cascade of OpenCV, the whole picture, and `auto`, which takes what is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from affectlm import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from affectlm.hooks import Factory
+    from affectlm.weights import Weights
+
+
+@hookimpl
+def affectlm_detectors() -> Mapping[str, Factory]:
+    """The detectors of this plugin."""
+    return {
+        "auto": "affectlm_faces.auto:Auto",
+        "haar": "affectlm_faces.haar:Haar",
+        "whole": "affectlm_faces.whole:Whole",
+        "yunet": "affectlm_faces.yunet:YuNet",
+    }
+
+
+@hookimpl
+def affectlm_weights() -> Sequence[Weights]:
+    """YuNet's network; the cascade comes with OpenCV."""
+    from affectlm.weights import Hub, Weights
+
+    return [
+        Weights(
+            name="yunet",
+            sources=(Hub("opencv/face_detection_yunet", "face_detection_yunet_2023mar.onnx"),),
+            digest="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+            size=232_589,
+            licence="MIT",
+            citation="Wu et al. 2023, YuNet: A Tiny Millisecond-level Face Detector, doi 10.1007/s11633-023-1423-y",
+        )
+    ]

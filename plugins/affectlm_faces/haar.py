@@ -1,0 +1,135 @@
+"""The frontal-face cascade inside the OpenCV wheel (Viola and Jones 2001, Lienhart's `alt2`): needs no weights.
+
+Two looks: a quick one over the whole picture, and when that finds nothing a patient one for a face that fills the
+picture, also when it is tilted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from threading import Lock
+from typing import TypeAlias
+
+import attrs
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from affectlm.types import Box, Pixels
+
+Grey: TypeAlias = NDArray[np.uint8]  # (height, width)
+
+_CASCADE = "haarcascade_frontalface_alt2.xml"
+_WINDOW = 20  # pixels, the cascade's own
+_TIGHT_SIDE = 96  # pixels: the shorter side of the picture at the patient look
+_TIGHT_FACE = 0.4  # least share of the shorter side of such a face
+_BORDER = 0.25  # share of the shorter side put around the picture; without it a face that fills the picture is missed
+_TILTS = (0, 15, -15)  # degrees
+_LONGEST = 4  # times the shorter side; a longer picture is no portrait
+SCALE, SHIFT = 1.0, 0.0
+_CENTRAL_WEIGHT = 54.5  # of the last stage: half of what is found at this weight is no face
+
+_positive = [attrs.validators.instance_of(int), attrs.validators.ge(1)]
+
+
+@attrs.frozen
+class Hit:
+    """One square the cascade took for a face."""
+
+    x: float  # centre
+    y: float
+    side: float
+    weight: float  # sum of the last stage
+
+    def scaled(self, border: float, scale: float) -> Hit:
+        """The hit in the picture of which a `scale` times as large one, with a border, was looked at."""
+        return attrs.evolve(self, x=(self.x - border) / scale, y=(self.y - border) / scale, side=self.side / scale)
+
+
+@attrs.frozen(kw_only=True)
+class Haar:
+    """Finds upright frontal faces without a network."""
+
+    max_side: int = attrs.field(default=400, validator=_positive)  # larger pictures are looked at reduced to this
+    min_size: int = attrs.field(default=16, validator=_positive)  # pixels; smaller faces are left out
+    neighbours: int = attrs.field(default=3, validator=_positive)  # hits that make a face; more: fewer false ones
+    _cascade: cv2.CascadeClassifier = attrs.field(init=False, repr=False, eq=False)
+    _lock: Lock = attrs.field(factory=Lock, init=False, repr=False, eq=False)  # the cascade keeps its picture
+
+    @_cascade.default
+    def _load(self) -> cv2.CascadeClassifier:
+        return cv2.CascadeClassifier(cv2.data.haarcascades + _CASCADE)
+
+    def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
+        """For each picture (height, width, 3) the faces in it, the best first."""
+        return [self._find(image) for image in images]
+
+    def _find(self, image: Pixels) -> list[Box]:
+        if min(image.shape[:2]) < self.min_size:
+            return []
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        hits = self._look(grey) or self._look_patiently(grey)
+        return [_box(hit) for hit in hits if hit.side * SCALE >= self.min_size]
+
+    def _look(self, grey: Grey) -> list[Hit]:
+        small, scale = _shrink(grey, self.max_side / max(grey.shape))
+        return [hit.scaled(0, scale) for hit in _best(self._hits(small, 1.1, self.neighbours, _WINDOW))]
+
+    def _look_patiently(self, grey: Grey) -> list[Hit]:
+        if max(grey.shape) > _LONGEST * min(grey.shape):
+            return []
+        small, scale = _shrink(grey, _TIGHT_SIDE / min(grey.shape), enlarge=True)
+        border = round(_BORDER * _TIGHT_SIDE)
+        framed = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_REPLICATE)
+        hits = []
+        for tilt in _TILTS:
+            found = self._hits(_turn(framed, tilt), 1.05, 2, round(_TIGHT_FACE * _TIGHT_SIDE))
+            hits += [_turned_back(hit, framed.shape, tilt) for hit in found]
+        return [hit.scaled(border, scale) for hit in _best(hits)]
+
+    def _hits(self, grey: Grey, step: float, neighbours: int, smallest: int) -> list[Hit]:
+        with self._lock:
+            rectangles, _, weights = self._cascade.detectMultiScale3(
+                grey, step, neighbours, minSize=(smallest, smallest), outputRejectLevels=True
+            )
+        return [Hit(x + w / 2, y + w / 2, w, s) for (x, y, w, _), s in zip(rectangles, weights, strict=True)]
+
+
+def _shrink(grey: Grey, scale: float, *, enlarge: bool = False) -> tuple[Grey, float]:
+    """The picture at the scale, never enlarged unless asked for, and the scale."""
+    if scale == 1 or (scale > 1 and not enlarge):
+        return grey, 1.0
+    size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), scale
+
+
+def _turn(grey: Grey, degrees: float) -> Grey:
+    if not degrees:
+        return grey
+    height, width = grey.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    return cv2.warpAffine(grey, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+
+def _turned_back(hit: Hit, shape: tuple[int, ...], degrees: float) -> Hit:
+    """Where a hit in the turned picture lies in the upright one."""
+    sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+    x, y = hit.x - shape[1] / 2, hit.y - shape[0] / 2
+    return attrs.evolve(hit, x=cosine * x - sine * y + shape[1] / 2, y=sine * x + cosine * y + shape[0] / 2)
+
+
+def _best(hits: list[Hit]) -> list[Hit]:
+    """Of hits whose centres lie within half a face of each other the one with most weight; the best first."""
+    kept: list[Hit] = []
+    for hit in sorted(hits, key=lambda hit: -hit.weight):
+        if all(math.hypot(hit.x - other.x, hit.y - other.y) > max(hit.side, other.side) / 2 for other in kept):
+            kept.append(hit)
+    return kept
+
+
+def _box(hit: Hit) -> Box:
+    """The box around face and hairline; its score lies in (0, 1)."""
+    half = hit.side * SCALE / 2
+    y = hit.y + hit.side * SHIFT
+    return Box(hit.x - half, y - half, hit.x + half, y + half, 1 / (1 + math.exp(_CENTRAL_WEIGHT - hit.weight)))

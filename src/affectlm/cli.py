@@ -1,0 +1,199 @@
+"""The `affectlm` command: small subcommands here, runs by way of Hydra in `job.py`, imported only when needed."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from affectlm import __version__
+from affectlm.errors import AffectlmError
+
+
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command and exits: 0 done, 1 error, 2 unknown argument, 3 a threshold missed, 130 interrupted."""
+    words = list(sys.argv[1:] if words is None else words)
+    warnings.showwarning = _warn  # type: ignore[assignment]
+    try:
+        status = _dispatch(words)
+    except AffectlmError as error:
+        sys.stderr.write(f"affectlm: {error}\n")
+        status = 1
+    except KeyboardInterrupt:
+        sys.stderr.write("affectlm: interrupted; the same command with the same hydra.run.dir continues\n")
+        status = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)
+
+
+def _dispatch(words: list[str]) -> int:
+    first = words[0] if words else ""
+    if first in ("--version", "-V"):
+        sys.stdout.write(f"affectlm {__version__}\n")
+        return 0
+    if first in _COMMANDS:
+        return _COMMANDS[first](words[1:])
+    if status := _refuse_unknown(words):
+        return status
+    from affectlm.job import run_job
+
+    return run_job(words)
+
+
+def _refuse_unknown(words: Sequence[str]) -> int:
+    """Exit status 2, with a hint, for a bare word that is no subcommand and no file."""
+    from affectlm.config import bare_words, is_path
+
+    for word in bare_words(words):
+        if not is_path(word):
+            close = difflib.get_close_matches(word, _COMMANDS, n=1)
+            hint = f"did you mean 'affectlm {close[0]}'? " if close else ""
+            sys.stderr.write(
+                f"affectlm: '{word}' is no subcommand and no file; {hint}"
+                f"subcommands: {', '.join(sorted(_COMMANDS))}; overrides look like llm=smollm2\n"
+            )
+            return 2
+    return 0
+
+
+def _demo(words: Sequence[str]) -> int:
+    from affectlm.job import run_job
+
+    return run_job(["dataset=samples", *words], demo=True)
+
+
+def _train(words: Sequence[str]) -> int:
+    from affectlm.train import train_job
+
+    return train_job(words)
+
+
+def _plugins(words: Sequence[str]) -> int:
+    parser = _parser("plugins", "Every component with its plugin, and plugins that cannot be loaded.")
+    as_json = parser.parse_args(words).json
+    from affectlm.registry import Registry
+
+    registry = Registry.installed()
+    rows = []
+    for plugin in registry.plugins:
+        base = {"plugin": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
+        tail = {"status": plugin.status, "error": plugin.error}
+        offered = [component for component in registry.components if component.plugin == plugin.name]
+        rows += [{"name": each.name, "kind": each.kind, **base, **tail} for each in offered]
+        if not offered:
+            rows.append({"name": "", "kind": "", **base, **tail})
+    rows.sort(key=lambda row: (row["kind"], row["name"]))
+    _show(rows, as_json=as_json)
+    return 0
+
+
+def _weights(words: Sequence[str]) -> int:
+    parser = _parser("weights", "Named weights: list them, fetch one, or check the digests of those that are here.")
+    parser.add_argument("action", choices=("list", "pull", "verify"), nargs="?", default="list")
+    parser.add_argument("name", nargs="?", help="which weights; all of them by default")
+    given = parser.parse_args(words)
+    from affectlm.errors import WeightsError
+    from affectlm.registry import Registry
+    from affectlm.weights import locate, obtain, verify
+
+    known = Registry.installed().weights
+    if given.name and given.name not in known:
+        raise WeightsError(f"no weights named '{given.name}'; known: {', '.join(sorted(known)) or 'none'}")
+    rows, failed = [], False
+    for weights in [known[given.name]] if given.name else [known[name] for name in sorted(known)]:
+        status, path = "absent", locate(weights)
+        try:
+            if given.action == "pull":
+                path = obtain(weights)
+                status = "verified"
+            elif path is not None:
+                status = "present"
+                if given.action == "verify":
+                    verify(weights, path)
+                    status = "verified"
+        except WeightsError as error:
+            status, failed = f"error: {error}", True
+        rows.append(
+            {
+                "name": weights.name,
+                "size": f"{weights.size / 1e6:.1f} MB",
+                "licence": weights.licence,
+                "source": ", then ".join(str(source) for source in weights.sources),
+                "digest": weights.digest if given.json else weights.digest[:12],
+                "status": status,
+                "path": str(path or ""),
+            }
+        )
+    _show(rows, as_json=given.json)
+    return 1 if failed else 0
+
+
+def _cache(words: Sequence[str]) -> int:
+    parser = _parser("cache", "What is stored of answers, measurements, converted models and weights.")
+    parser.add_argument("action", choices=("info", "prune", "clear"), nargs="?", default="info")
+    parser.add_argument("--days", type=float, default=30.0, help="prune: keep what was written in the last DAYS (30)")
+    given = parser.parse_args(words)
+    from affectlm import cache
+
+    if given.action == "info":
+        rows = [
+            {"content": entry.sort, "files": str(entry.files), "size": f"{entry.bytes / 1e6:.1f} MB"}
+            for entry in cache.usage()
+        ]
+        if not given.json:
+            sys.stdout.write(f"{cache.cache_folder()}\n")
+        _show(rows, as_json=given.json)
+        return 0
+    removed = cache.prune(given.days) if given.action == "prune" else cache.clear()
+    _show([{"removed": str(removed), "folder": str(cache.cache_folder())}], as_json=given.json)
+    return 0
+
+
+def _doctor(words: Sequence[str]) -> int:
+    from affectlm.doctor import examine
+
+    as_json = "--json" in words
+    rows = examine([word for word in words if word != "--json"])
+    _show(rows, as_json=as_json)
+    return 1 if any(row["status"] == "missing" for row in rows) else 0
+
+
+_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "demo": _demo,
+    "train": _train,
+    "plugins": _plugins,
+    "weights": _weights,
+    "cache": _cache,
+    "doctor": _doctor,
+}
+
+
+def _parser(command: str, text: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"affectlm {command}", description=text)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _show(rows: Sequence[dict[str, str]], *, as_json: bool) -> None:
+    """Rows as JSON, or as a table of plain columns."""
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    if not rows:
+        return
+    names = [name for name in rows[0] if any(row[name] for row in rows)]
+    widths = [max(len(name), *(len(row[name]) for row in rows)) for name in names]
+    for line in [dict(zip(names, names, strict=True)), *rows]:
+        cells = (line[name].ljust(width) for name, width in zip(names, widths, strict=True))
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+
+
+def _warn(message: Warning | str, category: type[Warning], *rest: object) -> None:
+    sys.stderr.write(f"affectlm: warning: {message}\n")

@@ -1,0 +1,173 @@
+"""From words on a command line to a plain configuration: plus signs, paths, outside packages' YAML, Hydra's compose."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from glob import glob
+from importlib.resources import files
+from pathlib import Path
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_module
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from affectlm.errors import ConfigError
+from affectlm.registry import KINDS, Registry
+
+GROUPS = (*KINDS, "experiment")
+OWN_PACKAGE = "affectlm.conf"
+_PLUS = re.compile(rf"^\+(?=({'|'.join(GROUPS)})(=|$))")
+_CHOICE = re.compile(rf"^({'|'.join(GROUPS)})=(.+)$")
+_FLAGS_WITH_VALUE = (
+    *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--package", "-p", "--cfg", "-c"),
+    *("--info", "-i", "--shell-completion", "-sc", "--experimental-rerun"),
+)
+_SECRET = re.compile(r"(^|[._+~])(api[_-]?key|token|secret|password)=", re.IGNORECASE)
+
+
+class AffectlmSearchPath(SearchPathPlugin):
+    """Adds the configuration packages of installed plugins, to affectlm's own applications only."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Appends each plugin's package after affectlm's own."""
+        if not any(element.path == f"pkg://{OWN_PACKAGE}" for element in search_path.get_path()):
+            return
+        for plugin, package in Registry.installed().config_packages.items():
+            search_path.append(f"affectlm-{plugin}", f"pkg://{package}")
+
+
+def prepare(words: Sequence[str]) -> list[str]:
+    """Command-line words as Hydra wants them: no plus before a core group, paths as `dataset.path`, no secrets.
+
+    Raises:
+        ConfigError: a key was given on the command line, or a choice is not installed.
+    """
+    _register_search_path()
+    overrides: list[str] = []
+    paths: list[str] = []
+    for word in words:
+        if _SECRET.search(word):
+            name = word.split("=", 1)[0]
+            raise ConfigError(
+                f"'{name}' on the command line would be written to disk; set the variable OPENAI_API_KEY, HF_TOKEN or "
+                "<PROVIDER>_API_KEY in the environment instead"
+            )
+        overrides.append(_PLUS.sub("", word))
+    for word in bare_words(words):
+        overrides.remove(word)
+        paths.append(word)
+    for word in overrides:
+        _check_choice(word)
+    if paths:
+        overrides.insert(0, f"dataset.path=[{','.join(_quoted(path) for path in paths)}]")
+    return overrides
+
+
+def bare_words(words: Sequence[str]) -> list[str]:
+    """The words that are no override, no flag and no value of a flag: paths, if anything."""
+    previous = ["", *words]
+    return [
+        word
+        for word, before in zip(words, previous, strict=False)
+        if "=" not in word and not word.startswith(("-", "~")) and before not in _FLAGS_WITH_VALUE
+    ]
+
+
+def is_path(word: str) -> bool:
+    """Whether a word names something on disk, as a path or as a pattern."""
+    return Path(word).expanduser().exists() or bool(set(word) & set("*?[") and glob(word, recursive=True))
+
+
+def compose(words: Sequence[str], name: str = "affectlm") -> DictConfig:
+    """The configuration that the command line would get, also inside another Hydra application.
+
+    Raises:
+        ConfigError: a choice, option or value cannot be used.
+    """
+    overrides = [word for word in prepare(words) if not word.startswith("hydra.")]
+    with _no_global_hydra():
+        try:
+            with initialize_config_module(OWN_PACKAGE, version_base="1.3"):
+                return hydra_compose(name, overrides=overrides)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(" ".join(str(error).split())) from error
+
+
+def to_plain(config: DictConfig) -> dict[str, object]:
+    """The configuration as plain dicts and lists, everything resolved.
+
+    Raises:
+        ConfigError: a value is missing or refers to nothing.
+    """
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    assert isinstance(plain, dict)  # noqa: S101  # a DictConfig gives a dict
+    return {str(key): value for key, value in plain.items()}
+
+
+def choices(group: str) -> list[str]:
+    """Names of the YAML files of a group, affectlm's own and those of plugins, sorted."""
+    packages = [OWN_PACKAGE, *Registry.installed().config_packages.values()]
+    names = set()
+    for package in packages:
+        folder = files(package) / group
+        if folder.is_dir():
+            names |= {entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")}
+    return sorted(names)
+
+
+def _check_choice(word: str) -> None:
+    match = _CHOICE.match(word)
+    if not match:
+        return
+    group, value = match.groups()
+    if value in ("null", "''") or not re.fullmatch(r"\[?[\w:, /-]+\]?", value):
+        return
+    known = choices(group)
+    for name in (part.strip() for part in value.strip("[]").split(",")):
+        if name and name not in known:
+            raise ConfigError(_unknown_choice(group, name, known))
+
+
+def _unknown_choice(group: str, name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{group}={close[0]}'? " if close else ""
+    broken = "".join(f"; plugin '{plugin.name}' is broken ({plugin.error})" for plugin in Registry.installed().broken)
+    if group in KINDS and name in Registry.installed().names(group):
+        hint = f"a plugin offers it, but no YAML file '{group}/{name}.yaml' does; "
+    return f"no {group} named '{name}'; {hint}installed: {', '.join(known) or 'none'}{broken}"
+
+
+def _quoted(path: str) -> str:
+    escaped = path.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _register_search_path() -> None:
+    plugins = Plugins.instance()
+    if AffectlmSearchPath not in plugins.discover(SearchPathPlugin):
+        plugins.register(AffectlmSearchPath)
+
+
+@contextmanager
+def _no_global_hydra() -> Iterator[None]:
+    """Puts another application's Hydra aside while we compose."""
+    state = Singleton._instances.pop(GlobalHydra, None)
+    try:
+        yield
+    finally:
+        Singleton._instances.pop(GlobalHydra, None)
+        if state is not None:
+            Singleton._instances[GlobalHydra] = state

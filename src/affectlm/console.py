@@ -1,0 +1,86 @@
+"""What a run shows: progress on stderr when that is a terminal, a table and the scores on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import rich.console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from affectlm.records import Record, Report
+from affectlm.run import Parts
+
+SHOWN = 25  # records in the table; a larger run is told by its counts
+
+
+class Console:
+    """Shows one run."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._count = 0
+        wide = None if sys.stdout.isatty() else 140
+        self._out = rich.console.Console(width=wide, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=rich.console.Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._progress.add_task("faces", total=None)
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Shows how many records are done while the block runs."""
+        with self._progress:
+            yield
+
+    def started(self, parts: Parts) -> None:
+        """Says what `auto` chose."""
+        for kind, said in parts.described().items():
+            if "chosen" in said:
+                sys.stderr.write(f"affectlm: {kind} auto chose {said['chosen']} ({said.get('reason', '')})\n")
+
+    def record(self, record: Record) -> None:
+        """Counts a record and keeps the first ones for the table."""
+        self._count += 1
+        if len(self.records) < SHOWN:
+            self.records.append(record)
+        self._progress.advance(self._task)
+
+    def finished(self, report: Report, folder: Path) -> None:
+        """The table of a small run, counts, scores, and where everything is."""
+        if self._count <= SHOWN:
+            self._out.print(_table(self.records))
+        counts = ", ".join(f"{count} {name}" for name, count in report.outcomes.items())
+        self._out.print(f"{self._count} records: {counts}; {report.usage['seconds']:.1f} s", soft_wrap=True)
+        for score in report.scores:
+            bounds = f" [{score.low:.3f}, {score.high:.3f}]" if score.low is not None and score.high is not None else ""
+            self._out.print(f"{score.name} {score.value:.3f}{bounds} (n={score.count})", soft_wrap=True)
+        self._out.print(f"records, report and figures are in {escape(str(folder))}", soft_wrap=True)
+
+
+def _table(records: Sequence[Record]) -> Table:
+    table = Table("image", "face", "valence", "arousal", "answer", "outcome")
+    for record in records:
+        table.add_row(
+            escape(Path(record.image).name or record.id),
+            "" if record.face is None else str(record.face),
+            "" if record.valence is None else f"{record.valence:+.2f}",
+            "" if record.arousal is None else f"{record.arousal:+.2f}",
+            escape(_printable(record.answer or record.reason)),
+            record.outcome.value,
+        )
+    return table
+
+
+def _printable(text: str) -> str:
+    """Text without what could steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,70 @@
+"""What is missing for a run, found without fetching, asking or reading anything."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import cast
+
+from affectlm.cache import cache_folder
+from affectlm.config import compose, to_plain
+from affectlm.errors import AffectlmError
+from affectlm.registry import Registry
+
+
+def examine(words: Sequence[str]) -> list[dict[str, str]]:
+    """One row a thing the run needs: `item`, `status` (ok or missing) and `detail`, what was found or what to do."""
+    rows = [_row("python", f"{platform.python_version()}, {os.cpu_count()} processors"), _cache_row()]
+    registry = Registry.installed()
+    rows += [_row(f"plugin {plugin.name}", plugin.error, missing=True) for plugin in registry.broken]
+    try:
+        config = to_plain(compose(words))
+    except AffectlmError as error:
+        return [*rows, _row("configuration", str(error), missing=True)]
+    dataset = cast("Mapping[str, object]", config["dataset"])
+    kinds = ["dataset", "detector", "estimator", "prompt", "llm"]
+    if dataset.get("va") == "truth":
+        kinds = ["dataset", "prompt", "llm"]
+    with _offline():
+        rows += [_component_row(registry, kind, cast("Mapping[str, object]", config[kind])) for kind in kinds]
+        metrics = cast("Mapping[str, Mapping[str, object]]", config["metric"] or {})
+        rows += [_component_row(registry, "metric", metric) for metric in metrics.values()]
+    return rows
+
+
+def _component_row(registry: Registry, kind: str, config: Mapping[str, object]) -> dict[str, str]:
+    options = {key: value for key, value in config.items() if kind != "dataset" or key not in ("va", "limit")}
+    item = f"{kind} {config.get('name', '')}"
+    try:
+        registry.build(kind, options)
+    except AffectlmError as error:
+        return _row(item, str(error), missing=True)
+    return _row(item, "ready")
+
+
+def _cache_row() -> dict[str, str]:
+    folder = cache_folder()
+    above = next(path for path in (folder, *folder.parents) if path.exists())
+    writable = os.access(above, os.W_OK) and above.is_dir()
+    detail = str(folder) if writable else f"'{above}' cannot be written; set AFFECTLM_CACHE or add cache=off"
+    return _row("cache folder", detail, missing=not writable)
+
+
+def _row(item: str, detail: str, *, missing: bool = False) -> dict[str, str]:
+    return {"item": item, "status": "missing" if missing else "ok", "detail": detail}
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Keeps everything that is built from fetching."""
+    before = os.environ.get("AFFECTLM_OFFLINE")
+    os.environ["AFFECTLM_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["AFFECTLM_OFFLINE"]
+        else:
+            os.environ["AFFECTLM_OFFLINE"] = before

@@ -1,0 +1,172 @@
+"""Pictures from files, bytes and arrays; and the one rule by which a face is cut out of a picture.
+
+Whatever a file holds, it ends as RGB in uint8 or as an `ImageError` of one sentence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import warnings
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from affectlm.errors import ImageError
+from affectlm.types import Box, Pixels
+
+MARGIN = 0.0  # share of the box added on each side; detectors' boxes already are what the estimators were trained on
+MAX_PIXELS = 100_000_000
+_FOREIGN = ("EPS", "WMF")  # drawings that Pillow hands to another program
+_ORIENTATION = 0x0112  # EXIF tag
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_quiet = threading.Lock()  # `warnings.catch_warnings` changes the whole process
+
+
+def read(source: Path | bytes | Pixels) -> tuple[Pixels, str]:
+    """RGB pixels (height, width, 3) and the SHA-256 of the encoded bytes, or of shape and pixels of an array.
+
+    EXIF orientation is honoured, transparency shows white, of an animation the first frame is taken.
+
+    Raises:
+        ImageError: it cannot be read, is no picture, or has more than 100 megapixels.
+    """
+    if isinstance(source, np.ndarray):
+        pixels = _checked(source)
+        digest = hashlib.sha256(f"{pixels.shape}".encode())
+        digest.update(np.ascontiguousarray(pixels).data)
+        return pixels, digest.hexdigest()
+    if isinstance(source, Path):
+        name, content = f"'{source}'", _content(source)
+    else:
+        name, content = "the picture given as bytes", bytes(source)
+    if not content:
+        raise ImageError(f"{name} is empty; expected a picture")
+    return _decode(name, content), hashlib.sha256(content).hexdigest()
+
+
+def from_pil(picture: Image.Image) -> Pixels:
+    """RGB pixels (height, width, 3) of a Pillow image, which stays as it is.
+
+    Raises:
+        ImageError: it cannot be decoded, or has more than 100 megapixels.
+    """
+    with _quiet, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _convert("the Pillow image", picture)
+
+
+def crop(pixels: Pixels, box: Box) -> Pixels:
+    """The square (side, side, 3) around the centre of a box, as large as its longer side and `MARGIN`; a copy.
+
+    Where it leaves the picture the border is repeated. It is at least one pixel large.
+
+    >>> crop(np.zeros((10, 20, 3), np.uint8), Box(15, 2, 25, 8)).shape
+    (10, 10, 3)
+    """
+    side = max(box.right - box.left, box.bottom - box.top) * (1 + 2 * MARGIN)
+    count = max(1, round(side))
+    rows = _span((box.top + box.bottom) / 2, count, pixels.shape[0])
+    columns = _span((box.left + box.right) / 2, count, pixels.shape[1])
+    return pixels[rows[:, None], columns]
+
+
+def _span(centre: float, count: int, size: int) -> NDArray[np.intp]:
+    first = round(centre - count / 2)
+    return np.clip(np.arange(first, first + count), 0, size - 1)
+
+
+def _checked(pixels: Pixels) -> Pixels:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise ImageError(
+            f"an array of {pixels.dtype} with shape {pixels.shape} is no picture; expected uint8 (height, width, 3), RGB"
+        )
+    return pixels
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise ImageError(f"'{path}' is a folder; expected a picture")
+        if path.exists() and not path.is_file():
+            raise ImageError(f"'{path}' is no ordinary file; expected a picture")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(f"no file '{path}'") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ImageError(f"'{path}' cannot be read: {reason.lower()}") from error
+
+
+def _decode(name: str, content: bytes) -> Pixels:
+    with _quiet, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            picture = Image.open(BytesIO(content))
+        except Image.DecompressionBombError as error:
+            raise _too_large(name) from error
+        except Exception as error:  # decoders raise errors of many kinds on damaged headers
+            raise ImageError(f"{name} is no picture that can be read; it begins with {content[:8]!r}") from error
+        with picture:
+            return _convert(name, picture)
+
+
+def _convert(name: str, picture: Image.Image) -> Pixels:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise _too_large(name, f"{picture.width}x{picture.height} pixels, ")
+    if not picture.width * picture.height:
+        raise ImageError(f"{name} has no pixels: {picture.width}x{picture.height}")
+    if picture.format in _FOREIGN:
+        raise ImageError(f"{name} is a drawing of format {picture.format}; expected a picture made of pixels")
+    try:
+        picture.load()
+        turn = _TURNS.get(_orientation(picture))
+        return np.array(_rgb(picture if turn is None else picture.transpose(turn)))
+    except Image.DecompressionBombError as error:
+        raise _too_large(name) from error
+    except Exception as error:  # decoders raise errors of many kinds on damaged content
+        kind = f"{picture.format} picture" if picture.format else "picture"
+        raise ImageError(f"{name} is a damaged {kind}: {str(error) or type(error).__name__}") from error
+
+
+def _too_large(name: str, found: str = "") -> ImageError:
+    return ImageError(f"{name} has {found}more than the {MAX_PIXELS // 1_000_000} megapixels that are read")
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged EXIF data does not make the picture unreadable
+        return 1
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        return Image.fromarray(_to_bytes(np.asarray(picture), deep=picture.mode != "F")).convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("LA") if picture.mode == "La" else picture
+        opaque = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _to_bytes(values: NDArray[np.generic], *, deep: bool) -> NDArray[np.uint8]:
+    """Grey values (height, width) scaled to 0..255: 16 bits linearly, floats from 0..1, 0..255 or 0..their maximum."""
+    grey = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0).clip(min=0)
+    highest = float(grey.max())
+    if deep:
+        white = 65535.0 if values.dtype.itemsize == 2 or 255 < highest <= 65535 else max(255.0, highest)
+    else:
+        white = next((limit for limit in (1.0, 255.0) if highest <= limit), highest)
+    return np.rint(grey * (255 / white)).astype(np.uint8)

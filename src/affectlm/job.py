@@ -1,0 +1,68 @@
+"""The Hydra entry: from prepared words to a run in Hydra's folder, and what the user sees of it.
+
+Only Hydra is imported until a job starts, so that `--help` and `--cfg job` are quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException, HydraException
+from omegaconf import DictConfig
+
+from affectlm import config as configuration
+from affectlm.errors import AffectlmError, ConfigError
+
+Job = Callable[[DictConfig, Path], None]
+
+
+def run_job(words: Sequence[str], *, demo: bool = False) -> int:
+    """Runs the pictures that the words name, or a sweep of runs; returns the exit status, 0 or 3."""
+    short: list[str] = []
+
+    def job(config: DictConfig, folder: Path) -> None:
+        from affectlm.console import Console
+        from affectlm.figures import draw_faces
+        from affectlm.report import write_pages
+        from affectlm.run import missed, run
+
+        plain = configuration.to_plain(config)
+        console = Console()
+        with console.progress():
+            report = run(plain, folder, on_start=console.started, on_record=console.record)
+        if demo:
+            draw_faces(console.records, folder)
+        write_pages(report, folder)
+        console.finished(report, folder)
+        short.extend(missed(report, cast("Mapping[str, float]", plain["fail_under"] or {})))
+
+    start(words, job)
+    for sentence in short:
+        sys.stderr.write(f"affectlm: {sentence}\n")
+    return 3 if short else 0
+
+
+def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
+    """Lets Hydra compose the primary configuration `name` and call the job once, or once for each point of a sweep.
+
+    Raises:
+        ConfigError: Hydra cannot start; what goes wrong later Hydra prints itself, and exits with status 1.
+    """
+
+    @hydra.main(config_path=f"pkg://{configuration.OWN_PACKAGE}", config_name=name, version_base="1.3")
+    def main(config: DictConfig) -> None:
+        try:
+            job(config, Path(HydraConfig.get().runtime.output_dir))
+        except AffectlmError as error:
+            raise CompactHydraException(f"affectlm: {error}") from error
+
+    sys.argv = ["affectlm", *configuration.prepare(words)]
+    try:
+        main()
+    except HydraException as error:
+        raise ConfigError(" ".join(str(error).split())) from error

@@ -1,0 +1,91 @@
+"""The report of a run for people: `report.md` and a self-contained `report.html`. All text of models is escaped."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import jinja2
+
+from affectlm.records import Record, Report, read_records
+
+SHOWN = 200  # records on the page; all of them are in records.jsonl
+
+_HTML = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>affectlm run</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
+table { border-collapse: collapse; margin: 1em 0; width: 100% }
+td, th { border-bottom: 1px solid #ddd; padding: .3em .7em; text-align: left; vertical-align: top }
+td.number { text-align: right; font-variant-numeric: tabular-nums }
+</style>
+<h1>affectlm run: {{ report.status }}</h1>
+{% if report.error %}<p>{{ report.error }}</p>{% endif %}
+<h2>Parts</h2>
+<table>{% for kind, part in report.components.items() %}
+<tr><th>{{ kind }}</th><td>{{ part | describe }}</td></tr>{% endfor %}</table>
+<h2>Outcomes</h2>
+<table>{% for name, count in report.outcomes.items() %}
+<tr><th>{{ name }}</th><td class="number">{{ count }}</td></tr>{% endfor %}</table>
+{% if report.scores %}<h2>Scores</h2>
+<table><tr><th>score</th><th>value</th><th>95 % interval</th><th>n</th></tr>{% for score in report.scores %}
+<tr><td>{{ score.name }}</td><td>{{ score.value | number }}</td>
+<td>{{ score.low | number }} to {{ score.high | number }}</td><td>{{ score.count }}</td></tr>{% endfor %}</table>{% endif %}
+<h2>Records</h2>
+<table><tr><th>id</th><th>valence</th><th>arousal</th><th>answer</th><th>outcome</th></tr>
+{% for record in records %}
+<tr><td>{{ record.id }}</td><td class="number">{{ record.valence | number }}</td>
+<td class="number">{{ record.arousal | number }}</td>
+<td>{{ record.answer or record.reason }}</td><td>{{ record.outcome.value }}</td></tr>{% endfor %}</table>
+{% if more %}<p>The first {{ records | length }} of {{ total }} records; all are in records.jsonl.</p>{% endif %}
+</html>
+"""
+
+
+def write_pages(report: Report, folder: Path) -> None:
+    """Writes `report.md` and `report.html` beside the records."""
+    records = list(islice(read_records(folder), SHOWN))
+    total = sum(report.outcomes.values())
+    (folder / "report.md").write_text(_markdown(report, records, total), encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {"number": _number, "describe": _describe}
+    page = environment.from_string(_HTML).render(report=report, records=records, total=total, more=total > len(records))
+    (folder / "report.html").write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def _markdown(report: Report, records: list[Record], total: int) -> str:
+    lines = [f"# affectlm run: {report.status}", ""]
+    lines += [f"- {kind}: {_cell(_describe(part))}" for kind, part in report.components.items()]
+    lines += ["", "| outcome | records |", "|---|---|"]
+    lines += [f"| {name} | {count} |" for name, count in report.outcomes.items()]
+    if report.scores:
+        lines += ["", "| score | value | low | high | n |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {score.name} | {_number(score.value)} | {_number(score.low)} | {_number(score.high)} | {score.count} |"
+            for score in report.scores
+        ]
+    lines += ["", "| id | valence | arousal | answer | outcome |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {_cell(record.id)} | {_number(record.valence)} | {_number(record.arousal)} "
+        f"| {_cell(record.answer or record.reason)} | {record.outcome.value} |"
+        for record in records
+    ]
+    if total > len(records):
+        lines.append(f"\nThe first {len(records)} of {total} records; all are in records.jsonl.")
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _describe(part: object) -> str:
+    return ", ".join(f"{key}={value}" for key, value in part.items()) if isinstance(part, dict) else str(part)
+
+
+def _cell(text: str) -> str:
+    """Text for one cell of a Markdown table, with nothing in it that Markdown or HTML would obey."""
+    one_line = " ".join(text.split()).encode(errors="backslashreplace").decode()
+    for character in "\\`*_[]<>&|!":
+        one_line = one_line.replace(character, f"&#{ord(character)};")
+    return one_line

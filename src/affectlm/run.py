@@ -1,0 +1,376 @@
+"""One run: build the parts, stream pictures through the line into a folder, judge what came out.
+
+The folder is the run's memory: `records.jsonl` grows as answers come, `report.json` says how it ended.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import attrs
+import numpy as np
+
+from affectlm.cache import Store
+from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
+from affectlm.pipeline import Asking, Finding, Step, Tally, ask, estimate, find_faces
+from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
+from affectlm.registry import Registry
+from affectlm.stats import interval
+from affectlm.types import Described, Image, Outcome, Sample, Score, ValuedMetric
+
+if TYPE_CHECKING:
+    from affectlm.types import Dataset, FaceDetector, LLMAdapter, Metric, PromptTemplate, VAEstimator
+
+_DATASET_KEYS = ("va", "limit")  # what the core reads of a dataset's configuration; the rest is the dataset's own
+# Options that change how fast an answer comes, not what it says.
+_HOW = ("batch_size", "device", "device_map", "concurrency", "timeout", "threads")
+_VERSIONS = ("affectlm", "numpy", "torch", "transformers", "opencv-python-headless", "pillow", "hydra-core")
+_FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
+
+OnRecord = Callable[[Record], None]
+
+
+@attrs.frozen(kw_only=True)
+class Parts:
+    """The components of a run, built and checked."""
+
+    dataset: Dataset
+    prompt: PromptTemplate
+    llm: LLMAdapter
+    metrics: tuple[Metric, ...]
+    detector: FaceDetector | None = None  # None where ratings take the place of pictures
+    estimator: VAEstimator | None = None
+
+    def described(self) -> dict[str, Mapping[str, str]]:
+        """What the parts say about themselves, by kind."""
+        named: dict[str, object] = {
+            "detector": self.detector,
+            "estimator": self.estimator,
+            "llm": self.llm,
+            "dataset": self.dataset,
+        }
+        return {kind: part.describe() for kind, part in named.items() if isinstance(part, Described)}
+
+
+def build(config: Mapping[str, object], registry: Registry) -> Parts:
+    """The parts of a run; what is missing or wrong is found here, before the first picture is read.
+
+    Raises:
+        AffectlmError: a name, option, file, key or weight is not there or not right.
+    """
+    if config["answer"] != "generate":
+        raise ConfigError(f"answer='{config['answer']}' is not available; expected answer=generate")
+    dataset = _section(config, "dataset")
+    va = dataset.pop("va", "estimated")
+    if va not in ("estimated", "truth"):
+        raise ConfigError(f"dataset.va='{va}' is unknown; expected estimated or truth")
+    dataset.pop("limit", None)
+    metrics = [
+        registry.build("metric", cast("Mapping[str, object]", metric))
+        for metric in _section(config, "metric").values()
+        if metric
+    ]
+    prompt = registry.build("prompt", _section(config, "prompt"))
+    built = registry.build("dataset", dataset)
+    if va == "truth" and (derived := getattr(built, "truth_is_derived", "")):
+        raise ConfigError(f"dataset.va=truth would go in a circle: {derived}")
+    llm = registry.build("llm", _section(config, "llm"))
+    measured = va == "estimated"
+    return Parts(
+        dataset=cast("Dataset", built),
+        prompt=cast("PromptTemplate", prompt),
+        llm=cast("LLMAdapter", llm),
+        metrics=tuple(cast("list[Metric]", metrics)),
+        detector=cast("FaceDetector", registry.build("detector", _section(config, "detector"))) if measured else None,
+        estimator=cast("VAEstimator", registry.build("estimator", _section(config, "estimator"))) if measured else None,
+    )
+
+
+def run(
+    config: Mapping[str, object],
+    folder: Path,
+    *,
+    registry: Registry | None = None,
+    on_start: Callable[[Parts], None] = lambda _: None,
+    on_record: OnRecord = lambda _: None,
+) -> Report:
+    """Runs a configuration into a folder and returns the report; a folder with the same configuration is continued.
+
+    Args:
+        config: the plain configuration, as `config.to_plain` gives it.
+        folder: made when it is not there.
+        registry: where components are found; the installed one by default.
+        on_start: called with the parts before the first picture.
+        on_record: called with each record, those of an earlier try included.
+
+    Raises:
+        AffectlmError: see `build`; or the folder belongs to another configuration; or no record could be made.
+        KeyboardInterrupt: after the report was marked interrupted.
+    """
+    report = _open(config, folder)
+    begin = time.monotonic()
+    asking: Asking | None = None
+    try:
+        parts = build(config, registry or Registry.installed())
+        report.components = _components(config, parts)
+        on_start(parts)
+        asking = Asking(
+            prompt=parts.prompt,
+            llm=parts.llm,
+            store=Store("completions", str(config["cache"])),
+            key=_identity(config, "llm", parts),
+            max_requests=cast("int | None", config["max_requests"]),
+            max_tokens_total=cast("int | None", config["max_tokens_total"]),
+            dry_run=bool(config["dry_run"]),
+        )
+        _stream(config, folder, parts, asking, report, on_record)
+        records = [_slim(record) for record in read_records(folder)]
+        report.scores = judge(records, parts.metrics, seed=report.seed)
+        _refuse_nothing(records)
+        report.status = "success"
+    except KeyboardInterrupt:
+        report.status = "interrupted"
+        raise
+    except Exception as error:
+        report.status, report.error = "error", str(error)
+        raise
+    finally:
+        report.usage = _usage(asking.tally if asking else Tally(), time.monotonic() - begin)
+        report.save(folder)
+    return report
+
+
+def _stream(
+    config: Mapping[str, object], folder: Path, parts: Parts, asking: Asking, report: Report, on_record: OnRecord
+) -> None:
+    """Draws the line to its end; every record is on disk before the next is asked for."""
+    outcomes: Counter[str] = Counter()
+    earlier = _Earlier()
+    for record in read_records(folder):
+        earlier.add(record)
+        outcomes[record.outcome.value] += 1
+        on_record(record)
+    with (folder / RECORDS).open("ab") as file:
+        try:
+            for record in ask(steps(config, parts, earlier, _identity(config, "estimator", parts)), asking):
+                file.write(to_line(record))
+                file.flush()
+                outcomes[record.outcome.value] += 1
+                on_record(record)
+        finally:
+            report.outcomes = dict(sorted(outcomes.items()))
+
+
+@attrs.define
+class _Earlier:
+    """What an interrupted try of the same run has finished."""
+
+    ids: set[str] = attrs.field(factory=set)
+    faces: Counter[str] = attrs.field(factory=Counter)  # picture -> faces recorded
+    expected: dict[str, int] = attrs.field(factory=dict)  # picture -> faces it has
+
+    def add(self, record: Record) -> None:
+        self.ids.add(record.id)
+        if record.face is not None:
+            picture = record.id.rpartition("#")[0]
+            self.faces[picture] += 1
+            self.expected[picture] = record.others + 1
+
+    def finished(self, picture: str, *, all_faces: bool) -> bool:
+        """Whether nothing of a picture is left to do, so that it need not be opened again."""
+        if picture in self.ids:
+            return True
+        expected = self.expected.get(picture)
+        return expected is not None and self.faces[picture] >= (expected if all_faces else 1)
+
+
+def steps(
+    config: Mapping[str, object], parts: Parts, earlier: _Earlier | None = None, key: object = ""
+) -> Iterator[Step]:
+    """Measured findings and finished records of a run, not yet asked about."""
+    earlier = earlier or _Earlier()
+    dataset = _section(config, "dataset")
+    items = _unique(islice(parts.dataset.items(), cast("int | None", dataset.get("limit"))))
+    noise = _Noise(cast("Mapping[str, float]", config["perturb"])["va_sd"], cast("int", config["seed"]))
+    if parts.detector is None or parts.estimator is None:
+        rated = (_rated(item) for item in items if item.id not in earlier.ids)
+        return (noise(step) for step in rated)
+    batch_size = cast("int", config["batch_size"])
+    best_only = config["faces"] == "best"
+    if config["faces"] not in ("all", "best"):
+        raise ConfigError(f"faces='{config['faces']}' is unknown; expected all or best")
+    images = (
+        _image(item)
+        for item in items
+        if not earlier.finished(item.id, all_faces=not best_only and item.truth == type(item.truth)())
+    )
+    found = find_faces(images, parts.detector, best_only=best_only, batch_size=batch_size)
+    fresh = (step for step in found if _id(step) not in earlier.ids)
+    store = Store("affect", str(config["cache"]))
+    return (noise(step) for step in estimate(fresh, parts.estimator, batch_size=batch_size, store=store, key=key))
+
+
+@attrs.frozen
+class _Noise:
+    """Adds the same noise to the same face in every run: how sure must valence and arousal be?"""
+
+    deviation: float
+    seed: int
+
+    def __call__(self, step: Step) -> Step:
+        if self.deviation <= 0 or isinstance(step, Record):
+            return step
+        record = step.record
+        generator = np.random.default_rng([self.seed, *record.id.encode()])
+        moved = np.clip(generator.normal((record.valence or 0.0, record.arousal or 0.0), self.deviation), -1, 1)
+        return Finding(attrs.evolve(record, valence=float(moved[0]), arousal=float(moved[1])))
+
+
+def _unique(items: Iterable[Image | Sample]) -> Iterator[Image | Sample]:
+    seen: set[str] = set()
+    for item in items:
+        if item.id in seen:
+            raise ContractError(f"the dataset gave the id '{item.id}' twice, expected one item an id")
+        seen.add(item.id)
+        yield item
+
+
+def _image(item: Image | Sample) -> Image:
+    if isinstance(item, Sample):
+        raise ConfigError("this dataset holds ratings and no pictures; add dataset.va=truth")
+    return item
+
+
+def _rated(item: Image | Sample) -> Step:
+    truth = item.truth
+    values = (item.valence, item.arousal) if isinstance(item, Sample) else (truth.valence, truth.arousal)
+    record = Record(id=item.id, outcome=Outcome.SKIPPED, valence=values[0], arousal=values[1], truth=truth)
+    if None in values:
+        return attrs.evolve(record, reason="it has no rated valence and arousal, which dataset.va=truth needs")
+    return Finding(attrs.evolve(record, extra=item.extra if isinstance(item, Sample) else {}))
+
+
+def _id(step: Step) -> str:
+    return step.id if isinstance(step, Record) else step.record.id
+
+
+# ---- scores ------------------------------------------------------------------------------------------------
+
+
+def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0) -> list[Score]:
+    """All scores; those that are means get an interval, drawn by picture (by prompt where there is no picture)."""
+    scores: list[Score] = []
+    for metric in metrics:
+        if not isinstance(metric, ValuedMetric):
+            scores += metric.score(records)
+            continue
+        for name, values in metric.values(records).items():
+            known = np.isfinite(values)
+            if not known.any():
+                continue
+            clusters = [record.image or record.prompt_sha256 or record.id for record in records]
+            chosen = [cluster for cluster, use in zip(clusters, known, strict=True) if use]
+            bounds = interval(values[known], chosen, np.random.default_rng(seed)) or (None, None)
+            scores.append(Score(name, float(values[known].mean()), int(known.sum()), *bounds))
+    return scores
+
+
+def missed(report: Report, thresholds: Mapping[str, float]) -> list[str]:
+    """The thresholds of `fail_under` that a report does not reach, as sentences; a score that is missing misses."""
+    found = {score.name: score.value for score in report.scores}
+    return [
+        f"{name} is {found[name]:.4f}, below {least}"
+        if name in found
+        else f"there is no score '{name}', {least} wanted"
+        for name, least in thresholds.items()
+        if found.get(name, float("-inf")) < least
+    ]
+
+
+def _slim(record: Record) -> Record:
+    return attrs.evolve(record, prompt=None, reply=None)
+
+
+def _refuse_nothing(records: Sequence[Record]) -> None:
+    if not records:
+        raise ConfigError("the dataset gave nothing to look at; check dataset.path, dataset.split and dataset.limit")
+    if all(record.outcome in _FAILURES for record in records):
+        first = records[0]
+        raise AffectlmError(f"all {len(records)} records failed; the first, '{first.id}': {first.reason}")
+
+
+# ---- the folder --------------------------------------------------------------------------------------------
+
+
+def _open(config: Mapping[str, object], folder: Path) -> Report:
+    """A report marked started, in a new folder or one that holds the same configuration."""
+    if (folder / REPORT).exists():
+        earlier = read_report(folder)
+        if earlier.config != config:
+            changed = sorted(key for key in {*earlier.config, *config} if earlier.config.get(key) != config.get(key))
+            raise RunFolderError(
+                f"'{folder}' holds a run of another configuration ({', '.join(changed)} differ); "
+                "choose another hydra.run.dir, or repeat that run's settings to continue it"
+            )
+    report = Report(config=dict(config), seed=cast("int", config["seed"]), versions=_versions(), folder=folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _drop_torn_line(folder / RECORDS)
+        report.save(folder)
+    except OSError as error:
+        raise RunFolderError(
+            f"the run folder '{folder}' cannot be written: {error.strerror}; set hydra.run.dir"
+        ) from error
+    return report
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cuts off a last line that a killed run did not finish."""
+    with path.open("ab+") as file:
+        end = file.seek(0, 2)
+        while end > 0:
+            start = max(0, end - 65_536)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                file.truncate(start + newline + 1)
+                return
+            end = start
+        file.truncate(0)
+
+
+def _components(config: Mapping[str, object], parts: Parts) -> dict[str, object]:
+    described = parts.described()
+    used = ["dataset", "prompt", "llm", *(("detector", "estimator") if parts.detector is not None else ())]
+    return {kind: {**_section(config, kind), **described.get(kind, {})} for kind in used}
+
+
+def _identity(config: Mapping[str, object], kind: str, parts: Parts) -> dict[str, object]:
+    """What makes a component's answers its own: name, options and weights, without what only changes its speed."""
+    whole = {**_section(config, kind), **parts.described().get(kind, {})}
+    return {key: value for key, value in whole.items() if key not in _HOW}
+
+
+def _section(config: Mapping[str, object], key: str) -> dict[str, object]:
+    return dict(cast("Mapping[str, object]", config.get(key) or {}))
+
+
+def _usage(tally: Tally, seconds: float) -> dict[str, float]:
+    return {**attrs.asdict(tally), "tokens": tally.tokens, "seconds": round(seconds, 3)}
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
