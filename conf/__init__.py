@@ -1,0 +1,1 @@
+"""The built-in choices; this package holds YAML files only."""

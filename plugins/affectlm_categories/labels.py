@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 BASIC = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 TAXONOMIES: Mapping[str, tuple[str, ...]] = {"basic": BASIC, "basic7": (*BASIC, "neutral")}
 
-# Inflections and adjectives of one emotion, and only those synonyms nobody would dispute. Words by which a prompt may
-# render valence and arousal (pleased, tense, relaxed, ...) are no forms: a reply that repeats the prompt names no label.
+# Inflections and adjectives of one emotion, and only those synonyms nobody would dispute. Words by which a prompt
+# says valence and arousal (pleased, upset, agitated, ...) are no forms: a reply that repeats it names no label.
 FORMS: Mapping[str, tuple[str, ...]] = {
     "affection": ("affectionate",),
     "anger": ("angry", "angrily", "angered"),
@@ -16,7 +16,6 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "anticipation": ("anticipating", "anticipatory"),
     "aversion": ("averse",),
     "boredom": ("bored",),
-    "calm": ("calmness",),
     "confidence": ("confident",),
     "confusion": ("confused",),
     "contempt": ("contemptuous",),
@@ -48,7 +47,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
 
 # Emotion words that only tell that a reply names something, though nothing that was offered.
 OTHERS = (
-    "anxiety", "anxious", "depressed", "depression", "despair", "envy", "grief", "guilt", "hope", "jealousy",
+    "anxiety", "anxious", "calm", "depressed", "depression", "despair", "envy", "grief", "guilt", "hope", "jealousy",
     "loneliness", "love", "melancholy", "miserable", "nervous", "nervousness", "pride", "proud", "relief", "shame",
     "stress", "unhappy", "worried", "worry",
 )  # fmt: skip

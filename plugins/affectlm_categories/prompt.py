@@ -23,8 +23,8 @@ class Categories:
         """The question, with the labels as choices."""
         look = phrase(sample.valence, sample.arousal, style=self.style, decimals=self.decimals)
         text = (
-            f"{SCALES + ' ' if self.definition else ''}A person's face looks {look}. "
-            f"Which one of these emotions fits best: {', '.join(self.labels)}? Answer with one word from the list."
+            f"{SCALES + ' ' if self.definition else ''}Choose the emotion that fits best. "
+            f"Emotions: {', '.join(self.labels)}. A person's face looks {look}. Emotion:"
         )
         return Request(sample.id, (Message("user", text),), choices=self.labels)
 

@@ -6,17 +6,20 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 import jinja2
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor, LogitsProcessorList
-from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
-from transformers.utils import logging
+import transformers
+from transformers import LogitsProcessor, LogitsProcessorList
+from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 
 Turn: TypeAlias = Mapping[str, str]  # role, content
 Conversation: TypeAlias = Sequence[Turn]
+
+# Annotations of transformers differ between its versions, so what is only passed on is left unchecked.
+_hf: Any = transformers
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +45,7 @@ class Reply:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keeps transformers' notes and progress bars from the terminal for a while."""
+    logging = _hf.utils.logging
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -72,19 +76,22 @@ class ChatModel:
         if dtype == "auto" and device == "cpu" and device_map is None:
             dtype = "float32"  # half precision is slow on most processors
         with quiet():
-            self._tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left", **where)
+            self._tokenizer = _hf.AutoTokenizer.from_pretrained(model, padding_side="left", **where)
             if self._tokenizer.chat_template is None:
-                raise ValueError(f"'{model}' has no chat template; choose a model that was trained to follow instructions")
-            self._model = AutoModelForCausalLM.from_pretrained(
+                raise ValueError(
+                    f"'{model}' has no chat template; choose a model that was trained to follow instructions"
+                )
+            self._model = _hf.AutoModelForCausalLM.from_pretrained(
                 model, dtype=dtype, device_map=device_map, use_safetensors=True, **where
-            ).eval()
+            )
+            self._model.train(False)
         if device_map is None:
             self._model.to(device)
         self._ends = _end_tokens(self._model.generation_config.eos_token_id, self._tokenizer.eos_token_id)
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token_id = self._ends[0]
         # What the checkpoint recommends (temperature, penalties) must not mix with what the options say.
-        self._model.generation_config = GenerationConfig(
+        self._model.generation_config = _hf.GenerationConfig(
             eos_token_id=self._ends, pad_token_id=self._tokenizer.pad_token_id, do_sample=False
         )
 
@@ -101,9 +108,7 @@ class ChatModel:
             )
         lengths = tokens["attention_mask"].sum(dim=1).tolist()
         start = tokens["input_ids"].shape[1]
-        return [
-            self._reply(row, length) for row, length in zip(output[:, start:].tolist(), lengths, strict=True)
-        ]
+        return [self._reply(row, length) for row, length in zip(output[:, start:].tolist(), lengths, strict=True)]
 
     def prompt(self, conversation: Conversation) -> str:
         """The text the model reads; a system message its template refuses goes in front of the first user's."""
@@ -122,14 +127,12 @@ class ChatModel:
     def _reply(self, row: Sequence[int], prompt_tokens: int) -> Reply:
         end = next((place for place, token in enumerate(row) if token in self._ends), None)
         said = row if end is None else row[:end]
-        text = self._tokenizer.decode(said, skip_special_tokens=True)
+        text = str(self._tokenizer.decode(list(said), skip_special_tokens=True))
         used = len(said) + (end is not None)
-        return Reply(
-            text=text.strip(), prompt_tokens=prompt_tokens, completion_tokens=used, finished=end is not None
-        )
+        return Reply(text=text.strip(), prompt_tokens=prompt_tokens, completion_tokens=used, finished=end is not None)
 
 
-class _Noise(LogitsProcessor):  # type: ignore[misc]
+class _Noise(LogitsProcessor):
     """Gumbel noise, so that the largest logit is a draw from the distribution; one generator for each prompt."""
 
     def __init__(self, prompts: Sequence[str], seed: int) -> None:
@@ -149,7 +152,7 @@ def _generator(prompt: str, seed: int) -> torch.Generator:
 def _processors(sampling: Sampling, prompts: Sequence[str]) -> LogitsProcessorList:
     if sampling.temperature == 0:
         return LogitsProcessorList()
-    steps = [TemperatureLogitsWarper(float(sampling.temperature))]
+    steps: list[LogitsProcessor] = [TemperatureLogitsWarper(float(sampling.temperature))]
     if sampling.top_p < 1:
         steps.append(TopPLogitsWarper(sampling.top_p))
     return LogitsProcessorList([*steps, _Noise(prompts, sampling.seed)])

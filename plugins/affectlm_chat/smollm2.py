@@ -9,8 +9,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -84,20 +86,19 @@ def convert(weights: Weights) -> Path:
 
 
 def _write(source: Path, folder: Path) -> None:
-    import torch
+    import transformers
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from affectlm_chat.generation import quiet
 
-    with quiet():
-        model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, local_files_only=True)
+    hf: Any = transformers
+    with quiet(), redirect_stderr(StringIO()):  # the bar over the tensors obeys no setting
+        model = hf.AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, local_files_only=True)
         # transformers 5 refuses to save what it read from GGUF until it forgets that this was quantised.
-        model.hf_quantizer = None
-        model.is_quantized = False
+        vars(model).update(hf_quantizer=None, is_quantized=False)
         del model.config.quantization_config
-        model.to(torch.float16).save_pretrained(folder)
-        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name, local_files_only=True)
+        model.half().save_pretrained(folder)
+        tokenizer = hf.AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name, local_files_only=True)
         # The file says that its tokens were made by the rule "smollm", which transformers does not know.
         tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
             [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]

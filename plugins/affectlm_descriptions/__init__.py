@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 @hookimpl
 def affectlm_prompts() -> Mapping[str, Factory]:
-    """Asks for a sentence or two."""
+    """Asks for a sentence."""
     return {"description": "affectlm_descriptions.prompt:Description"}

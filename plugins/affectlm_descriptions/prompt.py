@@ -10,13 +10,13 @@ from affectlm.types import Answer, Completion, Message, Request, Sample
 from affectlm.wording import SCALES, STYLES, phrase
 
 _THOUGHT = re.compile(r"<think>.*?(</think>|$)", re.DOTALL | re.IGNORECASE)
-_PREFIX = re.compile(r"^\W*(?:answer|description|response|reply|assistant)\W*:\s*", re.IGNORECASE)
-_QUOTES = (("\"", "\""), ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"), ("`", "`"), ("**", "**"))
+_PREFIX = re.compile(r"^\W*(?:answer|description|response|reply|assistant)\W*:[\s*_]*", re.IGNORECASE)
+_QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"), ("`", "`"), ("**", "**"))
 
 
 @attrs.frozen(kw_only=True)
 class Description:
-    """Asks for one or two sentences about a face."""
+    """Asks for a sentence about a face."""
 
     style: str = attrs.field(default="words", validator=attrs.validators.in_(STYLES))
     decimals: int = attrs.field(default=2, validator=[attrs.validators.ge(0), attrs.validators.le(6)])
@@ -27,7 +27,7 @@ class Description:
         look = phrase(sample.valence, sample.arousal, style=self.style, decimals=self.decimals)
         text = (
             f"{SCALES + ' ' if self.definition else ''}A person's face looks {look}. "
-            "In one or two sentences, describe how the person seems to feel."
+            "In one sentence, describe how the person seems to feel."
         )
         return Request(sample.id, (Message("user", text),))
 

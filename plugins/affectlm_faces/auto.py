@@ -27,8 +27,8 @@ class Auto:
         chosen: YuNet | Haar
         try:
             chosen, reason = YuNet(max_side=self.max_side, min_size=self.min_size), "its weights are on this machine"
-        except WeightsError as error:
-            chosen, reason = Haar(min_size=self.min_size), f"yunet cannot be used: {error}"
+        except WeightsError:
+            chosen, reason = Haar(min_size=self.min_size), "yunet's weights are not here and cannot be fetched"
         object.__setattr__(self, "_chosen", chosen)
         object.__setattr__(self, "_reason", reason)
 

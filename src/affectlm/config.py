@@ -27,6 +27,7 @@ from affectlm.registry import KINDS, Registry
 GROUPS = (*KINDS, "experiment")
 OWN_PACKAGE = "affectlm.conf"
 _PLUS = re.compile(rf"^\+(?=({'|'.join(GROUPS)})(=|$))")
+_THRESHOLD = re.compile(r"^\+*fail_under\.")  # the contract writes no plus
 _CHOICE = re.compile(rf"^({'|'.join(GROUPS)})=(.+)$")
 _FLAGS_WITH_VALUE = (
     *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--package", "-p", "--cfg", "-c"),
@@ -53,34 +54,39 @@ def prepare(words: Sequence[str]) -> list[str]:
         ConfigError: a key was given on the command line, or a choice is not installed.
     """
     _register_search_path()
+    flags: list[str] = []
     overrides: list[str] = []
     paths: list[str] = []
-    for word in words:
+    for word, before in _with_previous(words):
         if _SECRET.search(word):
             name = word.split("=", 1)[0]
             raise ConfigError(
                 f"'{name}' on the command line would be written to disk; set the variable OPENAI_API_KEY, HF_TOKEN or "
                 "<PROVIDER>_API_KEY in the environment instead"
             )
-        overrides.append(_PLUS.sub("", word))
-    for word in bare_words(words):
-        overrides.remove(word)
-        paths.append(word)
-    for word in overrides:
-        _check_choice(word)
+        if word.startswith("-") or before in _FLAGS_WITH_VALUE:
+            flags.append(word)
+        elif _is_bare(word):
+            paths.append(word)
+        else:
+            overrides.append(_THRESHOLD.sub("++fail_under.", _PLUS.sub("", word)))
+            _check_choice(overrides[-1])
     if paths:
-        overrides.insert(0, f"dataset.path=[{','.join(_quoted(path) for path in paths)}]")
-    return overrides
+        overrides.append(f"dataset.path=[{','.join(_quoted(path) for path in paths)}]")
+    return [*flags, *overrides]  # flags first: Hydra's parser takes its overrides in one piece
 
 
 def bare_words(words: Sequence[str]) -> list[str]:
     """The words that are no override, no flag and no value of a flag: paths, if anything."""
-    previous = ["", *words]
-    return [
-        word
-        for word, before in zip(words, previous, strict=False)
-        if "=" not in word and not word.startswith(("-", "~")) and before not in _FLAGS_WITH_VALUE
-    ]
+    return [word for word, before in _with_previous(words) if _is_bare(word) and before not in _FLAGS_WITH_VALUE]
+
+
+def _with_previous(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return zip(words, ["", *words], strict=False)
+
+
+def _is_bare(word: str) -> bool:
+    return "=" not in word and not word.startswith(("-", "~"))
 
 
 def is_path(word: str) -> bool:

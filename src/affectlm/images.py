@@ -90,7 +90,8 @@ def _span(centre: float, count: int, size: int) -> NDArray[np.intp]:
 def _checked(pixels: Pixels) -> Pixels:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise ImageError(
-            f"an array of {pixels.dtype} with shape {pixels.shape} is no picture; expected uint8 (height, width, 3), RGB"
+            f"an array of {pixels.dtype} with shape {pixels.shape} is no picture; "
+            "expected uint8 (height, width, 3), RGB"
         )
     return pixels
 

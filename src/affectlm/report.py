@@ -30,7 +30,8 @@ td.number { text-align: right; font-variant-numeric: tabular-nums }
 {% if report.scores %}<h2>Scores</h2>
 <table><tr><th>score</th><th>value</th><th>95 % interval</th><th>n</th></tr>{% for score in report.scores %}
 <tr><td>{{ score.name }}</td><td>{{ score.value | number }}</td>
-<td>{{ score.low | number }} to {{ score.high | number }}</td><td>{{ score.count }}</td></tr>{% endfor %}</table>{% endif %}
+<td>{{ score.low | number }} to {{ score.high | number }}</td><td>{{ score.count }}</td></tr>
+{% endfor %}</table>{% endif %}
 <h2>Records</h2>
 <table><tr><th>id</th><th>valence</th><th>arousal</th><th>answer</th><th>outcome</th></tr>
 {% for record in records %}

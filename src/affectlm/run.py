@@ -67,6 +67,8 @@ def build(config: Mapping[str, object], registry: Registry) -> Parts:
     """
     if config["answer"] != "generate":
         raise ConfigError(f"answer='{config['answer']}' is not available; expected answer=generate")
+    if _section(config, "privacy").get("send_images"):
+        raise ConfigError("privacy.send_images=true, but no installed adapter takes pictures; leave it out")
     dataset = _section(config, "dataset")
     va = dataset.pop("va", "estimated")
     if va not in ("estimated", "truth"):

@@ -46,7 +46,9 @@ class ScriptedLLM:
         for request in requests:
             reply = self.replies[min(len(self.asked), len(self.replies) - 1)]
             self.asked.append(request)
-            yield Completion(id=request.id, text=reply, model="scripted", usage={"prompt_tokens": 1, "completion_tokens": 1})
+            yield Completion(
+                id=request.id, text=reply, model="scripted", usage={"prompt_tokens": 1, "completion_tokens": 1}
+            )
 
 
 @attrs.define
@@ -68,7 +70,9 @@ class WholeDetector:
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
         """One box as large as the picture."""
-        return [[Box(0, 0, pixels.shape[1], pixels.shape[0])] if min(pixels.shape[:2]) >= 8 else [] for pixels in images]
+        return [
+            [Box(0, 0, pixels.shape[1], pixels.shape[0])] if min(pixels.shape[:2]) >= 8 else [] for pixels in images
+        ]
 
 
 @attrs.define
@@ -180,7 +184,9 @@ def check_metric(metric: Metric, records: Sequence[Record]) -> None:
     """Checks that scores are finite, counted, and that records without truth are no failure."""
     for score in metric.score(records):
         _require(isinstance(score, Score) and bool(np.isfinite(score.value)), f"bad score {score}")
-        _require(0 < score.count <= len(records), f"score '{score.name}' counts {score.count} of {len(records)} records")
+        _require(
+            0 < score.count <= len(records), f"score '{score.name}' counts {score.count} of {len(records)} records"
+        )
     _require(list(metric.score([])) == [], "no records must give no scores")
 
 

@@ -115,7 +115,7 @@ def verify(weights: Weights, path: Path) -> None:
     if found != weights.digest:
         raise WeightsError(
             f"weights '{weights.name}' at '{path}' have SHA-256 {found[:12]}..., expected {weights.digest[:12]}...; "
-            f"delete the file and run 'affectlm weights pull {weights.name}'"
+            f"delete it and run 'affectlm weights pull {weights.name}'"
         )
 
 

@@ -1,0 +1,156 @@
+"""Pictures from folders, files, glob patterns and manifests.
+
+Which pictures there are is settled when the dataset is built; none is opened here.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from affectlm.errors import ConfigError
+from affectlm.types import Image, Truth
+from affectlm_data.manifest import read_manifest
+
+EXTENSIONS = ("jpg", "jpeg", "jfif", "png", "bmp", "gif", "tif", "tiff", "webp", "ppm", "pgm")
+
+
+@attrs.frozen
+class Found:
+    """One picture and the folder its id is relative to."""
+
+    root: Path
+    path: Path
+    truth: Truth = Truth()
+
+    @property
+    def name(self) -> str:
+        """The path below the root, with slashes."""
+        return self.path.relative_to(self.root).as_posix() if self.path.is_relative_to(self.root) else str(self.path)
+
+
+def _paths(value: object) -> tuple[str, ...]:
+    # A folder named 2024 arrives as a number.
+    return tuple(str(item) for item in value) if isinstance(value, (list, tuple)) else (str(value),)
+
+
+@attrs.frozen(kw_only=True)
+class Folder:
+    """Pictures in a natural order: 2.jpg before 10.jpg.
+
+    Hidden files and folders and the folders of runs are left out; links to folders are not followed.
+    """
+
+    path: tuple[str, ...] = attrs.field(default=".", converter=_paths)  # folders, pictures, patterns, manifests
+    split: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
+    manifest: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
+    recursive: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
+    _images: tuple[Image, ...] = attrs.field(init=False, repr=False, eq=False)
+
+    @_images.default
+    def _find(self) -> tuple[Image, ...]:
+        if not self.path:
+            raise ConfigError(
+                "dataset 'folder' got no path; give a folder, a picture or a pattern such as 'photos/*.jpg'"
+            )
+        if self.manifest is not None:
+            return _named(list(self._from_manifest(Path(self.manifest).expanduser())))
+        return _named([found for path in self.path for found in self._from_path(path)])
+
+    def items(self) -> Iterator[Image]:
+        """The pictures, unopened; an id is the path below the folder that was given."""
+        return iter(self._images)
+
+    def _from_manifest(self, manifest: Path) -> Iterator[Found]:
+        """The pictures of a manifest, relative to it, or to `path` where that names a folder."""
+        base = manifest.parent
+        if self.manifest is not None and self.path != (".",):
+            base = Path(self.path[0]).expanduser()
+            if len(self.path) > 1 or not base.is_dir():
+                raise ConfigError(f"path '{' '.join(self.path)}' is no folder; with a manifest expected one, or none")
+        for row in read_manifest(manifest, self.split):
+            yield Found(base, base / Path(row.path.replace("\\", "/")).expanduser(), row.truth)
+
+    def _from_path(self, given: str) -> Iterator[Found]:
+        path = Path(given).expanduser()
+        if path.is_dir():
+            yield from self._from_folder(given, path)
+        elif path.suffix.lower() == ".csv" and path.is_file():
+            yield from self._from_manifest(path)
+        elif self.split is not None:
+            raise ConfigError(f"split '{self.split}' needs a folder or a manifest, found '{given}'")
+        elif path.exists():
+            yield Found(path.parent, path)
+        elif glob.has_magic(given):
+            yield from self._from_pattern(given)
+        else:
+            raise ConfigError(
+                f"path '{given}' does not exist; give a folder, a picture or a pattern such as 'photos/*.jpg'"
+            )
+
+    def _from_folder(self, given: str, root: Path) -> list[Found]:
+        start = root if self.split is None else root / self.split
+        if not start.is_dir():
+            raise ConfigError(f"split '{self.split}' is no folder in '{given}'; leave it out, or give a manifest")
+        files = sorted(_walk(start, recursive=self.recursive), key=lambda path: _natural(path.relative_to(root)))
+        return [Found(root, path) for path in files] or _complain(str(start) if self.split else given)
+
+    def _from_pattern(self, given: str) -> list[Found]:
+        pattern = Path(given).expanduser()
+        fixed = list(pattern.parts[:-1])
+        while any(glob.has_magic(part) for part in fixed):
+            fixed.pop()
+        root = Path(*fixed)
+        files = [Path(name) for name in glob.glob(str(pattern), recursive=True)]
+        files = sorted((path for path in files if _is_picture(path) and path.is_file()), key=_natural)
+        return [Found(root, path) for path in files] or _complain(given)
+
+
+def _complain(given: str) -> list[Found]:
+    looked = ", ".join(f".{extension}" for extension in EXTENSIONS)
+    raise ConfigError(f"found no pictures in '{given}' (looked for {looked}); give another path")
+
+
+def _walk(root: Path, *, recursive: bool) -> Iterator[Path]:
+    for folder, folders, files in os.walk(root, onerror=_refuse):
+        here = Path(folder)
+        folders[:] = [name for name in folders if recursive and not name.startswith(".") and not _is_run(here / name)]
+        yield from (here / name for name in files if not name.startswith(".") and _is_picture(Path(name)))
+
+
+def _refuse(error: OSError) -> None:
+    raise ConfigError(f"folder '{error.filename}' cannot be read: {(error.strerror or '').lower()}") from error
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower().removeprefix(".") in EXTENSIONS
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / ".hydra").is_dir() or all((folder / name).is_file() for name in ("report.json", "records.jsonl"))
+
+
+def _natural(path: Path) -> list[tuple[list[tuple[int, str]], str]]:
+    """A sorting key under which numbers in names count as numbers, folder by folder."""
+    return [
+        ([(int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in re.split(r"(\d+)", name)], name)
+        for name in path.parts
+    ]
+
+
+def _named(found: list[Found]) -> tuple[Image, ...]:
+    """The pictures, each once, under unique ids: names that clash are preceded by their folder's, or made whole."""
+    once = list({os.path.abspath(entry.path): entry for entry in reversed(found)}.items())[::-1]
+    names = [entry.name for _, entry in once]
+    for longer in (lambda path, entry: f"{Path(os.path.abspath(entry.root)).name}/{entry.name}", lambda path, _: path):
+        counts = Counter(names)
+        names = [
+            longer(path, entry) if counts[name] > 1 else name for name, (path, entry) in zip(names, once, strict=True)
+        ]
+    return tuple(Image(name, entry.path, entry.truth) for name, (_, entry) in zip(names, once, strict=True))

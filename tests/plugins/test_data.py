@@ -1,0 +1,233 @@
+"""Which pictures a dataset holds, in which order, under which ids, and what a wrong choice is told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from affectlm import images
+from affectlm.errors import ConfigError
+from affectlm.registry import Registry
+from affectlm.types import Truth
+from affectlm_data import affectlm_datasets
+from affectlm_data.folder import Folder
+from affectlm_data.samples import Samples
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def ids(**options: object) -> list[str]:
+    return [image.id for image in Folder(**options).items()]  # type: ignore[arg-type]
+
+
+def manifest(root: Path, text: str) -> str:
+    (root / "m.csv").write_text(text, encoding="utf-8")
+    return str(root / "m.csv")
+
+
+def test_the_hook_offers_folder_and_samples() -> None:
+    """Each name can be resolved."""
+    assert {"folder", "samples"} <= set(affectlm_datasets())
+    for name in affectlm_datasets():
+        assert callable(Registry.installed().find("dataset", name).resolve())
+
+
+def test_a_folder_gives_its_pictures_in_natural_order(tmp_path: Path) -> None:
+    """Numbers count as numbers, the case of an extension does not, other files are left out."""
+    touch(tmp_path, "10.jpg", "2.JPG", "a/1.png", "b é.webp", "notes.txt", "m.csv")
+
+    assert ids(path=str(tmp_path)) == ["2.JPG", "10.jpg", "a/1.png", "b é.webp"]
+
+
+def test_sub_folders_can_be_left_out(tmp_path: Path) -> None:
+    """recursive=False stays in the folder itself."""
+    assert ids(path=str(touch(tmp_path, "1.jpg", "a/2.jpg")), recursive=False) == ["1.jpg"]
+
+
+def test_hidden_files_and_run_folders_are_left_out(tmp_path: Path) -> None:
+    """A second run in the same folder does not look at the plots of the first."""
+    touch(tmp_path, "1.jpg", ".2.jpg", ".git/3.jpg", "run/.hydra/config.yaml", "run/4.png")
+    touch(tmp_path, "old/report.json", "old/records.jsonl", "old/5.png", "kept/report.json", "kept/6.png")
+
+    assert ids(path=str(tmp_path)) == ["1.jpg", "kept/6.png"]
+
+
+def test_a_file_named_outright_is_taken_whatever_its_extension(tmp_path: Path) -> None:
+    """Whether it is a picture turns out when it is read."""
+    touch(tmp_path, "notes.txt", "b.jpg")
+
+    assert ids(path=[str(tmp_path / "notes.txt"), str(tmp_path / "b.jpg")]) == ["notes.txt", "b.jpg"]
+
+
+def test_a_pattern_gives_the_pictures_that_match(tmp_path: Path) -> None:
+    """Ids are relative to what stands before the first wildcard."""
+    touch(tmp_path, "p/a/1.jpg", "p/b/1.jpg", "p/b/2.png", "p/b/x.txt")
+
+    assert ids(path=f"{tmp_path}/p/*/*") == ["a/1.jpg", "b/1.jpg", "b/2.png"]
+    assert ids(path=f"{tmp_path}/p/**/*.png") == ["b/2.png"]
+
+
+def test_a_name_with_brackets_that_exists_is_no_pattern(tmp_path: Path) -> None:
+    """What is there is taken literally."""
+    touch(tmp_path, "[1].jpg")
+
+    assert ids(path=str(tmp_path / "[1].jpg")) == ["[1].jpg"]
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell does not replace it inside an override."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    touch(tmp_path, "pictures/1.jpg")
+
+    assert ids(path="~/pictures") == ["1.jpg"]
+
+
+def test_the_current_folder_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No option is needed."""
+    monkeypatch.chdir(touch(tmp_path, "1.jpg"))
+
+    assert ids() == ["1.jpg"]
+
+
+def test_a_folder_named_by_a_number_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hydra reads `dataset.path=2024` as a number."""
+    monkeypatch.chdir(touch(tmp_path, "2024/1.jpg"))
+
+    assert ids(path=2024) == ["1.jpg"]
+
+
+def test_ids_stay_unique_over_several_paths(tmp_path: Path) -> None:
+    """What clashes gets its folder's name, or the whole path; the same picture counts once."""
+    touch(tmp_path, "a/1.jpg", "b/1.jpg", "b/2.jpg", "c/a/1.jpg")
+    a, b, c = (str(tmp_path / name) for name in ("a", "b", "c/a"))
+
+    assert ids(path=[a, b]) == ["a/1.jpg", "b/1.jpg", "2.jpg"]
+    assert ids(path=[a, c]) == [f"{a}/1.jpg", f"{c}/1.jpg"]
+    assert ids(path=[b, f"{b}/2.jpg"]) == ["1.jpg", "2.jpg"]
+
+
+def test_a_split_is_a_sub_folder(tmp_path: Path) -> None:
+    """Ids stay relative to the folder that was given."""
+    touch(tmp_path, "train/1.jpg", "test/2.jpg")
+
+    assert ids(path=str(tmp_path), split="test") == ["test/2.jpg"]
+    with pytest.raises(ConfigError, match="split 'val' is no folder in"):
+        ids(path=str(tmp_path), split="val")
+
+
+def test_a_wrong_path_is_told(tmp_path: Path) -> None:
+    """Missing, empty and pictureless each say what to type."""
+    touch(tmp_path, "x.txt")
+
+    with pytest.raises(ConfigError, match=r"path '.*none' does not exist; give a folder"):
+        ids(path=str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match=r"found no pictures in '.*' \(looked for .jpg, .*\); give another path"):
+        ids(path=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"found no pictures in '.*\*.jpg'"):
+        ids(path=f"{tmp_path}/*.jpg")
+    with pytest.raises(ConfigError, match="got no path"):
+        ids(path=[])
+
+
+def test_a_manifest_gives_truth(tmp_path: Path) -> None:
+    """Labels and texts are split at bars; further columns become groups; missing files are no error here."""
+    columns = "path,label,valence,arousal,text,group,subject"
+    text = f"{columns}\nno/1.jpg,joy|surprise,0.5,-1,a man smiles|he is glad,g1,s7\n2.jpg,,,,,,\n"
+    first, second = Folder(path=manifest(tmp_path, "\ufeff" + text)).items()
+
+    assert first.id == "no/1.jpg"
+    assert first.source == tmp_path / "no" / "1.jpg"
+    assert first.truth == Truth(
+        labels=("joy", "surprise"),
+        valence=0.5,
+        arousal=-1,
+        text=("a man smiles", "he is glad"),
+        group={"group": "g1", "subject": "s7"},
+    )
+    assert second.truth == Truth()
+
+
+def test_a_manifest_has_splits(tmp_path: Path) -> None:
+    """The column decides; a wrong name is answered with those there are."""
+    path = manifest(tmp_path, "path,split\n1.jpg,train\n2.jpg,test\n")
+
+    assert ids(manifest=path, split="test") == ["2.jpg"]
+    with pytest.raises(ConfigError, match="has no split 'val'; splits: test, train"):
+        ids(manifest=path, split="val")
+
+
+def test_a_manifests_paths_can_be_relative_to_another_folder(tmp_path: Path) -> None:
+    """A folder given as path is where its pictures are."""
+    path = manifest(tmp_path, "path\n1.jpg\n")
+    pictures = touch(tmp_path / "pictures", "1.jpg")
+
+    (image,) = Folder(path=str(pictures), manifest=path).items()
+
+    assert image.source == pictures / "1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has the columns nothing; expected each once, 'path' among them"),
+        ("file,label\n1.jpg,joy\n", "has the columns file, label; expected"),
+        ("path\n", "names no pictures"),
+        (
+            "path,valence\n1.jpg,0\n2.jpg,1.5\n",
+            r"line 3 of '.*m.csv': valence is '1.5'; expected a number in \[-1, 1\]",
+        ),
+        ("path,arousal\n1.jpg,high\n", r"line 2 of '.*m.csv': arousal is 'high'"),
+        ("path,arousal\n1.jpg,nan\n", r"line 2 of '.*m.csv': arousal is 'nan'"),
+        ("path,label\n1.jpg\n", "line 2 of '.*m.csv' has 1 cells; expected 2: path, label"),
+        ("path,label\n,joy\n", "line 2 of '.*m.csv' names no path"),
+        ("path\n1.jpg\n1.jpg\n", "line 3 of '.*m.csv' names '1.jpg' again; line 2 did already"),
+    ],
+)
+def test_a_wrong_manifest_is_told_by_line(tmp_path: Path, text: str, message: str) -> None:
+    """All lines are checked before the first picture is read."""
+    with pytest.raises(ConfigError, match=message):
+        ids(path=manifest(tmp_path, text))
+
+
+def test_a_manifest_that_is_missing_or_not_in_utf8_is_told(tmp_path: Path) -> None:
+    """Both name the file."""
+    (tmp_path / "latin.csv").write_bytes("path\nä.jpg\n".encode("latin-1"))
+
+    with pytest.raises(ConfigError, match=r"manifest '.*none.csv' cannot be read: no such file"):
+        ids(manifest=str(tmp_path / "none.csv"))
+    with pytest.raises(ConfigError, match=r"manifest '.*latin.csv' is not in UTF-8"):
+        ids(manifest=str(tmp_path / "latin.csv"))
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="this system has no links")
+def test_links_that_lead_in_circles_do_no_harm(tmp_path: Path) -> None:
+    """Links to folders are not followed."""
+    touch(tmp_path, "1.jpg")
+    (tmp_path / "again").symlink_to(tmp_path)
+
+    assert ids(path=str(tmp_path)) == ["1.jpg"]
+
+
+def test_the_samples_are_four_pictures_that_can_be_read() -> None:
+    """They come with installed packages; nothing is fetched."""
+    found = list(Samples().items())
+
+    assert [image.id for image in found] == ["astronaut", "grace_hopper", "chelsea", "minduka"]
+    for image in found:
+        assert isinstance(image.source, Path)
+        assert images.read(image.source)[0].shape[2] == 3
+
+
+@pytest.mark.parametrize("option", ["path", "split"])
+def test_the_samples_take_neither_path_nor_split(option: str) -> None:
+    """Such an option would do nothing; it is refused."""
+    with pytest.raises(ConfigError, match=f"dataset 'samples' takes no {option}, found 'x'; for other pictures: "):
+        Registry.installed().build("dataset", {"name": "samples", option: "x"})

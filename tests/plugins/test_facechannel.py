@@ -1,0 +1,235 @@
+"""FaceChannel: the released graph, its preprocessing, its weights, its training."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from affectlm.errors import WeightsError
+from affectlm.registry import Registry
+from affectlm.stats import concordance
+from affectlm.testing import check_estimator, check_metric, faces, record
+from affectlm.train import LabelledFaces, load_faces
+from affectlm.types import Truth
+from affectlm_facechannel.augmentation import augment
+from affectlm_facechannel.estimator import FaceChannelEstimator, as_grey
+from affectlm_facechannel.metrics import Concordance
+from affectlm_facechannel.network import CATEGORIES, FaceChannel
+from affectlm_facechannel.training import Plan, concordance_loss, judge, predict, train
+
+
+@pytest.fixture(scope="module")
+def estimator():
+    return FaceChannelEstimator(device="cpu")
+
+
+def test_the_graph_has_the_released_number_of_parameters():
+    """3,592,090 in Keras' count, which adds batch norm's running statistics; our category head is extra."""
+    network = FaceChannel()
+    parameters = sum(value.numel() for name, value in network.named_parameters() if not name.startswith("category"))
+    statistics = sum(value.numel() for name, value in network.named_buffers() if "running" in name)
+
+    assert parameters + statistics == 3_592_090
+    assert sum(value.numel() for value in network.category.parameters()) == 8 * 201
+
+
+def test_the_last_convolution_is_divided_by_its_inhibition():
+    """relu(a) / (0.5 + relu(b)), computed by hand."""
+    layer = FaceChannel().trunk[13]
+    features = torch.rand(1, 256, 4, 4)
+
+    by_hand = layer.excitation(features).clamp(min=0) / (0.5 + layer.inhibition(features).clamp(min=0))
+
+    torch.testing.assert_close(layer(features), by_hand)
+
+
+def test_the_estimator_keeps_the_protocol(estimator):
+    """Length, range, order, repeatability."""
+    check_estimator(estimator)
+
+
+def test_category_probabilities_add_up_to_one(estimator):
+    """One for each of FER+'s eight labels, by name."""
+    _, details = estimator.details(faces(4))
+
+    assert tuple(details) == CATEGORIES
+    np.testing.assert_allclose(sum(details.values()), 1, atol=1e-5)
+
+
+def test_small_crops_are_enlarged_as_opencv_does_it():
+    """Grey by OpenCV's weights, bilinear, uint8."""
+    face = faces(1, seed=3)[0][:40, :40]
+
+    expected = cv2.resize(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), (64, 64))
+
+    np.testing.assert_array_equal(as_grey(face), expected)
+
+
+def test_red_and_blue_are_not_swapped():
+    """Pictures arrive as RGB: pure red is 0.299 of white."""
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 255
+
+    assert as_grey(red)[0, 0] == round(0.299 * 255)
+
+
+def test_a_large_crop_reads_like_the_same_crop_reduced(estimator):
+    """What is measured depends on the face and hardly on the camera's resolution."""
+    small = cv2.GaussianBlur(faces(1, seed=1)[0][:24, :24], (5, 5), 2)
+    large = cv2.resize(small, (480, 480), interpolation=cv2.INTER_CUBIC)
+
+    difference = np.abs(
+        estimator.estimate([large]) - estimator.estimate([cv2.resize(large, (96, 96), interpolation=cv2.INTER_AREA)])
+    )
+
+    assert difference.max() < 0.05
+
+
+def _changed(tmp_path, change):
+    tensors = load_file(FaceChannelEstimator(device="cpu")._path)
+    change(tensors)
+    path = tmp_path / "changed.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors: tensors.pop("dense.weight"), r"no tensor 'dense.weight' of shape \(200, 4096\)"),
+        (
+            lambda tensors: tensors.update({"dense.bias": torch.zeros(7)}),
+            r"'dense.bias' has shape \(7,\), expected \(200,\)",
+        ),
+        (lambda tensors: tensors["dense.bias"].fill_(float("nan")), "'dense.bias' holds numbers that are not finite"),
+        (lambda tensors: tensors.update({"extra": torch.zeros(1)}), "holds a tensor 'extra'"),
+    ],
+)
+def test_weights_of_another_network_are_refused(tmp_path, change, message):
+    """One sentence names layer and shape."""
+    with pytest.raises(WeightsError, match=message):
+        FaceChannelEstimator(weights=_changed(tmp_path, change))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no safetensors at all"])
+def test_a_file_that_holds_no_weights_is_refused(tmp_path, content):
+    """Missing, empty or foreign."""
+    path = tmp_path / "file.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(WeightsError, match="is no readable safetensors file"):
+        FaceChannelEstimator(weights=path)
+
+
+def test_the_metric_is_the_concordance_over_rated_faces():
+    """Faces without a rating are left out."""
+    rated = [
+        record(id=str(n), valence=n / 10, arousal=0.1, truth=Truth(valence=(n + n % 2) / 10, arousal=n / 10))
+        for n in range(6)
+    ]
+    expected = concordance(np.arange(6) / 10, np.array([0, 2, 2, 4, 4, 6]) / 10)
+
+    scores = {score.name: score for score in Concordance().score([*rated, record(valence=0.5, arousal=0.5)])}
+
+    check_metric(Concordance(), rated)
+    assert (scores["ccc_valence"].value, scores["ccc_valence"].count) == (pytest.approx(expected), 6)
+    assert scores["ccc_arousal"].value == 0
+
+
+def test_the_training_loss_uses_the_concordance_of_the_batch():
+    """The same number as the metric."""
+    x, y = torch.rand(9, 2), torch.rand(9, 2)
+
+    expected = [1 - concordance(x[:, i].double().numpy(), y[:, i].double().numpy()) for i in range(2)]
+
+    torch.testing.assert_close(concordance_loss(x, y), torch.tensor(expected).float(), atol=1e-4, rtol=0)
+
+
+def test_augmented_faces_stay_in_range_and_repeat_with_their_seed():
+    """Same generator, same faces."""
+    batch = torch.rand(16, 1, 48, 48)
+
+    first, again, other = (augment(batch, 64, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+
+    assert first.shape == (16, 1, 64, 64)
+    assert float(first.min()) >= 0
+    assert float(first.max()) <= 1
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def _toy(count: int, seed: int) -> LabelledFaces:
+    """Bright faces are pleasant, dark ones are not: something a few steps can learn."""
+    generator = np.random.default_rng(seed)
+    bright = generator.random(count) < 0.5
+    pixels = generator.integers(0, 60, (count, 48, 48)) + np.where(bright, 180, 10)[:, None, None]
+    affect = np.stack([np.where(bright, 0.7, -0.6), np.where(bright, 0.1, 0.3)], axis=1)
+    votes = np.zeros((count, 8))
+    votes[np.arange(count), np.where(bright, 1, 3)] = 1
+    return LabelledFaces(pixels.astype(np.uint8), affect.astype(np.float32), votes.astype(np.float32), CATEGORIES)
+
+
+def test_training_learns_continues_and_exports_what_the_estimator_reads(tmp_path):
+    """Three epochs in two goes; the exported file gives the figures that were logged."""
+    training, validation = _toy(96, 0), _toy(32, 1)
+    plan = Plan(epochs=3, batch_size=16, learning_rate=1e-3, averaging=0.5, dropout=0.0, bf16=False)
+    first = next(iter(train(training, validation, plan, tmp_path)))
+    assert not (tmp_path / "facechannel.safetensors").exists()
+
+    rest = list(train(training, validation, plan, tmp_path))
+
+    assert [figures["epoch"] for figures in (first, *rest)] == [1, 2, 3]
+    assert rest[-1]["loss"] < first["loss"]
+    with (tmp_path / "log.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1.0", "2.0", "3.0"]
+    network = FaceChannelEstimator(weights=tmp_path / "facechannel.safetensors", device="cpu")._network
+    assert judge(network, validation)["accuracy"] == pytest.approx(rest[-1]["accuracy"], abs=0.04)
+    affect, chances = predict(network, validation.pixels)
+    assert affect.shape == (32, 2)
+    np.testing.assert_allclose(chances.sum(1), 1, atol=1e-5)
+
+
+def test_the_committed_weights_reach_their_bar_on_ferplus(data):
+    """Validation split, against targets made from votes: the figures of the model card."""
+    dataset = Registry.installed().build("dataset", {"name": "ferplus", "path": str(data / "ferplus")})
+
+    figures = judge(FaceChannelEstimator(device="cpu")._network, load_faces(dataset))  # type: ignore[arg-type]
+
+    assert figures["accuracy"] >= 0.79
+    assert figures["ccc_valence"] >= 0.88
+    assert figures["ccc_arousal"] >= 0.86
+
+
+def test_the_train_command_trains_from_ferplus(data, tmp_path):
+    """A few faces, one epoch, a folder that says what it holds."""
+    words = [
+        f"dataset.path={data}/ferplus",
+        "dataset.limit=128",
+        "plan.epochs=1",
+        "plan.batch_size=32",
+        "hydra.run.dir=run",
+    ]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "affectlm", "train", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    other = subprocess.run(
+        [sys.executable, "-m", "affectlm", "train", *words, "seed=1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"facechannel.safetensors", "log.csv", "train.json"}
+    assert other.returncode == 1
+    assert "holds the training of another configuration" in other.stderr

@@ -1,0 +1,95 @@
+"""affectlm inside other programs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import skimage
+
+import affectlm
+from affectlm.errors import ConfigError, ImageError
+
+ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return affectlm.load(estimator="facechannel", detector="haar", llm="circumplex")
+
+
+def test_import_loads_nothing_heavy():
+    """An embedding program pays when it uses something."""
+    code = "import sys, affectlm; print([name for name in ('numpy', 'torch', 'hydra', 'cv2') if name in sys.modules])"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_smiling_face_is_pleasant(reader):
+    """The point of it all, on a real photograph."""
+    samples = reader.estimate(ASTRONAUT)
+
+    assert len(samples) == 1
+    assert samples[0].valence > 0.3
+
+
+def test_path_pil_image_and_array_give_the_same_numbers(reader):
+    """Three ways to hand over one picture."""
+    with PIL.Image.open(ASTRONAUT) as opened:
+        picture = opened.convert("RGB")
+
+    values = [
+        reader.estimate(each)[0].valence for each in (str(ASTRONAUT), picture, np.asarray(picture))
+    ]
+
+    assert values == pytest.approx([values[0]] * 3, abs=1e-6)
+
+
+def test_reading_gives_a_record_with_an_answer_and_writes_no_files(reader, tmp_path, monkeypatch):
+    """Valence, arousal and words in one object."""
+    monkeypatch.chdir(tmp_path)
+
+    record = reader.read(ASTRONAUT)[0]
+
+    assert (record.outcome, record.valence > 0.3, bool(record.answer)) == ("ok", True, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_without_a_face_says_so(reader):
+    """No guess is ever made."""
+    blank = np.full((200, 200, 3), 128, np.uint8)
+
+    assert reader.estimate(blank) == []
+    assert [record.outcome for record in reader.read(blank)] == ["no_face"]
+
+
+def test_what_is_no_picture_is_an_error(reader):
+    """Found and expected are named."""
+    with pytest.raises(ConfigError, match="found int, expected a path"):
+        reader.estimate(3)
+    with pytest.raises(ImageError, match="none"):
+        reader.read("none.png")
+
+
+def test_readers_work_in_threads(reader):
+    """One reader, several threads, the same numbers."""
+    with ThreadPoolExecutor(4) as pool:
+        values = list(pool.map(lambda _: reader.estimate(ASTRONAUT)[0].valence, range(8)))
+
+    assert values == pytest.approx([values[0]] * 8, abs=1e-5)
+
+
+def test_run_returns_the_report_of_the_same_words(pictures, tmp_path, monkeypatch, capfd):
+    """As the command line, and silent."""
+    monkeypatch.chdir(tmp_path)
+
+    report = affectlm.run(str(pictures), "detector=whole", "llm=circumplex", "hydra.run.dir=out")
+
+    assert (report.status, report.outcomes) == ("success", {"ok": 3})
+    assert (tmp_path / "out" / ".hydra" / "overrides.yaml").exists()
+    assert capfd.readouterr().out == ""

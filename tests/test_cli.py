@@ -1,0 +1,224 @@
+"""The command as a user types it: exit status, speed, messages, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from affectlm.records import read_records, read_report
+
+COMMAND = [sys.executable, "-m", "affectlm"]
+QUICK = ["llm=circumplex", "detector=whole"]
+HEAVY = ("numpy", "torch", "transformers", "cv2")
+
+
+@pytest.fixture
+def affectlm(tmp_path):
+    """Runs the command in an empty folder."""
+
+    def run(*words, **environment):
+        return subprocess.run(
+            [*COMMAND, *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            env={**os.environ, "AFFECTLM_CACHE": str(tmp_path / "cache"), **environment},
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("words", [["--help"], ["plugins"], ["--version"], ["weights"], ["cache"]])
+def test_light_commands_import_nothing_heavy(tmp_path, words):
+    """A listing must not wait for torch."""
+    code = (
+        "import sys\nfrom affectlm.cli import main\n"
+        f"try:\n    main({words!r})\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"finally:\n    print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("word", ["--help", "plugins"])
+def test_light_commands_are_quick(affectlm, word):
+    """At most 0.6 s of processor time, whatever else the machine does."""
+    before = os.times()
+    done = affectlm(word)
+    after = os.times()
+
+    assert done.returncode == 0, done.stderr
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    assert spent <= 0.6
+
+
+def test_help_shows_choices_and_settings(affectlm):
+    """One page tells what can be typed."""
+    text = affectlm("--help").stdout
+
+    assert "affectlm demo" in text
+    assert "estimator: facechannel" in text
+    assert "max_requests" in text
+
+
+def test_version_is_affectlms(affectlm):
+    """Not Hydra's."""
+    assert affectlm("--version").stdout.startswith("affectlm 0.")
+
+
+def test_plugins_as_json_has_the_columns_of_the_contract(affectlm):
+    """Scripts read them."""
+    rows = json.loads(affectlm("plugins", "--json").stdout)
+
+    assert set(rows[0]) == {"name", "kind", "plugin", "distribution", "version", "status", "error"}
+    assert {"facechannel", "smollm2", "yunet"} <= {row["name"] for row in rows}
+
+
+def test_weights_are_listed_with_licence_and_presence(affectlm):
+    """What will be fetched, from where, on what terms."""
+    rows = {row["name"]: row for row in json.loads(affectlm("weights", "list", "--json").stdout)}
+
+    assert rows["facechannel"]["status"] == "present"
+    assert rows["smollm2"]["licence"] == "Apache-2.0"
+    assert len(rows["yunet"]["digest"]) == 64
+
+
+def test_committed_weights_verify(affectlm):
+    """The file is what the code says."""
+    done = affectlm("weights", "verify", "facechannel")
+
+    assert (done.returncode, "verified" in done.stdout) == (0, True)
+
+
+def test_doctor_names_what_is_missing_and_fetches_nothing(affectlm, pictures):
+    """Exit status 1 with the sentence that the run would end with."""
+    done = affectlm("doctor", f"dataset.path={pictures}", "llm=llama3", "--json", HF_HOME=str(pictures / "hf"))
+
+    rows = {row["item"]: row for row in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert rows["estimator facechannel"]["status"] == "ok"
+    assert "HF_TOKEN" in rows["llm transformers"]["detail"]
+
+
+def test_a_run_with_and_without_plus_prints_where_its_files_are(affectlm, pictures, tmp_path):
+    """The words of the first page work."""
+    plain = affectlm(str(pictures), *QUICK, "hydra.run.dir=a")
+    plus = affectlm(str(pictures), "+llm=circumplex", "+detector=whole", "+estimator=facechannel", "hydra.run.dir=b")
+
+    assert plain.returncode == plus.returncode == 0, plain.stderr + plus.stderr
+    assert "3 records: 3 ok" in plain.stdout
+    assert {path.name for path in (tmp_path / "a").iterdir()} >= {
+        *("records.jsonl", "report.json", "report.md", "report.html", ".hydra")
+    }
+    assert read_report(tmp_path / "b").components["llm"]["name"] == "circumplex"
+
+
+def test_the_folder_of_one_run_is_no_picture_of_the_next(affectlm, pictures):
+    """Runs in the pictures' own folder find the same pictures again."""
+    for _ in range(2):
+        done = affectlm(str(pictures), *QUICK, f"hydra.run.dir={pictures}/out/${{now:%f}}")
+        assert "3 records" in done.stdout, done.stderr
+
+
+def test_a_sweep_makes_one_run_for_each_choice(affectlm, pictures, tmp_path):
+    """Hydra's -m."""
+    done = affectlm("-m", str(pictures), *QUICK, "prompt.style=words,numbers", "hydra.sweep.dir=sweep")
+
+    assert done.returncode == 0, done.stderr
+    assert [read_report(tmp_path / "sweep" / n).config["prompt"]["style"] for n in "01"] == ["words", "numbers"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["demoo"], 2, "did you mean 'affectlm demo'?"),
+        (["estimator=facechanell"], 1, "did you mean 'estimator=facechannel'?"),
+        (["+estimator.colour=1", "PICTURES"], 1, "options:"),
+        (["nonsense=1"], 1, "nonsense"),
+        (["dataset.path=none", *QUICK], 1, "none"),
+        (["EMPTY", *QUICK], 1, "no pictures"),
+        (["estimator.weights=none.safetensors", "PICTURES", *QUICK], 1, "none.safetensors"),
+        (["weights", "pull", "unknown"], 1, "no weights named 'unknown'; known:"),
+        (["weights", "push"], 2, "invalid choice"),
+        (["llm.api_key=sk-123", "PICTURES"], 1, "_API_KEY"),
+        (["PICTURES", *QUICK, "fail_under.accuracy=0.4"], 3, "no score 'accuracy'"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence_and_a_status(affectlm, pictures, tmp_path, words, status, message):
+    """No traceback; the sentence says what to type."""
+    (tmp_path / "empty").mkdir()
+    places = {"PICTURES": str(pictures), "EMPTY": str(tmp_path / "empty")}
+
+    done = affectlm(*(places.get(word, word) for word in words))
+
+    assert done.returncode == status, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "sk-123" not in done.stderr
+
+
+def test_no_key_reaches_the_disk(affectlm, pictures, tmp_path):
+    """A refused key is in no file."""
+    affectlm("llm.api_key=sk-123", str(pictures))
+
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"sk-123" in path.read_bytes()]
+
+
+def test_llama3_without_access_says_how_to_get_it(affectlm, pictures):
+    """Licence page, token, and choices that need neither; within seconds."""
+    begin = time.monotonic()
+    done = affectlm(
+        "+estimator=facechannel",
+        "+llm=llama3",
+        str(pictures),
+        HF_HOME=str(pictures / "hf"),
+        HF_ENDPOINT="http://127.0.0.1:9",
+    )
+
+    assert done.returncode == 1
+    for words in ("huggingface.co/meta-llama/Meta-Llama-3-8B-Instruct", "HF_TOKEN", "llm.model=", "llm=smollm2"):
+        assert words in done.stderr
+    assert time.monotonic() - begin < 60
+
+
+def test_ctrl_c_ends_with_130_and_the_same_command_finishes(tmp_path):
+    """What was answered is not asked again; the report says interrupted in between."""
+    many = tmp_path / "many"
+    many.mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(400):
+        PIL.Image.fromarray(generator.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(many / f"{number:03d}.png")
+    command = [*COMMAND, str(many), *QUICK, "batch_size=2", "cache=off", "hydra.run.dir=run"]
+    environment = {**os.environ, "AFFECTLM_CACHE": str(tmp_path / "cache")}
+    records = tmp_path / "run" / "records.jsonl"
+
+    first = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (records.exists() and records.read_bytes().count(b"\n") >= 10) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGINT)
+    _, errors = first.communicate(timeout=60)
+    answered = [record.id for record in read_records(tmp_path / "run")]
+    status = read_report(tmp_path / "run").status
+    second = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+    assert (first.returncode, status) == (130, "interrupted"), errors
+    assert 10 <= len(answered) < 400
+    assert second.returncode == 0, second.stderr
+    report = read_report(tmp_path / "run")
+    assert report.usage["requests"] + report.usage["cache_hits"] == 400 - len(answered)
+    assert sorted(record.id for record in read_records(tmp_path / "run")) == [f"{n:03d}.png#0" for n in range(400)]

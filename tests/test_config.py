@@ -1,0 +1,108 @@
+"""The command line's words: plus or no plus, paths, secrets, and YAML files that all compose."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+
+from affectlm import config
+from affectlm.errors import ConfigError
+from affectlm.registry import KINDS, Registry
+
+EVERY_CHOICE = [(group, name) for group in config.GROUPS for name in config.choices(group)]
+
+
+def test_a_core_group_may_be_written_with_and_without_plus(compose):
+    """Users type both."""
+    assert compose("+llm=circumplex") == compose("llm=circumplex")
+
+
+def test_other_additions_keep_their_plus():
+    """Only core groups are in the defaults list."""
+    assert config.prepare(["+llm.note=1", "+llm=circumplex"]) == ["+llm.note=1", "llm=circumplex"]
+
+
+def test_words_that_exist_on_disk_become_the_dataset_path(tmp_path, compose):
+    """Spaces, quotes, commas and umlauts survive Hydra's grammar."""
+    paths = [tmp_path / name for name in ("a b.png", "it's, [so].png", "größe{1}.png", "$x=y.png")]
+    for path in paths:
+        path.touch()
+
+    # A word with an equals sign is an override; such a path is given as dataset.path.
+    found = compose(*(str(path) for path in paths[:3]))["dataset"]
+
+    assert found["path"] == [str(path) for path in paths[:3]]
+
+
+@pytest.mark.parametrize("word", ["llm.api_key=abc", "+llm.api_key=abc", "llm.token=abc", "password=1"])
+def test_a_key_on_the_command_line_is_refused(word):
+    """Hydra writes overrides to disk."""
+    with pytest.raises(ConfigError, match="_API_KEY"):
+        config.prepare([word])
+
+
+def test_an_unknown_choice_names_the_nearest_and_all():
+    """One sentence says what to type."""
+    with pytest.raises(ConfigError, match=r"no estimator named 'facechanell'; did you mean 'estimator=facechannel'\?"):
+        config.prepare(["+estimator=facechanell"])
+
+
+def test_an_unknown_key_is_one_line(compose):
+    """Hydra's own message, on one line."""
+    with pytest.raises(ConfigError, match="nonsense") as caught:
+        compose("nonsense=1")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("group", "name"), EVERY_CHOICE)
+def test_every_yaml_file_composes_and_its_options_bind(group, name, compose):
+    """A file that names nothing, or an option nobody has, would fail at the user's."""
+    words = [f"{group}={name}"] + (["dataset.path=x"] if name == "ferplus" else [])
+    section = compose(*words)[group] if group != "experiment" else None
+    if section is None:
+        return
+    registry = Registry.installed()
+    for options in section.values() if group == "metric" else [section]:
+        component = registry.find(group, options["name"])
+        given = {key: value for key, value in options.items() if key not in ("name", "va", "limit")}
+        registry.check_options(component, component.resolve(), given)
+
+
+def test_every_component_has_a_yaml_file():
+    """What a plugin offers can be typed."""
+    registry = Registry.installed()
+    named = {(group, name) for group, name in EVERY_CHOICE}
+
+    missing = [(kind, name) for kind in KINDS for name in registry.names(kind) if (kind, name) not in named]
+
+    assert missing == []
+
+
+def test_every_dataset_and_llm_file_has_the_keys_of_the_contract(compose):
+    """Scripts rely on them."""
+    for name in config.choices("dataset"):
+        words = ["dataset.path=x"] if name == "ferplus" else []
+        assert {"path", "split", "limit", "va"} <= set(compose(f"dataset={name}", *words)["dataset"])
+    for name in config.choices("llm"):
+        assert "model" in compose(f"llm={name}")["llm"]
+
+
+def test_no_yaml_file_names_a_python_object():
+    """A configuration is data."""
+    texts = [path.read_text() for path in Path(str(files("affectlm.conf"))).rglob("*.yaml")]
+
+    assert texts
+    assert not [text for text in texts if "_target_" in text]
+
+
+def test_composing_inside_another_hydra_application_leaves_it_alone(tmp_path, compose):
+    """An embedding program may use Hydra itself."""
+    (tmp_path / "mine.yaml").write_text("a: 1")
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        compose("llm=circumplex")
+
+        assert hydra_compose("mine") == {"a": 1}

@@ -1,0 +1,196 @@
+"""Every readable picture becomes RGB bytes, everything else one sentence; one rule cuts faces out."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from affectlm import images
+from affectlm.errors import ImageError
+from affectlm.types import Box
+
+
+def encoded(picture: Pillow.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def test_a_file_gives_its_pixels_and_the_digest_of_its_bytes(tmp_path: Path) -> None:
+    """Pixels are RGB; the digest is that of the file, not of the pixels."""
+    path = tmp_path / "bild ä.png"
+    path.write_bytes(encoded(Pillow.new("RGB", (3, 2), (10, 20, 30))))
+
+    pixels, digest = images.read(path)
+
+    assert pixels.shape == (2, 3, 3)
+    assert pixels.dtype == np.uint8
+    assert pixels[0, 0].tolist() == [10, 20, 30]
+    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_digest_of_an_array_depends_on_its_shape() -> None:
+    """Two arrays with the same bytes in other shapes are two pictures."""
+    first, second = np.zeros((2, 8, 3), np.uint8), np.zeros((4, 4, 3), np.uint8)
+
+    assert images.read(first)[1] != images.read(second)[1]
+    assert images.read(first)[1] == images.read(first.copy())[1]
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 2, 3)), np.zeros((2, 2), np.uint8), np.zeros((0, 2, 3), np.uint8)])
+def test_an_array_of_another_kind_is_refused(array: np.ndarray) -> None:
+    """Only uint8 (height, width, 3) is taken."""
+    with pytest.raises(ImageError, match=r"is no picture; expected uint8 \(height, width, 3\)"):
+        images.read(array)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(orientation: int) -> None:
+    """All eight orientations come out as Pillow's own transposition gives them."""
+    from PIL import ImageOps
+
+    picture = Pillow.fromarray(np.arange(18, dtype=np.uint8).reshape(2, 3, 3))
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    content = encoded(picture, exif=exif)
+
+    pixels, _ = images.read(content)
+
+    assert np.array_equal(pixels, np.asarray(ImageOps.exif_transpose(Pillow.open(BytesIO(content)))))
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("RGBA", (255, 0, 0, 0), [255, 255, 255]),
+        ("RGBA", (0, 0, 0, 128), [127, 127, 127]),
+        ("LA", (0, 0), [255, 255, 255]),
+        ("L", 7, [7, 7, 7]),
+        ("1", 1, [255, 255, 255]),
+        ("I;16", 65535, [255, 255, 255]),
+        ("I;16", 257, [1, 1, 1]),
+    ],
+)
+def test_modes_become_rgb(mode: str, colour: float | tuple[float, ...], expected: list[int]) -> None:
+    """Transparency shows white and 16 bits are scaled, not clipped."""
+    pixels, _ = images.read(encoded(Pillow.new(mode, (2, 2), colour)))
+
+    assert pixels[1, 1].tolist() == expected
+
+
+def test_a_transparent_palette_colour_shows_white() -> None:
+    """A palette's transparency counts like an alpha channel."""
+    picture = Pillow.new("P", (2, 2), 0)
+    picture.putpalette([0, 0, 0, 200, 100, 50])
+    picture.putpixel((1, 1), 1)
+
+    pixels, _ = images.read(encoded(picture, transparency=0))
+
+    assert pixels[0, 0].tolist() == [255, 255, 255]
+    assert pixels[1, 1].tolist() == [200, 100, 50]
+
+
+def test_float_and_cmyk_pictures_are_read() -> None:
+    """Floats from 0 to 1 fill the range; CMYK without ink is white."""
+    floats = encoded(Pillow.fromarray(np.array([[0, 0.5], [1, np.nan]], np.float32)), "TIFF")
+
+    assert images.read(floats)[0][..., 0].tolist() == [[0, 128], [255, 0]]
+    assert images.read(encoded(Pillow.new("CMYK", (2, 2)), "TIFF"))[0].min() == 255
+
+
+def test_of_an_animation_the_first_frame_is_taken() -> None:
+    """Later frames do not matter."""
+    frames = [Pillow.new("RGB", (2, 2), colour) for colour in ("red", "blue")]
+
+    pixels, _ = images.read(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+
+    assert pixels[0, 0].tolist() == [255, 0, 0]
+
+
+def test_a_pillow_image_is_read_and_left_as_it_is() -> None:
+    """The caller's image keeps its mode."""
+    picture = Pillow.new("LA", (4, 3), (9, 255))
+
+    assert images.from_pil(picture)[0, 0].tolist() == [9, 9, 9]
+    assert picture.mode == "LA"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"not a picture", "is no picture that can be read; it begins with b'not a pi'"),
+        (encoded(Pillow.effect_noise((90, 90), 50))[:2000], "is a damaged PNG picture"),
+        (encoded(Pillow.effect_noise((90, 90), 50), "JPEG")[:2000], "is a damaged JPEG picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "is a drawing of format EPS"),
+    ],
+)
+def test_what_is_no_picture_is_told_by_name(tmp_path: Path, content: bytes, reason: str) -> None:
+    """The sentence names the file and what was found."""
+    path = tmp_path / "x.jpg"
+    path.write_bytes(content)
+
+    with pytest.raises(ImageError, match=reason) as caught:
+        images.read(path)
+
+    assert "x.jpg" in str(caught.value)
+
+
+@pytest.mark.parametrize("side", [9_500, 10_001, 20_000])
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(side: int) -> None:
+    """The header decides; Pillow's own warning and error do not come through."""
+    header = bytearray(encoded(Pillow.new("1", (8, 8)), "BMP"))
+    header[18:26] = side.to_bytes(4, "little") * 2
+
+    with pytest.raises(ImageError, match="damaged" if side * side < images.MAX_PIXELS else "megapixels"):
+        images.read(bytes(header))
+
+
+def test_a_missing_file_a_folder_and_a_locked_file_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has its own sentence."""
+    locked = tmp_path / "locked.png"
+    locked.touch()
+
+    with pytest.raises(ImageError, match=r"no file '.*none.png'"):
+        images.read(tmp_path / "none.png")
+    with pytest.raises(ImageError, match="is a folder; expected a picture"):
+        images.read(tmp_path)
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ImageError, match=r"locked.png' cannot be read: permission denied"):
+        images.read(locked)
+
+
+def test_a_crop_is_the_square_around_the_boxs_centre() -> None:
+    """The longer side decides; the crop is a copy."""
+    pixels = np.arange(20 * 30 * 3, dtype=np.uint32).astype(np.uint8).reshape(20, 30, 3)
+
+    square = images.crop(pixels, Box(10, 4, 16, 14))
+
+    assert np.array_equal(square, pixels[4:14, 8:18])
+    assert not np.shares_memory(square, pixels)
+    assert square.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    "box", [Box(-5, -5, 5, 5), Box(25, 15, 60, 21), Box(-90, -90, -80, -80), Box(3, 3, 3.01, 3.01), Box(0, 0, 30, 20)]
+)
+def test_any_valid_box_can_be_cut_out(box: Box) -> None:
+    """Also one that leaves the picture or is smaller than a pixel; numpy's edge padding is the reference."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    side = max(1, round(max(box.right - box.left, box.bottom - box.top)))
+    left = round((box.left + box.right) / 2 - side / 2) + 100
+    top = round((box.top + box.bottom) / 2 - side / 2) + 100
+    padded = np.pad(pixels, ((100, 100), (100, 100), (0, 0)), mode="edge")
+
+    assert np.array_equal(images.crop(pixels, box), padded[top : top + side, left : left + side])

@@ -1,0 +1,51 @@
+"""Pages and figures for people: complete, and never obeying a model's text."""
+
+from __future__ import annotations
+
+import PIL.Image
+import pytest
+
+from affectlm.figures import draw_faces
+from affectlm.records import RECORDS, Report, to_line
+from affectlm.report import write_pages
+from affectlm.testing import record
+from affectlm.types import Box, Score
+
+EVIL = "<script>alert(1)</script> [x](javascript:1) | $\\frac$ `a` \x1b[31m \ud800"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    PIL.Image.new("RGB", (60, 60), "grey").save(tmp_path / "face.png")
+    measured = record(
+        id="a/b#0", image=str(tmp_path / "face.png"), box=Box(5, 5, 50, 50), valence=0.5, arousal=-0.5, answer=EVIL
+    )
+    (tmp_path / RECORDS).write_bytes(to_line(measured) + to_line(record(id="none")))
+    return tmp_path
+
+
+def test_a_models_text_is_escaped_on_the_page(folder):
+    """No reply can run code in the reader's browser."""
+    write_pages(Report(status="success", outcomes={"ok": 2}, scores=[Score("accuracy", 0.5, 2)]), folder)
+
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+    assert "http" not in page
+    markdown = (folder / "report.md").read_text(encoding="utf-8")
+    assert "<script" not in markdown
+    assert "](javascript" not in markdown
+    assert "| accuracy | 0.500 |" in markdown
+
+
+def test_each_measured_face_is_drawn_beside_its_point(folder):
+    """A file name made of an id stays inside the folder; strange text does not stop the drawing."""
+    measured = record(
+        id="../a b#0", image=str(folder / "face.png"), box=Box(5, 5, 50, 50), valence=0.5, arousal=-0.5, answer=EVIL
+    )
+
+    paths = draw_faces([measured, record(id="none")], folder)
+
+    assert [path.parent for path in paths] == [folder / "faces"]
+    with PIL.Image.open(paths[0]) as drawn:
+        assert drawn.size == (900, 460)

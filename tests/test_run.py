@@ -1,0 +1,248 @@
+"""A run and its folder: continued, refused, interrupted, judged."""
+
+from __future__ import annotations
+
+import os
+import tracemalloc
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
+from affectlm.records import RECORDS, read_records, read_report
+from affectlm.registry import Component, Registry
+from affectlm.run import judge, missed, run
+from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, record
+from affectlm.types import Image, Outcome, Score
+
+
+class Parts:
+    """A registry of stand-ins beside the installed components."""
+
+    def __init__(self, **parts):
+        self.llm = ScriptedLLM()
+        self.estimator = BrightnessEstimator()
+        named = {"detector": WholeDetector(), "estimator": self.estimator, "llm": self.llm, "prompt": PlainPrompt()}
+        installed = Registry.installed()
+        self.registry = Registry([])
+        self.registry.components = [
+            *(component for component in installed.components if component.kind in ("dataset", "metric")),
+            *(Component(kind, "fake", "test", lambda part=part, **_: part) for kind, part in (named | parts).items()),
+        ]
+
+
+@pytest.fixture
+def configured(compose, fresh_cache):
+    """A configuration in which detector, estimator, prompt and model are stand-ins."""
+
+    def build(path, *words):
+        plain = compose(f"dataset.path='{path}'", *words)
+        for kind in ("detector", "estimator", "prompt", "llm"):
+            plain[kind] = {"name": "fake"}
+        return plain
+
+    return build
+
+
+def test_a_run_leaves_records_and_a_report(configured, pictures, tmp_path):
+    """Every picture has its line, and the report counts them."""
+    report = run(configured(pictures), tmp_path / "run", registry=Parts().registry)
+
+    assert [each.id for each in read_records(tmp_path / "run")] == ["p0.png#0", "p1.png#0", "p2.png#0"]
+    assert (report.status, report.outcomes, report.usage["requests"]) == ("success", {"ok": 3}, 3)
+    assert read_report(tmp_path / "run").versions["affectlm"]
+
+
+def test_a_finished_run_of_the_same_configuration_asks_and_opens_nothing(configured, pictures, tmp_path):
+    """Continuing what is complete is free, even without a cache."""
+    config = configured(pictures, "cache=off")
+    run(config, tmp_path / "run", registry=Parts().registry)
+    before = (tmp_path / "run" / RECORDS).read_bytes()
+    again = Parts()
+
+    report = run(config, tmp_path / "run", registry=again.registry)
+
+    assert (again.llm.asked, again.estimator.batches, report.outcomes) == ([], [], {"ok": 3})
+    assert (tmp_path / "run" / RECORDS).read_bytes() == before
+
+
+def test_a_folder_of_another_configuration_is_refused(configured, pictures, tmp_path):
+    """Two configurations never share a folder."""
+    run(configured(pictures), tmp_path / "run", registry=Parts().registry)
+
+    with pytest.raises(RunFolderError, match=r"another configuration \(seed differ"):
+        run(configured(pictures, "seed=1"), tmp_path / "run", registry=Parts().registry)
+
+
+class Interrupted(ScriptedLLM):
+    """A model during whose second answer the user presses Ctrl-C."""
+
+    def complete(self, requests):
+        for number, completion in enumerate(super().complete(requests)):
+            if number == 1:
+                raise KeyboardInterrupt
+            yield completion
+
+
+def test_an_interrupted_run_is_readable_and_continues_without_asking_twice(configured, pictures, tmp_path):
+    """What was answered stays answered; a torn line is cut off."""
+    folder = tmp_path / "run"
+    config = configured(pictures, "cache=off")
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder, registry=Parts(llm=Interrupted()).registry)
+    assert read_report(folder).status == "interrupted"
+    assert len(list(read_records(folder))) == 1
+    with (folder / RECORDS).open("ab") as file:
+        file.write(b'{"id": "torn')
+    second = Parts()
+
+    report = run(config, folder, registry=second.registry)
+
+    assert [request.id for request in second.llm.asked] == ["p1.png#0", "p2.png#0"]
+    assert (report.status, report.outcomes) == ("success", {"ok": 3})
+    assert len(list(read_records(folder))) == 3
+
+
+class Crashing(BrightnessEstimator):
+    def estimate(self, faces):
+        raise RuntimeError("out of memory")
+
+
+def test_a_crash_leaves_a_report_that_says_so(configured, pictures, tmp_path):
+    """status=error, with the reason."""
+    with pytest.raises(RuntimeError):
+        run(configured(pictures), tmp_path / "run", registry=Parts(estimator=Crashing()).registry)
+
+    report = read_report(tmp_path / "run")
+    assert (report.status, report.error) == ("error", "out of memory")
+
+
+def test_odd_pictures_change_nothing_for_the_others(configured, pictures, tmp_path):
+    """An unreadable file and a 1x1 picture give their outcomes."""
+    (pictures / "broken.png").write_bytes(b"no picture")
+    PIL.Image.new("RGB", (1, 1)).save(pictures / "dot.png")
+
+    report = run(configured(pictures), tmp_path / "run", registry=Parts().registry)
+
+    assert report.outcomes == {"no_face": 1, "ok": 3, "unreadable_image": 1}
+
+
+def test_a_run_of_which_everything_failed_is_an_error(configured, tmp_path):
+    """It must not exit 0; the records stay."""
+    (tmp_path / "notes.jpg").write_text("hello")
+
+    with pytest.raises(AffectlmError, match=r"all 1 records failed; the first, 'notes\.jpg'"):
+        run(configured(tmp_path / "notes.jpg"), tmp_path / "run", registry=Parts().registry)
+    assert [each.outcome for each in read_records(tmp_path / "run")] == [Outcome.UNREADABLE_IMAGE]
+
+
+def test_five_hundred_pictures_run_with_flat_memory(configured, tmp_path):
+    """The tenth hundred costs no more than the first: neither pixels nor prompts are kept."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    PIL.Image.fromarray(noise).save(folder / "000.png")
+    for number in range(1, 500):
+        os.link(folder / "000.png", folder / f"{number:03d}.png")
+    peaks = []
+    for limit in (50, 500):
+        config = configured(folder, f"dataset.limit={limit}", "cache=off")
+        tracemalloc.start()
+        run(config, tmp_path / f"run{limit}", registry=Parts().registry)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+
+    assert peaks[1] - peaks[0] < 450 * 4096  # 4 KB a record, far below one picture of 270 KB
+
+
+class Twice:
+    def items(self):
+        yield Image("a", np.full((9, 9, 3), 1, np.uint8))
+        yield Image("a", np.full((9, 9, 3), 2, np.uint8))
+
+
+def test_a_dataset_with_an_id_twice_is_refused(configured, tmp_path):
+    """Records are known by their id."""
+    parts = Parts(dataset=Twice())
+    config = configured(tmp_path) | {"dataset": {"name": "fake", "limit": None, "va": "estimated"}}
+
+    with pytest.raises(ContractError, match="the id 'a' twice"):
+        run(config, tmp_path / "run", registry=parts.registry)
+
+
+def test_ratings_take_the_place_of_pictures(compose, fresh_cache, tmp_path):
+    """With dataset.va=truth no picture is opened and no estimator built."""
+    (tmp_path / "table.csv").write_text("path,valence,arousal,label\nnone.png,0.5,-0.25,happiness\nno.png,,,\n")
+    config = compose(f"dataset.path='{tmp_path}/table.csv'", "dataset.va=truth", "llm=circumplex", "cache=off")
+
+    report = run(config, tmp_path / "run")
+
+    assert report.outcomes == {"ok": 1, "skipped": 1}
+    rated = next(each for each in read_records(tmp_path / "run") if each.outcome is Outcome.OK)
+    assert (rated.valence, rated.arousal, rated.truth.labels) == (0.5, -0.25, ("happiness",))
+
+
+def test_noise_moves_valence_and_arousal_the_same_way_in_every_run(configured, pictures, tmp_path):
+    """perturb.va_sd asks how sure the numbers must be."""
+    values = []
+    for name, words in (("plain", ()), ("a", ("perturb.va_sd=0.2",)), ("b", ("perturb.va_sd=0.2",))):
+        run(configured(pictures, *words), tmp_path / name, registry=Parts().registry)
+        values.append([(each.valence, each.arousal) for each in read_records(tmp_path / name)])
+
+    assert values[1] == values[2]
+    assert 0.01 < np.abs(np.array(values[1]) - np.array(values[0])).mean() < 0.5
+
+
+class Right:
+    def values(self, records):
+        right = [float("nan") if not r.truth.labels else float(r.labels[:1] == r.truth.labels[:1]) for r in records]
+        return {"right": np.array(right)}
+
+
+def test_a_mean_gets_an_interval_drawn_by_picture():
+    """Records without truth are left out of value and count."""
+    records = [record(id=f"{n}", image=f"{n}", label="fear", truth="fear" if n % 2 else "anger") for n in range(60)]
+
+    score = judge([*records, record(label="fear")], [Right()])[0]
+
+    assert (score.name, score.value, score.count) == ("right", 0.5, 60)
+    assert score.low == pytest.approx(0.5 - 1.96 * 0.5 / 60**0.5, abs=0.03)
+
+
+def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):
+    """A score that does not exist misses its threshold."""
+    report = run(configured(pictures), tmp_path / "run", registry=Parts().registry)
+    report.scores = [Score("accuracy", 0.3, 10)]
+
+    assert missed(report, {"accuracy": 0.2}) == []
+    assert missed(report, {"accuracy": 0.4, "ccc": 0.1}) == [
+        "accuracy is 0.3000, below 0.4",
+        "there is no score 'ccc', 0.1 wanted",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["faces=some"], "expected all or best"),
+        (["dataset.va=guess"], "expected estimated or truth"),
+        (["answer=choices"], "expected answer=generate"),
+        (["privacy.send_images=true"], "no installed adapter takes pictures"),
+    ],
+)
+def test_wrong_settings_are_told_before_the_first_picture(configured, pictures, tmp_path, words, message):
+    """A wrong run costs nothing."""
+    parts = Parts()
+
+    with pytest.raises(ConfigError, match=message):
+        run(configured(pictures, *words), tmp_path / "run", registry=parts.registry)
+    assert parts.estimator.batches == []
+
+
+def test_a_run_folder_that_cannot_be_made_is_named(configured, pictures, tmp_path):
+    """The message says what to set."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(RunFolderError, match=r"set hydra\.run\.dir"):
+        run(configured(pictures), tmp_path / "file" / "run", registry=Parts().registry)

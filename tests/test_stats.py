@@ -1,0 +1,57 @@
+"""Intervals and agreement, against independent references."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats as reference
+
+from affectlm.stats import concordance, interval
+
+
+def test_concordance_has_its_published_form():
+    """2 r s_x s_y / (s_x^2 + s_y^2 + (m_x - m_y)^2) with moments divided by n; n - 1 would be seen."""
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=12), generator.normal(0.5, 2, size=12)
+    r = reference.pearsonr(x, y).statistic
+    expected = 2 * r * x.std() * y.std() / (x.std() ** 2 + y.std() ** 2 + (x.mean() - y.mean()) ** 2)
+
+    assert concordance(x, y) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_constant_prediction_has_no_concordance_with_a_varying_target():
+    """It explains nothing."""
+    assert concordance(np.zeros(3), np.array([0.0, 1.0, 2.0])) == 0
+
+
+@pytest.mark.parametrize("pair", [(np.zeros(1), np.zeros(1)), (np.zeros(2), np.zeros(3)), (np.ones(3), np.ones(3))])
+def test_undefined_concordance_is_an_error(pair):
+    """No number is better than a wrong one."""
+    with pytest.raises(ValueError, match=r"expected two series|undefined"):
+        concordance(*pair)
+
+
+def test_the_interval_of_independent_values_is_that_of_the_normal_theory():
+    """With one value a cluster, the bootstrap finds 1.96 standard errors."""
+    values = np.random.default_rng(1).normal(size=400)
+
+    low, high = interval(values, range(400), np.random.default_rng(2)) or (0, 0)
+
+    error = values.std() / np.sqrt(400)
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+
+
+def test_copies_of_a_value_add_no_certainty():
+    """Ten copies of each record give the interval of the originals."""
+    values = np.random.default_rng(1).normal(size=40)
+
+    once = interval(values, range(40), np.random.default_rng(3))
+    copied = interval(np.repeat(values, 10), np.repeat(np.arange(40), 10).tolist(), np.random.default_rng(3))
+
+    assert copied == pytest.approx(once)
+
+
+def test_one_cluster_has_no_interval():
+    """Nothing varies."""
+    assert interval(np.ones(5), ["a"] * 5, np.random.default_rng(0)) is None
