@@ -43,9 +43,7 @@ def test_path_pil_image_and_array_give_the_same_numbers(reader):
     with PIL.Image.open(ASTRONAUT) as opened:
         picture = opened.convert("RGB")
 
-    values = [
-        reader.estimate(each)[0].valence for each in (str(ASTRONAUT), picture, np.asarray(picture))
-    ]
+    values = [reader.estimate(each)[0].valence for each in (str(ASTRONAUT), picture, np.asarray(picture))]
 
     assert values == pytest.approx([values[0]] * 3, abs=1e-6)
 
@@ -73,7 +71,8 @@ def test_what_is_no_picture_is_an_error(reader):
     with pytest.raises(ConfigError, match="found int, expected a path"):
         reader.estimate(3)
     with pytest.raises(ImageError, match="none"):
-        reader.read("none.png")
+        reader.estimate("none.png")
+    assert [record.outcome for record in reader.read("none.png")] == ["unreadable_image"]
 
 
 def test_readers_work_in_threads(reader):

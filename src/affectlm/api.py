@@ -13,13 +13,13 @@ from omegaconf import OmegaConf
 
 from affectlm import config as configuration
 from affectlm.cache import Store
-from affectlm.errors import ConfigError
+from affectlm.errors import ConfigError, ImageError
 from affectlm.images import from_pil
 from affectlm.pipeline import Asking, Finding, Step, ask, estimate, find_faces
 from affectlm.records import Record, Report
 from affectlm.registry import Registry
 from affectlm.run import run as run_config
-from affectlm.types import FaceDetector, Image, LLMAdapter, Pixels, PromptTemplate, Sample, VAEstimator
+from affectlm.types import FaceDetector, Image, LLMAdapter, Outcome, Pixels, PromptTemplate, Sample, VAEstimator
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -92,10 +92,16 @@ class Reader:
         Raises:
             ImageError: it cannot be read as a picture.
         """
-        return [
-            Sample(record.id, cast("float", record.valence), cast("float", record.arousal), record.extra)
-            for record in (step.record for step in self._measured(picture) if isinstance(step, Finding))
-        ]
+        samples = []
+        for step in self._measured(picture):
+            if isinstance(step, Finding):
+                record = step.record
+                samples.append(
+                    Sample(record.id, cast("float", record.valence), cast("float", record.arousal), record.extra)
+                )
+            elif step.outcome is Outcome.UNREADABLE_IMAGE:
+                raise ImageError(step.reason)
+        return samples
 
     def read(self, picture: Picture) -> list[Record]:
         """A record with valence, arousal and answer for each face, or one that says why there is none."""

@@ -1,0 +1,88 @@
+"""What README, docs and examples say is true."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import skimage
+
+from affectlm import config
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
+
+
+def test_every_choice_of_the_readme_is_installed_and_every_installed_one_is_told():
+    """The table is the truth."""
+    table = dict(re.findall(r"^\| (dataset|detector|estimator|llm|prompt|metric) \| (.*) \|$", README, re.MULTILINE))
+
+    told = {group: set(re.findall(r"`(\w+)`", text)) for group, text in table.items()}
+
+    assert told == {group: set(config.choices(group)) for group in told}
+    assert len(told) == 6
+
+
+@pytest.mark.parametrize("line", [line for line in README.splitlines() if line.startswith("affectlm ")])
+def test_every_command_of_the_readme_runs(line, tmp_path):
+    """Runs compose with `--cfg job`, where a run itself would need a model that is not here; the others run."""
+    (tmp_path / "photos").mkdir()
+    words = line.split("#")[0].split()[1:]
+    runs = words[0] not in ("plugins", "weights", "cache", "doctor")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "affectlm",
+            *(word for word in words if not (runs and word == "-m")),
+            *(["--cfg", "job"] if runs else []),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == (1 if words[0] == "doctor" else 0), done.stderr
+    assert done.stdout
+
+
+def test_the_examples_run(tmp_path):
+    """Each as its first line says."""
+    words = {"read_picture.py": [str(ASTRONAUT)], "compare_models.py": [str(ASTRONAUT), "circumplex"]}
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        done = subprocess.run(
+            [sys.executable, str(path), *words[path.name]], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+        assert done.returncode == 0, done.stderr
+        assert "pleas" in done.stdout
+
+
+def test_the_wheel_holds_what_the_tree_holds(tmp_path):
+    """YAML files, weights and typing markers travel."""
+    sources = [*ROOT.glob("src/affectlm/*"), *ROOT.glob("plugins/*/*"), *ROOT.glob("conf/**/*.yaml")]
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    tree = tmp_path / "tree"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(tree)], check=True)  # only what is committed
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(tree)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ})
+
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+
+    places = {"src/affectlm": "affectlm", "conf": "affectlm/conf", "plugins": ""}
+    missing = []
+    for path in sources:
+        relative = path.relative_to(ROOT).as_posix()
+        place = next(place for place in places if relative.startswith(place))
+        target = f"{places[place]}{relative.removeprefix(place)}".lstrip("/")
+        if path.is_file() and not (target in names or path.suffix == ".pyc"):
+            missing.append(relative)
+    assert missing == []
