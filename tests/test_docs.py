@@ -62,7 +62,7 @@ def test_the_examples_run(tmp_path):
         )
 
         assert done.returncode == 0, done.stderr
-        assert "pleas" in done.stdout
+        assert "pleased" in done.stdout
 
 
 def test_the_wheel_holds_what_the_tree_holds(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tracemalloc
 
+import attrs
 import numpy as np
 import PIL.Image
 import pytest
@@ -102,6 +103,27 @@ def test_an_interrupted_run_is_readable_and_continues_without_asking_twice(confi
     assert [request.id for request in second.llm.asked] == ["p1.png#0", "p2.png#0"]
     assert (report.status, report.outcomes) == ("success", {"ok": 3})
     assert len(list(read_records(folder))) == 3
+
+
+class Failing(ScriptedLLM):
+    """A model that fails for the second request."""
+
+    def complete(self, requests):
+        for number, completion in enumerate(super().complete(requests)):
+            yield attrs.evolve(completion, error="HTTP 503") if number == 1 else completion
+
+
+def test_a_continued_run_repeats_failed_requests_and_only_those(configured, pictures, tmp_path):
+    """An error is no answer."""
+    config = configured(pictures, "cache=off")
+    first = run(config, tmp_path / "run", registry=Parts(llm=Failing()).registry)
+    second = Parts()
+
+    report = run(config, tmp_path / "run", registry=second.registry)
+
+    assert first.outcomes == {"api_error": 1, "ok": 2}
+    assert [request.id for request in second.llm.asked] == ["p1.png#0"]
+    assert report.outcomes == {"ok": 3}
 
 
 class Crashing(BrightnessEstimator):

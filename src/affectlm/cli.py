@@ -25,7 +25,6 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         sys.stderr.write(f"affectlm: {error}\n")
         status = 1
     except KeyboardInterrupt:
-        sys.stderr.write("affectlm: interrupted; the same command with the same hydra.run.dir continues\n")
         status = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

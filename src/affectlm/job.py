@@ -33,8 +33,12 @@ def run_job(words: Sequence[str], *, demo: bool = False) -> int:
 
         plain = configuration.to_plain(config)
         console = Console()
-        with console.progress():
-            report = run(plain, folder, on_start=console.started, on_record=console.record)
+        try:
+            with console.progress():
+                report = run(plain, folder, on_start=console.started, on_record=console.record)
+        except KeyboardInterrupt:
+            sys.stderr.write(f"affectlm: interrupted; to continue, repeat the command with hydra.run.dir={folder}\n")
+            raise
         if demo:
             draw_faces(console.records, folder)
         write_pages(report, folder)

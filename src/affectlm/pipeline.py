@@ -354,7 +354,7 @@ def _answered(record: Record, request: Request, completion: Completion, prompt: 
         record,
         model=completion.model or None,
         reply=completion.text if completion.error is None else None,
-        answer=answer.text or ", ".join(answer.labels),
+        answer=", ".join(answer.labels) if request.choices else answer.text,
         labels=answer.labels,
         outcome=outcome,
         reason=reason,

@@ -324,7 +324,7 @@ def _open(config: Mapping[str, object], folder: Path) -> Report:
     report = Report(config=dict(config), seed=cast("int", config["seed"]), versions=_versions(), folder=folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _drop_torn_line(folder / RECORDS)
+        _drop_unfinished(folder)
         report.save(folder)
     except OSError as error:
         raise RunFolderError(
@@ -333,19 +333,15 @@ def _open(config: Mapping[str, object], folder: Path) -> Report:
     return report
 
 
-def _drop_torn_line(path: Path) -> None:
-    """Cuts off a last line that a killed run did not finish."""
-    with path.open("ab+") as file:
-        end = file.seek(0, 2)
-        while end > 0:
-            start = max(0, end - 65_536)
-            file.seek(start)
-            newline = file.read(end - start).rfind(b"\n")
-            if newline >= 0:
-                file.truncate(start + newline + 1)
-                return
-            end = start
-        file.truncate(0)
+def _drop_unfinished(folder: Path) -> None:
+    """Drops a torn last line and failed requests from the records of an earlier try, so that they are repeated."""
+    path = folder / RECORDS
+    if not path.exists():
+        return
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        file.writelines(to_line(record) for record in read_records(folder) if record.outcome is not Outcome.API_ERROR)
+    part.replace(path)
 
 
 def _components(config: Mapping[str, object], parts: Parts) -> dict[str, object]:

@@ -1,0 +1,106 @@
+"""Every built-in component keeps its protocol; the checks are those that plugin authors use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+import PIL.Image
+import pytest
+import skimage
+
+from affectlm.registry import Registry
+from affectlm.testing import (
+    BrightnessEstimator,
+    PlainPrompt,
+    WholeDetector,
+    check_dataset,
+    check_detector,
+    check_estimator,
+    check_llm,
+    check_metric,
+    check_prompt,
+    faces,
+    record,
+    samples,
+)
+
+FOLDER = Path(skimage.__file__).parent / "data"
+
+
+def build(kind: str, name: str, **options: object):
+    return Registry.installed().build(kind, {"name": name, **options})
+
+
+def photographs():
+    pictures = []
+    for name in ("astronaut.png", "chelsea.png"):
+        with PIL.Image.open(FOLDER / name) as picture:
+            pictures.append(np.asarray(picture.convert("RGB")))
+    return [*pictures, pictures[0][:, :300].copy()]
+
+
+@pytest.mark.parametrize("name", ["haar", "whole"])
+def test_detectors(name):
+    """Boxes per picture, best first, independent of the batch."""
+    check_detector(build("detector", name), photographs())
+
+
+def test_yunet(data, monkeypatch):
+    """As above, with its weights."""
+    monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(data / "weights"))
+
+    check_detector(build("detector", "yunet"), photographs())
+    assert build("detector", "auto").describe()["chosen"] == "yunet"
+
+
+def test_datasets(data):
+    """Unique ids, the same at every pass."""
+    check_dataset(build("dataset", "samples"))
+    check_dataset(build("dataset", "folder", path=str(data / "photos")))
+    check_dataset(build("dataset", "ferplus", path=str(data / "ferplus")))
+
+
+@pytest.mark.parametrize("style", ["numbers", "words", "both"])
+def test_prompts(style):
+    """Repeatable, and no reply makes parsing fail."""
+    check_prompt(build("prompt", "description", style=style))
+    check_prompt(build("prompt", "categories", labels="basic", style=style))
+
+
+def test_the_baseline_without_a_language_model():
+    """One reply a request, always the same."""
+    prompt = build("prompt", "description")
+    requests = [attrs.evolve(prompt.render(sample), sample=sample) for sample in samples()]
+
+    check_llm(build("llm", "circumplex"), requests)
+
+
+def test_metrics():
+    """Finite scores that count what they used."""
+    check_metric(build("metric", "accuracy"), [record(label="fear", truth="fear"), record()])
+
+
+class Shuffling(BrightnessEstimator):
+    def estimate(self, faces):
+        return super().estimate(faces)[::-1]
+
+
+class BatchNormalising(BrightnessEstimator):
+    def estimate(self, faces):
+        return np.clip(super().estimate(faces) * len(faces) / 5, -1, 1)
+
+
+@pytest.mark.parametrize("estimator", [Shuffling(), BatchNormalising()])
+def test_the_checks_notice_what_they_are_for(estimator):
+    """A check that cannot fail protects nobody."""
+    with pytest.raises(AssertionError, match="row i must belong to crop i"):
+        check_estimator(estimator, faces(5))
+
+
+def test_the_stand_ins_keep_their_protocols():
+    """Authors build on them."""
+    check_estimator(BrightnessEstimator())
+    check_detector(WholeDetector(), faces(2))
+    check_prompt(PlainPrompt())
