@@ -268,3 +268,11 @@ def test_a_run_folder_that_cannot_be_made_is_named(configured, pictures, tmp_pat
 
     with pytest.raises(RunFolderError, match=r"set hydra\.run\.dir"):
         run(configured(pictures), tmp_path / "file" / "run", registry=Parts().registry)
+
+
+def test_all_that_is_missing_is_told_at_once(configured, tmp_path):
+    """Mending one thing must not reveal the next."""
+    config = configured(tmp_path) | {"llm": {"name": "unknown"}}
+
+    with pytest.raises(ConfigError, match=r"found no pictures in .*; also: no llm named 'unknown'"):
+        run(config, tmp_path / "run", registry=Parts().registry)

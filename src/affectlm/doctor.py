@@ -6,12 +6,12 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import cast
 
 from affectlm.cache import cache_folder
 from affectlm.config import compose, to_plain
 from affectlm.errors import AffectlmError
 from affectlm.registry import Registry
+from affectlm.run import wanted
 
 
 def examine(words: Sequence[str]) -> list[dict[str, str]]:
@@ -20,23 +20,15 @@ def examine(words: Sequence[str]) -> list[dict[str, str]]:
     registry = Registry.installed()
     rows += [_row(f"plugin {plugin.name}", plugin.error, missing=True) for plugin in registry.broken]
     try:
-        config = to_plain(compose(words))
+        components = wanted(to_plain(compose(words)))
     except AffectlmError as error:
         return [*rows, _row("configuration", str(error), missing=True)]
-    dataset = cast("Mapping[str, object]", config["dataset"])
-    kinds = ["dataset", "detector", "estimator", "prompt", "llm"]
-    if dataset.get("va") == "truth":
-        kinds = ["dataset", "prompt", "llm"]
     with _offline():
-        rows += [_component_row(registry, kind, cast("Mapping[str, object]", config[kind])) for kind in kinds]
-        metrics = cast("Mapping[str, Mapping[str, object]]", config["metric"] or {})
-        rows += [_component_row(registry, "metric", metric) for metric in metrics.values()]
-    return rows
+        return [*rows, *(_component_row(registry, kind, options) for kind, options in components)]
 
 
-def _component_row(registry: Registry, kind: str, config: Mapping[str, object]) -> dict[str, str]:
-    options = {key: value for key, value in config.items() if kind != "dataset" or key not in ("va", "limit")}
-    item = f"{kind} {config.get('name', '')}"
+def _component_row(registry: Registry, kind: str, options: Mapping[str, object]) -> dict[str, str]:
+    item = f"{kind} {options.get('name', '')}"
     try:
         registry.build(kind, options)
     except AffectlmError as error:

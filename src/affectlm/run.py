@@ -21,7 +21,7 @@ from affectlm.cache import Store
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
 from affectlm.pipeline import Asking, Finding, Step, Tally, ask, estimate, find_faces
 from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
-from affectlm.registry import Registry
+from affectlm.registry import KINDS, Registry
 from affectlm.stats import interval
 from affectlm.types import Described, Image, Outcome, Sample, Score, ValuedMetric
 
@@ -59,40 +59,59 @@ class Parts:
         return {kind: part.describe() for kind, part in named.items() if isinstance(part, Described)}
 
 
-def build(config: Mapping[str, object], registry: Registry) -> Parts:
-    """The parts of a run; what is missing or wrong is found here, before the first picture is read.
+def wanted(config: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
+    """Kind, name and options of every component a run needs; with ratings it needs neither detector nor estimator.
 
     Raises:
-        AffectlmError: a name, option, file, key or weight is not there or not right.
+        ConfigError: a setting has no such value.
     """
     if config["answer"] != "generate":
         raise ConfigError(f"answer='{config['answer']}' is not available; expected answer=generate")
     if _section(config, "privacy").get("send_images"):
         raise ConfigError("privacy.send_images=true, but no installed adapter takes pictures; leave it out")
+    if config["faces"] not in ("all", "best"):
+        raise ConfigError(f"faces='{config['faces']}' is unknown; expected all or best")
     dataset = _section(config, "dataset")
-    va = dataset.pop("va", "estimated")
+    va = dataset.get("va", "estimated")
     if va not in ("estimated", "truth"):
         raise ConfigError(f"dataset.va='{va}' is unknown; expected estimated or truth")
-    dataset.pop("limit", None)
-    metrics = [
-        registry.build("metric", cast("Mapping[str, object]", metric))
-        for metric in _section(config, "metric").values()
-        if metric
+    kinds = ["prompt", "llm", *(("detector", "estimator") if va == "estimated" else ())]
+    metrics = [cast("dict[str, object]", metric) for metric in _section(config, "metric").values() if metric]
+    return [
+        ("dataset", {key: value for key, value in dataset.items() if key not in _DATASET_KEYS}),
+        *(("metric", metric) for metric in metrics),
+        *((kind, _section(config, kind)) for kind in kinds),
     ]
-    prompt = registry.build("prompt", _section(config, "prompt"))
-    built = registry.build("dataset", dataset)
-    if va == "truth" and (derived := getattr(built, "truth_is_derived", "")):
-        raise ConfigError(f"dataset.va=truth would go in a circle: {derived}")
-    llm = registry.build("llm", _section(config, "llm"))
-    measured = va == "estimated"
-    return Parts(
-        dataset=cast("Dataset", built),
-        prompt=cast("PromptTemplate", prompt),
-        llm=cast("LLMAdapter", llm),
-        metrics=tuple(cast("list[Metric]", metrics)),
-        detector=cast("FaceDetector", registry.build("detector", _section(config, "detector"))) if measured else None,
-        estimator=cast("VAEstimator", registry.build("estimator", _section(config, "estimator"))) if measured else None,
+
+
+def build(config: Mapping[str, object], registry: Registry) -> Parts:
+    """The parts of a run; all that is missing or wrong is found here, before the first picture is read.
+
+    Raises:
+        AffectlmError: a name, option, file, key or weight is not there or not right.
+    """
+    built: dict[str, list[object]] = {kind: [] for kind in KINDS}
+    problems: list[AffectlmError] = []
+    for kind, options in wanted(config):
+        try:
+            built[kind].append(registry.build(kind, options))
+        except AffectlmError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise ConfigError("; also: ".join(str(problem) for problem in problems)) from problems[0]
+    parts = Parts(
+        dataset=cast("Dataset", built["dataset"][0]),
+        prompt=cast("PromptTemplate", built["prompt"][0]),
+        llm=cast("LLMAdapter", built["llm"][0]),
+        metrics=tuple(cast("list[Metric]", built["metric"])),
+        detector=cast("FaceDetector", next(iter(built["detector"]), None)),
+        estimator=cast("VAEstimator", next(iter(built["estimator"]), None)),
     )
+    if parts.detector is None and (derived := getattr(parts.dataset, "truth_is_derived", "")):
+        raise ConfigError(f"dataset.va=truth would go in a circle: {derived}")
+    return parts
 
 
 def run(
@@ -206,8 +225,6 @@ def steps(
         return (noise(step) for step in rated)
     batch_size = cast("int", config["batch_size"])
     best_only = config["faces"] == "best"
-    if config["faces"] not in ("all", "best"):
-        raise ConfigError(f"faces='{config['faces']}' is unknown; expected all or best")
     images = (
         _image(item)
         for item in items
