@@ -224,3 +224,11 @@ def test_ctrl_c_ends_with_130_and_the_same_command_finishes(tmp_path):
     report = read_report(tmp_path / "run")
     assert report.usage["requests"] + report.usage["cache_hits"] == 400 - len(answered)
     assert sorted(record.id for record in read_records(tmp_path / "run")) == [f"{n:03d}.png#0" for n in range(400)]
+
+
+def test_a_sweep_goes_on_after_a_run_that_failed(affectlm, pictures, tmp_path):
+    """One wrong point costs that point; the status tells."""
+    done = affectlm(str(pictures), *QUICK, "-m", "faces=some,best", "hydra.sweep.dir=sweep")
+
+    assert (done.returncode, done.stderr.count("expected all or best")) == (1, 1)
+    assert read_report(tmp_path / "sweep" / "1").status == "success"

@@ -12,7 +12,7 @@ from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException, HydraException
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from affectlm import config as configuration
@@ -55,18 +55,24 @@ def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
     """Lets Hydra compose the primary configuration `name` and call the job once, or once for each point of a sweep.
 
     Raises:
-        ConfigError: Hydra cannot start; what goes wrong later Hydra prints itself, and exits with status 1.
+        AffectlmError: a job failed; the other points of a sweep were still run. What else goes wrong Hydra prints
+            itself, and exits with status 1.
     """
+    failed: list[AffectlmError] = []
 
     @hydra.main(config_path=f"pkg://{configuration.OWN_PACKAGE}", config_name=name, version_base="1.3")
     def main(config: DictConfig) -> None:
         try:
             job(config, Path(HydraConfig.get().runtime.output_dir))
-        except AffectlmError as error:
-            raise CompactHydraException(f"affectlm: {error}") from error
+        except AffectlmError as error:  # raised here, Hydra would wrap our one sentence in four of its own
+            failed.append(error)
 
     sys.argv = ["affectlm", *configuration.prepare(words)]
     try:
         main()
     except HydraException as error:
         raise ConfigError(" ".join(str(error).split())) from error
+    if len(failed) > 1:
+        raise AffectlmError("; ".join(str(error) for error in failed)) from failed[0]
+    if failed:
+        raise failed[0]
