@@ -84,11 +84,28 @@ def test_readers_work_in_threads(reader):
 
 
 def test_run_returns_the_report_of_the_same_words(pictures, tmp_path, monkeypatch, capfd):
-    """As the command line, and silent."""
+    """As the command line, silent, and as often as wanted."""
     monkeypatch.chdir(tmp_path)
 
-    report = affectlm.run(str(pictures), "detector=whole", "llm=circumplex", "hydra.run.dir=out")
+    words = [str(pictures), "detector=whole", "llm=circumplex"]
+    reports = [affectlm.run(*words, f"hydra.run.dir={name}") for name in ("first", "out")]
 
+    report = reports[1]
     assert (report.status, report.outcomes) == ("success", {"ok": 3})
     assert (tmp_path / "out" / ".hydra" / "overrides.yaml").exists()
+    assert (tmp_path / "out" / "report.html").exists()
     assert capfd.readouterr().out == ""
+
+
+def test_flags_are_refused_in_one_sentence(pictures):
+    """A sweep is the command line's."""
+    with pytest.raises(ConfigError, match="'-m' is a flag of the command line"):
+        affectlm.run("-m", str(pictures))
+
+
+def test_composing_is_safe_in_threads():
+    """Hydra keeps one state for the whole process."""
+    with ThreadPoolExecutor(6) as pool:
+        readers = list(pool.map(lambda number: affectlm.load(f"seed={number}", llm="circumplex"), range(12)))
+
+    assert [reader.config["seed"] for reader in readers] == list(range(12))

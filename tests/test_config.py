@@ -13,7 +13,9 @@ from affectlm import config
 from affectlm.errors import ConfigError
 from affectlm.registry import KINDS, Registry
 
-EVERY_CHOICE = [(group, name) for group in config.GROUPS for name in config.choices(group)]
+NAMES = ("a b.png", "it's, [so].png", "größe{1}.png", "x${seed}=y.png", "tok_key=1.png")
+SECRETS = ("llm.api_key=a", "+llm.api_key=a", "llm.token=a", "password=1", "++llm={name: a, api_key: b}", "+llm.key=a")
+EVERY_CHOICE = [(group, name) for group in config.GROUPS for name in Registry.installed().choices(group)]
 
 
 def test_a_core_group_may_be_written_with_and_without_plus(compose):
@@ -28,17 +30,28 @@ def test_other_additions_keep_their_plus():
 
 def test_words_that_exist_on_disk_become_the_dataset_path(tmp_path, compose):
     """Spaces, quotes, commas and umlauts survive Hydra's grammar."""
-    paths = [tmp_path / name for name in ("a b.png", "it's, [so].png", "größe{1}.png", "$x=y.png")]
+    paths = [
+        tmp_path / name for name in ("a b.png", "it's, [so].png", "größe{1}.png", "x${seed}=y.png", "tok_key=1.png")
+    ]
     for path in paths:
         path.touch()
 
-    # A word with an equals sign is an override; such a path is given as dataset.path.
-    found = compose(*(str(path) for path in paths[:3]))["dataset"]
+    found = compose(*(str(path) for path in paths))["dataset"]
 
-    assert found["path"] == [str(path) for path in paths[:3]]
+    assert found["path"] == [str(path) for path in paths]
 
 
-@pytest.mark.parametrize("word", ["llm.api_key=abc", "+llm.api_key=abc", "llm.token=abc", "password=1"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "llm.api_key=abc",
+        "+llm.api_key=abc",
+        "llm.token=abc",
+        "password=1",
+        "++llm={name: a, api_key: abc}",
+        "+llm.key=a",
+    ],
+)
 def test_a_key_on_the_command_line_is_refused(word):
     """Hydra writes overrides to disk."""
     with pytest.raises(ConfigError, match="_API_KEY"):
@@ -84,10 +97,10 @@ def test_every_component_has_a_yaml_file():
 
 def test_every_dataset_and_llm_file_has_the_keys_of_the_contract(compose):
     """Scripts rely on them."""
-    for name in config.choices("dataset"):
+    for name in Registry.installed().choices("dataset"):
         words = ["dataset.path=x"] if name == "ferplus" else []
         assert {"path", "split", "limit", "va"} <= set(compose(f"dataset={name}", *words)["dataset"])
-    for name in config.choices("llm"):
+    for name in Registry.installed().choices("llm"):
         assert "model" in compose(f"llm={name}")["llm"]
 
 
@@ -106,3 +119,34 @@ def test_composing_inside_another_hydra_application_leaves_it_alone(tmp_path, co
         compose("llm=circumplex")
 
         assert hydra_compose("mine") == {"a": 1}
+
+
+@pytest.mark.parametrize("word", ["experiment=null", "+experiment=null", "metric=null", "~metric", "metric=[]"])
+def test_nothing_may_be_chosen_where_nothing_is_needed(compose, word):
+    """Scripts set a group to null to switch it off."""
+    assert bool(compose(word).get("metric")) == ("experiment" in word)
+
+
+def test_a_needed_group_cannot_be_null():
+    """One sentence instead of Hydra's."""
+    with pytest.raises(ConfigError, match="a run needs a llm; choices: circumplex"):
+        config.prepare(["llm=null"])
+
+
+def test_thresholds_may_be_written_one_by_one_or_together(compose):
+    """As in the contract: fail_under: {accuracy: 0.4}."""
+    assert compose("fail_under.accuracy=0.4")["fail_under"] == {"accuracy": 0.4}
+    assert compose("fail_under={accuracy: 0.4}")["fail_under"] == {"accuracy": 0.4}
+
+
+def test_the_basic_experiment_asks_for_seven_labels(compose):
+    """A preset chooses groups and sets top-level keys."""
+    plain = compose("+experiment=basic", "prompt.style=both")
+
+    assert (plain["prompt"]["name"], plain["prompt"]["style"], plain["labels"]) == ("categories", "both", "basic7")
+    assert set(plain["metric"]) == {"accuracy", "ccc"}
+
+
+def test_info_needs_no_value():
+    """Flags go first, for Hydra's parser."""
+    assert config.prepare(["llm=circumplex", "--info"]) == ["--info=all", "llm=circumplex"]

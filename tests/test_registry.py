@@ -135,3 +135,21 @@ def test_the_hooks_of_readme_and_code_are_the_same():
     text = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
 
     assert [hook for hook in [*KINDS.values(), "affectlm_config", "affectlm_weights"] if f"`{hook}`" not in text] == []
+
+
+def test_a_plugin_whose_name_is_taken_is_left_out_and_told(plugin):
+    """The first keeps working; the sentence says what to do."""
+    first, second = plugin("plug_one", GOOD, entry="same"), plugin("plug_two", GOOD.replace("0.5", "0.9"), entry="same")
+
+    with pytest.warns(RuntimeWarning, match="has a plugin of that name; rename the entry point"):
+        registry = Registry([first, second])
+
+    assert registry.build("estimator", {"name": "half"}) == 0.5
+
+
+def test_a_constructor_that_fails_is_named(plugin):
+    """Whatever it raises, the user reads one sentence."""
+    source = GOOD.replace("lambda *, scale=0.5: scale", "lambda: open('/no/such/file')")
+
+    with pytest.raises(ConfigError, match="estimator 'half' cannot be built: FileNotFoundError"):
+        Registry([plugin("plug_fail", source)]).build("estimator", {"name": "half"})

@@ -36,6 +36,7 @@ def test_a_models_text_is_escaped_on_the_page(folder):
     assert "<script" not in markdown
     assert "](javascript" not in markdown
     assert "| accuracy | 0.500 |" in markdown
+    assert "&#60;script&#62;" in markdown
 
 
 def test_each_measured_face_is_drawn_beside_its_point(folder):

@@ -39,6 +39,11 @@ ANCHORS = np.array(
 )
 
 
+def _one_path(value: object) -> str:
+    # A bare word of the command line arrives as a list of one.
+    return str(value[0]) if isinstance(value, list) and len(value) == 1 else str(value)
+
+
 @attrs.frozen(kw_only=True, slots=False)
 class FERPlus:
     """Faces of one split; truth has votes, the commonest labels, and the votes' mean valence and arousal.
@@ -53,7 +58,7 @@ class FERPlus:
 
     truth_is_derived: ClassVar[str] = "the valence and arousal of ferplus are made from its labels"
 
-    path: str = attrs.field(converter=str)
+    path: str = attrs.field(converter=_one_path)
     split: str = "validation"
 
     def __attrs_post_init__(self) -> None:

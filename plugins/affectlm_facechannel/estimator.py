@@ -49,11 +49,9 @@ class FaceChannelEstimator:
     """
 
     weights: str = attrs.field(default="affectlm", converter=str)
-    device: str = "auto"
+    device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(r"auto|cpu|mps|cuda(:\d+)?"))
 
     def __attrs_post_init__(self) -> None:
-        if self.device != "auto" and self.device.split(":")[0] not in ("cpu", "cuda", "mps"):
-            raise ValueError(f"device '{self.device}' is unknown; expected auto, cpu, cuda, cuda:N or mps")
         _ = self._network  # what is wrong with the weights must show before the first picture
 
     def estimate(self, faces: Sequence[Pixels]) -> VA:

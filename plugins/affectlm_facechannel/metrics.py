@@ -17,10 +17,11 @@ class Concordance:
     """Scores `ccc_valence` and `ccc_arousal` over all faces with a rating; see `affectlm.stats.concordance`."""
 
     def score(self, records: Sequence[Record]) -> list[Score]:
-        """One score for each of the two that at least two faces have and that is defined."""
+        """One score for each of the two that at least two measured faces have and that is defined."""
         scores = []
+        measured = [record for record in records if record.box is not None]  # the others' values are the ratings
         for name in ("valence", "arousal"):
-            pairs = [(getattr(record, name), getattr(record.truth, name)) for record in records]
+            pairs = [(getattr(record, name), getattr(record.truth, name)) for record in measured]
             known = np.array([pair for pair in pairs if None not in pair], dtype=np.float64).reshape(-1, 2)
             if len(known) >= 2 and np.ptp(known) > 0:
                 scores.append(Score(f"ccc_{name}", concordance(known[:, 0], known[:, 1]), len(known)))

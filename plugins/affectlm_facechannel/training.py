@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from affectlm.errors import ConfigError
 from affectlm.train import LabelledFaces, Progress
 from affectlm_facechannel.augmentation import augment
 from affectlm_facechannel.network import SIDE, FaceChannel
@@ -29,8 +30,8 @@ from affectlm_facechannel.network import SIDE, FaceChannel
 class Plan:
     """How to train; the defaults made the committed weights."""
 
-    epochs: int = 14
-    batch_size: int = 64
+    epochs: int = attrs.field(default=14, validator=attrs.validators.ge(1))
+    batch_size: int = attrs.field(default=64, validator=attrs.validators.ge(1))
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.02
     warmup: float = 1.0  # epochs
@@ -96,6 +97,8 @@ def train(
     The figures: mean loss, seconds, and on the validation faces accuracy against the commonest vote, CCC of valence and
     of arousal, all by the averaged weights.
     """
+    if len(training) < plan.batch_size:
+        raise ConfigError(f"{len(training)} faces make no batch of {plan.batch_size}; lower plan.batch_size")
     torch.manual_seed(plan.seed)
     network = FaceChannel(plan.dropout).to(memory_format=torch.channels_last)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.averaging), use_buffers=True)  # type: ignore[no-untyped-call]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import attrs
@@ -18,7 +18,9 @@ from affectlm.images import from_pil
 from affectlm.pipeline import Asking, Finding, Step, ask, estimate, find_faces
 from affectlm.records import Record, Report
 from affectlm.registry import Registry
-from affectlm.run import run as run_config
+from affectlm.report import write_pages
+from affectlm.runs import run as run_config
+from affectlm.settings import settings
 from affectlm.types import FaceDetector, Image, LLMAdapter, Outcome, Pixels, PromptTemplate, Sample, VAEstimator
 
 if TYPE_CHECKING:
@@ -33,16 +35,16 @@ def run(*words: str) -> Report:
     >>> report = affectlm.run("photos/", "llm=circumplex")  # doctest: +SKIP
 
     Raises:
-        AffectlmError: see `affectlm.run.run`.
+        AffectlmError: see `affectlm.runs.run`.
     """
     folder = next((word.partition("=")[2] for word in words if word.startswith("hydra.run.dir=")), None)
     config = configuration.compose(words)
     path = Path(folder) if folder else Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S-%f")
     report = run_config(configuration.to_plain(config), path)
-    hydra_folder = path / ".hydra"
-    hydra_folder.mkdir(exist_ok=True)
-    OmegaConf.save(config, hydra_folder / "config.yaml")
-    OmegaConf.save(OmegaConf.create(list(words)), hydra_folder / "overrides.yaml")
+    (path / ".hydra").mkdir(exist_ok=True)
+    OmegaConf.save(config, path / ".hydra" / "config.yaml")
+    OmegaConf.save(OmegaConf.create(list(words)), path / ".hydra" / "overrides.yaml")
+    write_pages(report, path)
     return report
 
 
@@ -58,27 +60,29 @@ def load(*words: str, **choices: str) -> Reader:
 
 @attrs.define(slots=False, kw_only=True)
 class Reader:
-    """Reads single pictures. Parts are built when they are first used; nothing is written but the cache."""
+    """Reads single pictures. Parts are built when they are first used, by one thread; nothing is written."""
 
     config: Mapping[str, object] = attrs.field(repr=False)
     registry: Registry = attrs.field(factory=Registry.installed, repr=False)
+    _building: RLock = attrs.field(factory=RLock, init=False, repr=False, eq=False)
+    _built: dict[str, object] = attrs.field(factory=dict, init=False, repr=False, eq=False)
 
-    @cached_property
+    @property
     def detector(self) -> FaceDetector:
         """What finds faces."""
         return cast("FaceDetector", self._build("detector"))
 
-    @cached_property
+    @property
     def estimator(self) -> VAEstimator:
         """What measures them."""
         return cast("VAEstimator", self._build("estimator"))
 
-    @cached_property
+    @property
     def prompt(self) -> PromptTemplate:
         """What asks."""
         return cast("PromptTemplate", self._build("prompt"))
 
-    @cached_property
+    @property
     def llm(self) -> LLMAdapter:
         """What answers."""
         return cast("LLMAdapter", self._build("llm"))
@@ -109,11 +113,14 @@ class Reader:
         return list(ask(self._measured(picture), asking))
 
     def _measured(self, picture: Picture) -> Iterator[Step]:
-        image = _as_image(picture)
-        return estimate(find_faces([image], self.detector), self.estimator)
+        best_only = settings(self.config).faces == "best"
+        return estimate(find_faces([_as_image(picture)], self.detector, best_only=best_only), self.estimator)
 
     def _build(self, kind: str) -> object:
-        return self.registry.build(kind, cast("Mapping[str, object]", self.config[kind]))
+        with self._building:
+            if kind not in self._built:
+                self._built[kind] = self.registry.build(kind, cast("Mapping[str, object]", self.config[kind]))
+            return self._built[kind]
 
 
 def _as_image(picture: Picture) -> Image:

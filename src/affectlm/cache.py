@@ -119,7 +119,7 @@ def prune(days: float, root: Path | None = None) -> int:
 def clear(root: Path | None = None) -> int:
     """Removes everything below the cache folder that affectlm made; returns how many files that were."""
     root = root or cache_folder()
-    count = sum(entry.files for entry in usage(root))
+    count = sum(entry.files for entry in usage(root) if entry.sort in SORTS)
     for sort in SORTS:
         shutil.rmtree(root / sort, ignore_errors=True)
     return count

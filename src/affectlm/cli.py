@@ -14,6 +14,26 @@ from typing import NoReturn
 from affectlm import __version__
 from affectlm.errors import AffectlmError
 
+_HELP = """\
+affectlm: what do language models understand of a face from its valence and arousal?
+
+  affectlm demo                                        the whole line on sample portraits
+  affectlm PATH [PATH...] [group=choice] [key=value]   on your pictures
+  affectlm +estimator=facechannel +llm=llama3          on the pictures of this folder (plus or no plus)
+  affectlm -m llm=smollm2,circumplex                   one run for each choice
+  affectlm train [key=value]                           train an estimator
+  affectlm plugins | weights | cache | doctor          what is installed, fetched, stored, missing
+
+Choices (group=choice):
+{choices}
+
+Settings (key=value), with their defaults:
+{settings}
+
+`affectlm llm=llama3 --cfg job` shows every option of a run, `affectlm --hydra-help` more about sweeps and overrides.
+Exit status: 0 done, 1 error, 2 unknown argument, 3 a fail_under threshold was missed, 130 interrupted.
+"""
+
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Runs the command and exits: 0 done, 1 error, 2 unknown argument, 3 a threshold missed, 130 interrupted."""
@@ -22,7 +42,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     try:
         status = _dispatch(words)
     except AffectlmError as error:
-        sys.stderr.write(f"affectlm: {error}\n")
+        sys.stderr.write(f"affectlm: {printable(str(error))}\n")
         status = 1
     except KeyboardInterrupt:
         status = 130
@@ -37,6 +57,8 @@ def _dispatch(words: list[str]) -> int:
     if first in ("--version", "-V"):
         sys.stdout.write(f"affectlm {__version__}\n")
         return 0
+    if first in ("--help", "-h"):
+        return _help()
     if first in _COMMANDS:
         return _COMMANDS[first](words[1:])
     if status := _refuse_unknown(words):
@@ -59,6 +81,21 @@ def _refuse_unknown(words: Sequence[str]) -> int:
                 f"subcommands: {', '.join(sorted(_COMMANDS))}; overrides look like llm=smollm2\n"
             )
             return 2
+    return 0
+
+
+def _help() -> int:
+    """Commands, choices and settings; Hydra's own page would take twice as long to copy every configuration."""
+    from importlib.resources import files
+
+    from affectlm.registry import KINDS, OWN_CONFIG, Registry
+
+    registry = Registry.installed()
+    choices = "\n".join(f"  {group}: {', '.join(registry.choices(group))}" for group in (*KINDS, "experiment"))
+    main = (files(OWN_CONFIG) / "affectlm.yaml").read_text(encoding="utf-8")
+    own = main.partition("\n\n")[2].partition("\nhydra:")[0]
+    settings = "\n".join(f"  {line}" for line in own.strip().splitlines())
+    sys.stdout.write(_HELP.format(choices=choices, settings=settings))
     return 0
 
 
@@ -156,11 +193,13 @@ def _cache(words: Sequence[str]) -> int:
 
 
 def _doctor(words: Sequence[str]) -> int:
+    parser = _parser("doctor", "What is missing for the run that the overrides name; nothing is fetched.")
+    parser.add_argument("overrides", nargs="*", help="as for a run: a path, llm=llama3, ...")
+    given = parser.parse_intermixed_args(words)
     from affectlm.doctor import examine
 
-    as_json = "--json" in words
-    rows = examine([word for word in words if word != "--json"])
-    _show(rows, as_json=as_json)
+    rows = examine(given.overrides)
+    _show(rows, as_json=given.json)
     return 1 if any(row["status"] == "missing" for row in rows) else 0
 
 
@@ -192,6 +231,11 @@ def _show(rows: Sequence[dict[str, str]], *, as_json: bool) -> None:
     for line in [dict(zip(names, names, strict=True)), *rows]:
         cells = (line[name].ljust(width) for name, width in zip(names, widths, strict=True))
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
+
+
+def printable(text: str) -> str:
+    """Text without what could steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _warn(message: Warning | str, category: type[Warning], *rest: object) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob
-from importlib.resources import files
-from pathlib import Path
+from threading import Lock
 
+import attrs
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
 from hydra.core.config_search_path import ConfigSearchPath
@@ -22,18 +23,24 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from affectlm.errors import ConfigError
-from affectlm.registry import KINDS, Registry
+from affectlm.registry import KINDS, OWN_CONFIG, Registry
+from affectlm.settings import Settings
 
 GROUPS = (*KINDS, "experiment")
-OWN_PACKAGE = "affectlm.conf"
 _PLUS = re.compile(rf"^\+(?=({'|'.join(GROUPS)})(=|$))")
-_THRESHOLD = re.compile(r"^\+*fail_under\.")  # the contract writes no plus
+_THRESHOLD = re.compile(r"^\+*fail_under(?=[.=])")  # the contract writes no plus
 _CHOICE = re.compile(rf"^({'|'.join(GROUPS)})=(.+)$")
+_KEYS = ("hydra", "labels", "privacy", "perturb", "plan", *(field.name for field in attrs.fields(Settings)))
 _FLAGS_WITH_VALUE = (
     *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--package", "-p", "--cfg", "-c"),
-    *("--info", "-i", "--shell-completion", "-sc", "--experimental-rerun"),
+    *("--shell-completion", "-sc", "--experimental-rerun"),
 )
-_SECRET = re.compile(r"(^|[._+~])(api[_-]?key|token|secret|password)=", re.IGNORECASE)
+_SECRET = re.compile(
+    r"^[^=]*\b(api[_-]?key|key|token|secret|password)=|[{,]\s*(api[_-]?key|key|token|secret|password)\s*:", re.I
+)
+
+
+_composing = Lock()  # Hydra keeps one state for the whole process
 
 
 class AffectlmSearchPath(SearchPathPlugin):
@@ -41,7 +48,7 @@ class AffectlmSearchPath(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Appends each plugin's package after affectlm's own."""
-        if not any(element.path == f"pkg://{OWN_PACKAGE}" for element in search_path.get_path()):
+        if not any(element.path == f"pkg://{OWN_CONFIG}" for element in search_path.get_path()):
             return
         for plugin, package in Registry.installed().config_packages.items():
             search_path.append(f"affectlm-{plugin}", f"pkg://{package}")
@@ -58,6 +65,9 @@ def prepare(words: Sequence[str]) -> list[str]:
     overrides: list[str] = []
     paths: list[str] = []
     for word, before in _with_previous(words):
+        if _is_bare(word) and before not in _FLAGS_WITH_VALUE:
+            paths.append(word)
+            continue
         if _SECRET.search(word):
             name = word.split("=", 1)[0]
             raise ConfigError(
@@ -65,15 +75,25 @@ def prepare(words: Sequence[str]) -> list[str]:
                 "<PROVIDER>_API_KEY in the environment instead"
             )
         if word.startswith("-") or before in _FLAGS_WITH_VALUE:
-            flags.append(word)
-        elif _is_bare(word):
-            paths.append(word)
+            flags.append("--info=all" if word in ("--info", "-i") else word)
         else:
-            overrides.append(_THRESHOLD.sub("++fail_under.", _PLUS.sub("", word)))
-            _check_choice(overrides[-1])
+            overrides += _override(_THRESHOLD.sub("++fail_under", _PLUS.sub("", word)))
     if paths:
         overrides.append(f"dataset.path=[{','.join(_quoted(path) for path in paths)}]")
     return [*flags, *overrides]  # flags first: Hydra's parser takes its overrides in one piece
+
+
+def _override(word: str) -> list[str]:
+    """The override as Hydra can take it: nothing where there is nothing to choose, checked where there is."""
+    group, _, value = word.partition("=")
+    if group == "experiment" and value == "null":
+        return []
+    if word in ("metric=null", "~metric"):
+        return ["metric=[]"]
+    if group in KINDS and value == "null":
+        raise ConfigError(f"a run needs a {group}; choices: {', '.join(Registry.installed().choices(group))}")
+    _check_choice(word)
+    return [word]
 
 
 def bare_words(words: Sequence[str]) -> list[str]:
@@ -86,12 +106,18 @@ def _with_previous(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_bare(word: str) -> bool:
-    return "=" not in word and not word.startswith(("-", "~"))
+    """Whether a word is meant as a path: no flag, and no override unless it names a file and no key of ours."""
+    if word.startswith("-"):
+        return False
+    if "=" not in word:
+        return not word.startswith("~") or is_path(word)
+    first = re.split(r"[.=]", word.lstrip("+~"), maxsplit=1)[0]
+    return first not in (*GROUPS, *_KEYS) and is_path(word)
 
 
 def is_path(word: str) -> bool:
     """Whether a word names something on disk, as a path or as a pattern."""
-    return Path(word).expanduser().exists() or bool(set(word) & set("*?[") and glob(word, recursive=True))
+    return os.path.exists(os.path.expanduser(word)) or bool(set(word) & set("*?[") and glob(word, recursive=True))
 
 
 def compose(words: Sequence[str], name: str = "affectlm") -> DictConfig:
@@ -100,10 +126,12 @@ def compose(words: Sequence[str], name: str = "affectlm") -> DictConfig:
     Raises:
         ConfigError: a choice, option or value cannot be used.
     """
+    if flags := [word for word in words if word.startswith("-")]:
+        raise ConfigError(f"'{flags[0]}' is a flag of the command line; expected overrides such as llm=circumplex")
     overrides = [word for word in prepare(words) if not word.startswith("hydra.")]
-    with _no_global_hydra():
+    with _composing, _no_global_hydra():
         try:
-            with initialize_config_module(OWN_PACKAGE, version_base="1.3"):
+            with initialize_config_module(OWN_CONFIG, version_base="1.3"):
                 return hydra_compose(name, overrides=overrides)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(" ".join(str(error).split())) from error
@@ -123,17 +151,6 @@ def to_plain(config: DictConfig) -> dict[str, object]:
     return {str(key): value for key, value in plain.items()}
 
 
-def choices(group: str) -> list[str]:
-    """Names of the YAML files of a group, affectlm's own and those of plugins, sorted."""
-    packages = [OWN_PACKAGE, *Registry.installed().config_packages.values()]
-    names = set()
-    for package in packages:
-        folder = files(package) / group
-        if folder.is_dir():
-            names |= {entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")}
-    return sorted(names)
-
-
 def _check_choice(word: str) -> None:
     match = _CHOICE.match(word)
     if not match:
@@ -141,7 +158,7 @@ def _check_choice(word: str) -> None:
     group, value = match.groups()
     if value in ("null", "''") or not re.fullmatch(r"\[?[\w:, /-]+\]?", value):
         return
-    known = choices(group)
+    known = Registry.installed().choices(group)
     for name in (part.strip() for part in value.strip("[]").split(",")):
         if name and name not in known:
             raise ConfigError(_unknown_choice(group, name, known))
@@ -157,7 +174,7 @@ def _unknown_choice(group: str, name: str, known: Sequence[str]) -> str:
 
 
 def _quoted(path: str) -> str:
-    escaped = path.replace("\\", "\\\\").replace("'", "\\'")
+    escaped = path.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
     return f"'{escaped}'"
 
 

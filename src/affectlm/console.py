@@ -12,8 +12,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from affectlm.cli import printable
 from affectlm.records import Record, Report
-from affectlm.run import Parts
+from affectlm.runs import Parts
 
 SHOWN = 25  # records in the table; a larger run is told by its counts
 
@@ -53,6 +54,8 @@ class Console:
         self._count += 1
         if len(self.records) < SHOWN:
             self.records.append(record)
+        if record.reason.startswith("dry_run") and record.prompt:
+            self._out.print(escape(record.prompt), soft_wrap=True)
         self._progress.advance(self._task)
 
     def finished(self, report: Report, folder: Path) -> None:
@@ -64,23 +67,18 @@ class Console:
         for score in report.scores:
             bounds = f" [{score.low:.3f}, {score.high:.3f}]" if score.low is not None and score.high is not None else ""
             self._out.print(f"{score.name} {score.value:.3f}{bounds} (n={score.count})", soft_wrap=True)
-        self._out.print(f"records, report and figures are in {escape(str(folder))}", soft_wrap=True)
+        self._out.print(f"records and report are in {escape(str(folder))}", soft_wrap=True)
 
 
 def _table(records: Sequence[Record]) -> Table:
     table = Table("image", "face", "valence", "arousal", "answer", "outcome")
     for record in records:
         table.add_row(
-            escape(Path(record.image).name or record.id),
+            escape(printable(Path(record.image).name or record.id)),
             "" if record.face is None else str(record.face),
             "" if record.valence is None else f"{record.valence:+.2f}",
             "" if record.arousal is None else f"{record.arousal:+.2f}",
-            escape(_printable(record.answer or record.reason)),
+            escape(printable(record.answer or record.reason)),
             record.outcome.value,
         )
     return table
-
-
-def _printable(text: str) -> str:
-    """Text without what could steer a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from affectlm.cache import cache_folder
 from affectlm.config import compose, to_plain
 from affectlm.errors import AffectlmError
 from affectlm.registry import Registry
-from affectlm.run import wanted
+from affectlm.runs import wanted
+from affectlm.types import Described
+from affectlm.weights import fetching
 
 
 def examine(words: Sequence[str]) -> list[dict[str, str]]:
@@ -23,17 +24,21 @@ def examine(words: Sequence[str]) -> list[dict[str, str]]:
         components = wanted(to_plain(compose(words)))
     except AffectlmError as error:
         return [*rows, _row("configuration", str(error), missing=True)]
-    with _offline():
+    token = fetching.set(False)
+    try:
         return [*rows, *(_component_row(registry, kind, options) for kind, options in components)]
+    finally:
+        fetching.reset(token)
 
 
 def _component_row(registry: Registry, kind: str, options: Mapping[str, object]) -> dict[str, str]:
     item = f"{kind} {options.get('name', '')}"
     try:
-        registry.build(kind, options)
+        component = registry.build(kind, options)
     except AffectlmError as error:
         return _row(item, str(error), missing=True)
-    return _row(item, "ready")
+    said = component.describe() if isinstance(component, Described) else {}
+    return _row(item, f"ready, {said['chosen']}: {said.get('reason', '')}" if "chosen" in said else "ready")
 
 
 def _cache_row() -> dict[str, str]:
@@ -46,17 +51,3 @@ def _cache_row() -> dict[str, str]:
 
 def _row(item: str, detail: str, *, missing: bool = False) -> dict[str, str]:
     return {"item": item, "status": "missing" if missing else "ok", "detail": detail}
-
-
-@contextmanager
-def _offline() -> Iterator[None]:
-    """Keeps everything that is built from fetching."""
-    before = os.environ.get("AFFECTLM_OFFLINE")
-    os.environ["AFFECTLM_OFFLINE"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["AFFECTLM_OFFLINE"]
-        else:
-            os.environ["AFFECTLM_OFFLINE"] = before

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from affectlm import config as configuration
 from affectlm.errors import AffectlmError, ConfigError
+from affectlm.registry import OWN_CONFIG
 
 Job = Callable[[DictConfig, Path], None]
 
@@ -29,7 +30,7 @@ def run_job(words: Sequence[str], *, demo: bool = False) -> int:
         from affectlm.console import Console
         from affectlm.figures import draw_faces
         from affectlm.report import write_pages
-        from affectlm.run import missed, run
+        from affectlm.runs import missed, run
 
         plain = configuration.to_plain(config)
         console = Console()
@@ -60,7 +61,7 @@ def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
     """
     failed: list[AffectlmError] = []
 
-    @hydra.main(config_path=f"pkg://{configuration.OWN_PACKAGE}", config_name=name, version_base="1.3")
+    @hydra.main(config_path=f"pkg://{OWN_CONFIG}", config_name=name, version_base="1.3")
     def main(config: DictConfig) -> None:
         try:
             job(config, Path(HydraConfig.get().runtime.output_dir))
@@ -70,7 +71,7 @@ def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
     sys.argv = ["affectlm", *configuration.prepare(words)]
     try:
         main()
-    except HydraException as error:
+    except (HydraException, ValueError) as error:  # ValueError: flags that exclude each other
         raise ConfigError(" ".join(str(error).split())) from error
     if len(failed) > 1:
         raise AffectlmError("; ".join(str(error) for error in failed)) from failed[0]

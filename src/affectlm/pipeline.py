@@ -6,6 +6,7 @@ What is finished travels as a Record, what is still under way as a Finding; noth
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -16,7 +17,7 @@ import numpy as np
 
 from affectlm import images
 from affectlm.cache import Store, digest
-from affectlm.errors import ContractError, ImageError
+from affectlm.errors import AffectlmError, ContractError, ImageError
 from affectlm.records import Record
 from affectlm.types import (
     VA,
@@ -35,11 +36,14 @@ from affectlm.types import (
     PromptTemplate,
     Request,
     Sample,
+    Truth,
     VAEstimator,
 )
 
+_A = TypeVar("_A")
 _T = TypeVar("_T")
 
+_STORED = {each.name for each in attrs.fields(Completion)} - {"id", "error"}
 READY_LIMIT = 256  # cached answers that may wait while requests are under way
 
 
@@ -97,18 +101,29 @@ def find_faces(
 def _detect(detector: FaceDetector, pictures: Sequence[Pixels]) -> list[list[Box]]:
     if not pictures:
         return []
-    found = detector.detect(pictures)
+    found = called(detector.detect, pictures)
     if len(found) != len(pictures):
         raise ContractError(
             f"{_class(detector)}.detect returned {len(found)} lists of boxes for {len(pictures)} pictures"
         )
+    for pixels, boxes in zip(pictures, found, strict=True):
+        for box in boxes:
+            if not _fits(box, pixels):
+                raise ContractError(f"{_class(detector)}.detect returned {box!r}, expected a Box about the picture")
     return found
+
+
+def _fits(box: object, pixels: Pixels) -> bool:
+    if not isinstance(box, Box):
+        return False
+    corners, longest = [box.left, box.top, box.right, box.bottom, box.score], max(pixels.shape)
+    return all(math.isfinite(value) and abs(value) <= 8 * longest for value in corners)
 
 
 def _faces(image: Image, pixels: Pixels, sha256: str, boxes: Sequence[Box], *, best_only: bool) -> Iterator[Step]:
     base = Record(id=image.id, image=_name(image), image_sha256=sha256, outcome=Outcome.NO_FACE, truth=image.truth)
     chosen = [(rank, box) for rank, box in enumerate(boxes) if image.region is None or _inside(box, image.region)]
-    if best_only or _has_truth(image) or image.region is not None:
+    if best_only or about_one(image):
         chosen = chosen[:1]
     if not chosen:
         where = " inside the given region" if boxes else ""
@@ -120,9 +135,9 @@ def _faces(image: Image, pixels: Pixels, sha256: str, boxes: Sequence[Box], *, b
         )
 
 
-def _has_truth(image: Image) -> bool:
-    truth = image.truth
-    return bool(truth.labels or truth.text or truth.valence is not None or truth.arousal is not None)
+def about_one(image: Image) -> bool:
+    """Whether what is known of a picture is known of one person in it."""
+    return image.region is not None or image.truth != Truth(group=image.truth.group)
 
 
 def _inside(box: Box, region: Box) -> bool:
@@ -154,8 +169,8 @@ def estimate(
         keys = [digest([step.record.image_sha256, _corners(step.record.box), key]) for step in waiting]
         known: dict[str, Mapping[str, object]] = {}
         for each in keys if store else ():
-            if (value := store.load(each)) is not None:  # type: ignore[union-attr]
-                known[each] = value
+            if _is_affect(value := store.load(each)):  # type: ignore[union-attr]
+                known[each] = value  # type: ignore[assignment]
         missing = [(each, step) for each, step in zip(keys, waiting, strict=True) if each not in known]
         measured = _measure(estimator, [step.face for _, step in missing if step.face is not None])
         for (each, _), value in zip(missing, measured, strict=True):
@@ -170,6 +185,14 @@ def estimate(
                 yield step
 
 
+def _is_affect(value: Mapping[str, object] | None) -> bool:
+    """Whether a stored value is what `_measure` stores, whoever wrote it."""
+    if value is None or set(value) != {"valence", "arousal", "extra"} or not isinstance(value["extra"], dict):
+        return False
+    numbers = [value["valence"], value["arousal"]]
+    return all(isinstance(number, float) and -1 <= number <= 1 for number in numbers)
+
+
 def _measure(estimator: VAEstimator, faces: Sequence[Face]) -> list[Mapping[str, object]]:
     """Valence, arousal and extra of each face, checked."""
     if not faces:
@@ -177,9 +200,9 @@ def _measure(estimator: VAEstimator, faces: Sequence[Face]) -> list[Mapping[str,
     crops = [face.pixels for face in faces]
     details: Details = {}
     if isinstance(estimator, DetailedEstimator):
-        affect, details = estimator.details(crops)
+        affect, details = called(estimator.details, crops)
     else:
-        affect = estimator.estimate(crops)
+        affect = called(estimator.estimate, crops)
     name = _class(estimator)
     affect = _checked(name, np.asarray(affect), faces)
     for key, column in details.items():
@@ -256,10 +279,10 @@ class _Desk:
                 continue
             record, request = _rendered(step.record, asking.prompt)
             key = _completion_key(request, asking)
-            stored = asking.store.load(key)
+            stored = _from_store(request.id, asking.store.load(key))
             if stored is not None:
                 asking.tally.cache_hits += 1
-                self.ready.append(_answered(record, request, _from_store(request.id, stored), asking.prompt))
+                self.ready.append(_answered(record, request, stored, asking.prompt))
             elif key in self.waiting:
                 asking.tally.cache_hits += 1
                 self.waiting[key].append((record, request))
@@ -276,6 +299,10 @@ class _Desk:
         key = self.keys.pop(completion.id, None)
         if key is None:
             raise ContractError(f"{_class(self.asking.llm)}: a completion for '{completion.id}', which was not asked")
+        if not all(math.isfinite(value) for value in (completion.choice_logprobs or {}).values()):
+            raise ContractError(
+                f"{_class(self.asking.llm)}: log-probabilities that are not finite for '{completion.id}'"
+            )
         usage = completion.usage or {}
         self.asking.tally.prompt_tokens += usage.get("prompt_tokens", 0)
         self.asking.tally.completion_tokens += usage.get("completion_tokens", 0)
@@ -306,7 +333,7 @@ def ask(steps: Iterable[Step], asking: Asking) -> Iterator[Record]:
                 return
             steps = chain([step], steps)
             continue
-        for completion in asking.llm.complete(chain([first], desk.requests(steps))):
+        for completion in _completions(asking.llm, chain([first], desk.requests(steps))):
             desk.receive(completion)
             yield from desk.drain()
         for request_id in list(desk.keys):
@@ -314,11 +341,21 @@ def ask(steps: Iterable[Step], asking: Asking) -> Iterator[Record]:
         yield from desk.drain()
 
 
+def _completions(llm: LLMAdapter, requests: Iterator[Request]) -> Iterator[Completion]:
+    """What the adapter gives; a failure of its own, not of what it draws from, is named as its own."""
+    try:
+        yield from llm.complete(requests)
+    except (AffectlmError, GeneratorExit):
+        raise
+    except Exception as error:
+        raise _failure(f"{_class(llm)}.complete", error) from error
+
+
 def _rendered(record: Record, prompt: PromptTemplate) -> tuple[Record, Request]:
     if record.valence is None or record.arousal is None:
         raise ContractError(f"'{record.id}' has no valence and arousal to ask about")
     sample = Sample(record.id, record.valence, record.arousal, record.extra, record.truth)
-    request = attrs.evolve(prompt.render(sample), sample=sample)
+    request = attrs.evolve(called(prompt.render, sample), sample=sample)
     if request.id != record.id:
         raise ContractError(f"{_class(prompt)}.render gave the id '{request.id}', expected '{record.id}'")
     text = "\n\n".join(f"[{message.role}]\n{message.text}" for message in request.messages)
@@ -343,12 +380,15 @@ def _to_store(completion: Completion) -> dict[str, object]:
     return content
 
 
-def _from_store(request_id: str, stored: Mapping[str, object]) -> Completion:
+def _from_store(request_id: str, stored: Mapping[str, object] | None) -> Completion | None:
+    """The stored completion, or None where there is none or another version wrote it."""
+    if stored is None or set(stored) != _STORED or not isinstance(stored["text"], str):
+        return None
     return Completion(id=request_id, **stored)  # type: ignore[arg-type]
 
 
 def _answered(record: Record, request: Request, completion: Completion, prompt: PromptTemplate) -> Record:
-    answer = Answer() if completion.error else prompt.parse(completion)
+    answer = Answer() if completion.error else called(prompt.parse, completion)
     outcome, reason = judge(request, completion, answer)
     return attrs.evolve(
         record,
@@ -393,8 +433,21 @@ def _corners(box: Box | None) -> list[float] | None:
     return None if box is None else [box.left, box.top, box.right, box.bottom]
 
 
+def called(method: Callable[[_A], _T], argument: _A) -> _T:
+    """What a component's method returns; what it raises becomes a ContractError that names class and method."""
+    try:
+        return method(argument)
+    except AffectlmError:
+        raise
+    except Exception as error:
+        raise _failure(
+            f"{_class(getattr(method, '__self__', method))}.{getattr(method, '__name__', '')}", error
+        ) from error
+
+
+def _failure(where: str, error: Exception) -> ContractError:
+    return ContractError(f"{where} failed: {type(error).__name__}: {error}")
+
+
 def _class(component: object) -> str:
     return type(component).__name__
-
-
-OnRecord: TypeAlias = Callable[[Record], None]

@@ -27,7 +27,7 @@ class Record:
     image_sha256: str | None = None
     face: int | None = None  # rank of the face in its picture, 0 the best
     box: Box | None = None
-    others: int = 0  # faces found in the picture that were left out
+    others: int = 0  # how many other faces the picture has
     valence: float | None = None
     arousal: float | None = None
     extra: Mapping[str, float] = attrs.field(factory=dict)

@@ -13,18 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import attrs
 import pluggy
 
 from affectlm import hooks
-from affectlm.errors import ConfigError, PluginError, UnknownComponentError
+from affectlm.errors import AffectlmError, ConfigError, PluginError, UnknownComponentError
 
 if TYPE_CHECKING:
     from affectlm.hooks import Factory
     from affectlm.weights import Weights
 
+OWN_CONFIG = "affectlm.conf"  # the package with affectlm's own YAML files
 KINDS = {
     "dataset": "affectlm_datasets",
     "detector": "affectlm_detectors",
@@ -94,7 +96,8 @@ class Registry:
         self.config_packages: dict[str, str] = {}  # plugin -> package
         self.weights: dict[str, Weights] = {}
         disabled = {name.strip() for name in os.environ.get("AFFECTLM_DISABLED", "").split(",")}
-        for point in sorted(points, key=lambda point: (point.name, point.value)):
+        # A name that is taken twice stays with affectlm's own plugin.
+        for point in sorted(points, key=lambda point: (_distribution(point) != "affectlm", point.name, point.value)):
             self._load(point, disabled=point.name in disabled)
 
     @classmethod
@@ -110,6 +113,17 @@ class Registry:
     def names(self, kind: str) -> list[str]:
         """Names of the components of a kind, sorted."""
         return sorted({component.name for component in self.components if component.kind == kind})
+
+    def choices(self, group: str) -> list[str]:
+        """Names of the YAML files of a group, affectlm's own and those of plugins, sorted."""
+        found = set()
+        for package in (OWN_CONFIG, *self.config_packages.values()):
+            folder = files(package) / group
+            if folder.is_dir():
+                found |= {
+                    entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
+                }
+        return sorted(found)
 
     def find(self, kind: str, name: str) -> Component:
         """The component of a kind by `name` or `plugin:name`.
@@ -145,8 +159,12 @@ class Registry:
         self.check_options(component, factory, options)
         try:
             return factory(**options)
+        except AffectlmError:
+            raise
         except (ValueError, TypeError) as error:
             raise ConfigError(f"{kind} '{component.name}': {error.args[0] if error.args else error}") from error
+        except Exception as error:  # a plugin's own failure must end as one sentence that names it
+            raise ConfigError(f"{kind} '{component.name}' cannot be built: {type(error).__name__}: {error}") from error
 
     def check_options(
         self, component: Component, factory: Callable[..., object], options: Mapping[str, object]
@@ -166,7 +184,11 @@ class Registry:
     def _suggest(self, kind: str, name: str) -> str:
         names = self.names(kind)
         hint = _closest(name, names).removeprefix("; ")
-        broken = [f"plugin '{plugin.name}' is broken ({plugin.error})" for plugin in self.broken]
+        broken = [
+            f"plugin '{plugin.name}' is {plugin.status} ({plugin.error})"
+            for plugin in self.plugins
+            if plugin.status != "ok"
+        ]
         return "; ".join([*([hint] if hint else []), f"installed: {', '.join(names) or 'none'}", *broken])
 
     def _load(self, point: EntryPoint, *, disabled: bool) -> None:
@@ -176,9 +198,14 @@ class Registry:
             self.plugins.append(Plugin(*known, status="disabled", error="named in AFFECTLM_DISABLED"))
             return
         try:
-            if any(plugin.name == point.name and plugin.status == "ok" for plugin in self.plugins):
-                raise PluginError(f"a second plugin is named '{point.name}'")
+            for plugin in self.plugins:
+                if plugin.name == point.name and plugin.status == "ok":
+                    raise PluginError(
+                        f"'{plugin.distribution}' has a plugin of that name; rename the entry point, or uninstall one"
+                    )
             offer = _ask(point)
+            if taken := [weights.name for weights in offer.weights if weights.name in self.weights]:
+                raise PluginError(f"weights named '{taken[0]}' are another plugin's")
         except Exception as error:  # whatever a plugin does wrong must not stop the others
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             if os.environ.get("AFFECTLM_STRICT") == "1":
@@ -191,6 +218,10 @@ class Registry:
         if offer.config:
             self.config_packages[point.name] = offer.config
         self.weights |= {weights.name: weights for weights in offer.weights}
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else ""
 
 
 @cache

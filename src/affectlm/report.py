@@ -43,6 +43,9 @@ td.number { text-align: right; font-variant-numeric: tabular-nums }
 """
 
 
+_ESCAPES = {ord(character): f"&#{ord(character)};" for character in "\\`*_[]<>&|!~$@:#"}
+
+
 def write_pages(report: Report, folder: Path) -> None:
     """Writes `report.md` and `report.html` beside the records."""
     records = list(islice(read_records(folder), SHOWN))
@@ -87,6 +90,4 @@ def _describe(part: object) -> str:
 def _cell(text: str) -> str:
     """Text for one cell of a Markdown table, with nothing in it that Markdown or HTML would obey."""
     one_line = " ".join(text.split()).encode(errors="backslashreplace").decode()
-    for character in "\\`*_[]<>&|!":
-        one_line = one_line.replace(character, f"&#{ord(character)};")
-    return one_line
+    return one_line.translate(_ESCAPES)

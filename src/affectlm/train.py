@@ -88,7 +88,11 @@ def _job(config: DictConfig, folder: Path) -> None:
             bar.update(task, completed=share, description=f"training, loss {loss:.3f}")
 
         plan = cast("Mapping[str, object]", plain["plan"])
-        for figures in estimator.train(training, validation, plan, folder, progress):
+        try:
+            epochs = estimator.train(training, validation, plan, folder, progress)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"the plan does not fit: {error}") from error
+        for figures in epochs:
             sys.stderr.write("  ".join(f"{name} {value:.4g}" for name, value in figures.items()) + "\n")
     sys.stdout.write(f"weights, log and checkpoint are in {folder}\n")
 

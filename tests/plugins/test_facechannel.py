@@ -17,11 +17,11 @@ from affectlm.registry import Registry
 from affectlm.stats import concordance
 from affectlm.testing import check_estimator, check_metric, faces, record
 from affectlm.train import LabelledFaces, load_faces
-from affectlm.types import Truth
+from affectlm.types import Box, Truth
 from affectlm_facechannel.augmentation import augment
 from affectlm_facechannel.estimator import FaceChannelEstimator, as_grey
 from affectlm_facechannel.metrics import Concordance
-from affectlm_facechannel.network import CATEGORIES, FaceChannel
+from affectlm_facechannel.network import CATEGORIES, FaceChannel, ShuntingInhibition
 from affectlm_facechannel.training import Plan, concordance_loss, judge, predict, train
 
 
@@ -42,7 +42,7 @@ def test_the_graph_has_the_released_number_of_parameters():
 
 def test_the_last_convolution_is_divided_by_its_inhibition():
     """relu(a) / (0.5 + relu(b)), computed by hand."""
-    layer = FaceChannel().trunk[13]
+    layer = next(module for module in FaceChannel().modules() if isinstance(module, ShuntingInhibition))
     features = torch.rand(1, 256, 4, 4)
 
     by_hand = layer.excitation(features).clamp(min=0) / (0.5 + layer.inhibition(features).clamp(min=0))
@@ -130,14 +130,19 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path, content):
 
 
 def test_the_metric_is_the_concordance_over_rated_faces():
-    """Faces without a rating are left out."""
+    """Faces without a rating, and ratings without a face, are left out."""
+    box = Box(0, 0, 1, 1)
     rated = [
-        record(id=str(n), valence=n / 10, arousal=0.1, truth=Truth(valence=(n + n % 2) / 10, arousal=n / 10))
+        record(id=str(n), box=box, valence=n / 10, arousal=0.1, truth=Truth(valence=(n + n % 2) / 10, arousal=n / 10))
         for n in range(6)
+    ]
+    others = [
+        record(box=box, valence=0.5, arousal=0.5),
+        record(valence=1, arousal=1, truth=Truth(valence=1, arousal=1)),
     ]
     expected = concordance(np.arange(6) / 10, np.array([0, 2, 2, 4, 4, 6]) / 10)
 
-    scores = {score.name: score for score in Concordance().score([*rated, record(valence=0.5, arousal=0.5)])}
+    scores = {score.name: score for score in Concordance().score([*rated, *others])}
 
     check_metric(Concordance(), rated)
     assert (scores["ccc_valence"].value, scores["ccc_valence"].count) == (pytest.approx(expected), 6)

@@ -1,10 +1,12 @@
 """One run: build the parts, stream pictures through the line into a folder, judge what came out.
 
 The folder is the run's memory: `records.jsonl` grows as answers come, `report.json` says how it ended.
+The module is not called `run`, because `affectlm.run` is a function.
 """
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections import Counter
@@ -16,19 +18,20 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 import numpy as np
+from filelock import FileLock, Timeout
 
 from affectlm.cache import Store
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
-from affectlm.pipeline import Asking, Finding, Step, Tally, ask, estimate, find_faces
+from affectlm.pipeline import Asking, Finding, Step, Tally, about_one, ask, called, estimate, find_faces
 from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
 from affectlm.registry import KINDS, Registry
+from affectlm.settings import DATASET_KEYS, Settings, settings
 from affectlm.stats import interval
 from affectlm.types import Described, Image, Outcome, Sample, Score, ValuedMetric
 
 if TYPE_CHECKING:
     from affectlm.types import Dataset, FaceDetector, LLMAdapter, Metric, PromptTemplate, VAEstimator
 
-_DATASET_KEYS = ("va", "limit")  # what the core reads of a dataset's configuration; the rest is the dataset's own
 # Options that change how fast an answer comes, not what it says.
 _HOW = ("batch_size", "device", "device_map", "concurrency", "timeout", "threads")
 _VERSIONS = ("affectlm", "numpy", "torch", "transformers", "opencv-python-headless", "pillow", "hydra-core")
@@ -65,20 +68,14 @@ def wanted(config: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
     Raises:
         ConfigError: a setting has no such value.
     """
-    if config["answer"] != "generate":
-        raise ConfigError(f"answer='{config['answer']}' is not available; expected answer=generate")
     if _section(config, "privacy").get("send_images"):
         raise ConfigError("privacy.send_images=true, but no installed adapter takes pictures; leave it out")
-    if config["faces"] not in ("all", "best"):
-        raise ConfigError(f"faces='{config['faces']}' is unknown; expected all or best")
-    dataset = _section(config, "dataset")
-    va = dataset.get("va", "estimated")
-    if va not in ("estimated", "truth"):
-        raise ConfigError(f"dataset.va='{va}' is unknown; expected estimated or truth")
-    kinds = ["prompt", "llm", *(("detector", "estimator") if va == "estimated" else ())]
+    dataset = {key: value for key, value in _section(config, "dataset").items() if key not in DATASET_KEYS}
+    measured = settings(config).va == "estimated"
+    kinds = ["prompt", "llm", *(("detector", "estimator") if measured else ())]
     metrics = [cast("dict[str, object]", metric) for metric in _section(config, "metric").values() if metric]
     return [
-        ("dataset", {key: value for key, value in dataset.items() if key not in _DATASET_KEYS}),
+        ("dataset", dataset),
         *(("metric", metric) for metric in metrics),
         *((kind, _section(config, kind)) for kind in kinds),
     ]
@@ -135,25 +132,36 @@ def run(
         AffectlmError: see `build`; or the folder belongs to another configuration; or no record could be made.
         KeyboardInterrupt: after the report was marked interrupted.
     """
+    chosen = settings(config)
+    registry = registry or Registry.installed()
     report = _open(config, folder)
     begin = time.monotonic()
-    asking: Asking | None = None
+    tally = Tally()
+    lock = FileLock(folder / ".lock")
     try:
-        parts = build(config, registry or Registry.installed())
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunFolderError(f"another run is writing to '{folder}'; choose another hydra.run.dir") from error
+    try:
+        _drop_unfinished(folder)
+        report.save(folder)
+        parts = build(config, registry)
         report.components = _components(config, parts)
         on_start(parts)
         asking = Asking(
             prompt=parts.prompt,
             llm=parts.llm,
-            store=Store("completions", str(config["cache"])),
-            key=_identity(config, "llm", parts),
-            max_requests=cast("int | None", config["max_requests"]),
-            max_tokens_total=cast("int | None", config["max_tokens_total"]),
-            dry_run=bool(config["dry_run"]),
+            store=Store("completions", chosen.cache),
+            key=_identity(config, "llm", parts, registry),
+            tally=tally,
+            max_requests=chosen.max_requests,
+            max_tokens_total=chosen.max_tokens_total,
+            dry_run=chosen.dry_run,
         )
-        _stream(config, folder, parts, asking, report, on_record)
+        key = _identity(config, "estimator", parts, registry) if parts.estimator else ""
+        _stream(folder, lambda earlier: steps(chosen, parts, earlier, key), asking, report, on_record)
         records = [_slim(record) for record in read_records(folder)]
-        report.scores = judge(records, parts.metrics, seed=report.seed)
+        report.scores = judge(records, parts.metrics, seed=chosen.seed)
         _refuse_nothing(records)
         report.status = "success"
     except KeyboardInterrupt:
@@ -163,13 +171,14 @@ def run(
         report.status, report.error = "error", str(error)
         raise
     finally:
-        report.usage = _usage(asking.tally if asking else Tally(), time.monotonic() - begin)
+        report.usage = _usage(tally, time.monotonic() - begin)
         report.save(folder)
+        lock.release()
     return report
 
 
 def _stream(
-    config: Mapping[str, object], folder: Path, parts: Parts, asking: Asking, report: Report, on_record: OnRecord
+    folder: Path, line: Callable[[_Earlier], Iterator[Step]], asking: Asking, report: Report, on_record: OnRecord
 ) -> None:
     """Draws the line to its end; every record is on disk before the next is asked for."""
     outcomes: Counter[str] = Counter()
@@ -180,7 +189,7 @@ def _stream(
         on_record(record)
     with (folder / RECORDS).open("ab") as file:
         try:
-            for record in ask(steps(config, parts, earlier, _identity(config, "estimator", parts)), asking):
+            for record in ask(line(earlier), asking):
                 file.write(to_line(record))
                 file.flush()
                 outcomes[record.outcome.value] += 1
@@ -212,28 +221,25 @@ class _Earlier:
         return expected is not None and self.faces[picture] >= (expected if all_faces else 1)
 
 
-def steps(
-    config: Mapping[str, object], parts: Parts, earlier: _Earlier | None = None, key: object = ""
-) -> Iterator[Step]:
+def steps(chosen: Settings, parts: Parts, earlier: _Earlier | None = None, key: object = "") -> Iterator[Step]:
     """Measured findings and finished records of a run, not yet asked about."""
     earlier = earlier or _Earlier()
-    dataset = _section(config, "dataset")
-    items = _unique(islice(parts.dataset.items(), cast("int | None", dataset.get("limit"))))
-    noise = _Noise(cast("Mapping[str, float]", config["perturb"])["va_sd"], cast("int", config["seed"]))
+    items = _unique(islice(parts.dataset.items(), chosen.limit))
+    noise = _Noise(chosen.va_sd, chosen.seed)
     if parts.detector is None or parts.estimator is None:
-        rated = (_rated(item) for item in items if item.id not in earlier.ids)
-        return (noise(step) for step in rated)
-    batch_size = cast("int", config["batch_size"])
-    best_only = config["faces"] == "best"
+        return (noise(_rated(item)) for item in items if item.id not in earlier.ids)
+    best_only = chosen.faces == "best"
     images = (
         _image(item)
         for item in items
-        if not earlier.finished(item.id, all_faces=not best_only and item.truth == type(item.truth)())
+        if not earlier.finished(item.id, all_faces=not (best_only or (isinstance(item, Image) and about_one(item))))
     )
-    found = find_faces(images, parts.detector, best_only=best_only, batch_size=batch_size)
+    found = find_faces(images, parts.detector, best_only=best_only, batch_size=chosen.batch_size)
     fresh = (step for step in found if _id(step) not in earlier.ids)
-    store = Store("affect", str(config["cache"]))
-    return (noise(step) for step in estimate(fresh, parts.estimator, batch_size=batch_size, store=store, key=key))
+    store = Store("affect", chosen.cache)
+    return (
+        noise(step) for step in estimate(fresh, parts.estimator, batch_size=chosen.batch_size, store=store, key=key)
+    )
 
 
 @attrs.frozen
@@ -273,7 +279,10 @@ def _rated(item: Image | Sample) -> Step:
     record = Record(id=item.id, outcome=Outcome.SKIPPED, valence=values[0], arousal=values[1], truth=truth)
     if None in values:
         return attrs.evolve(record, reason="it has no rated valence and arousal, which dataset.va=truth needs")
-    return Finding(attrs.evolve(record, extra=item.extra if isinstance(item, Sample) else {}))
+    extra = item.extra if isinstance(item, Sample) else {}
+    if not all(math.isfinite(value) for value in extra.values()):
+        raise ContractError(f"the dataset gave '{item.id}' numbers that are not finite: {dict(extra)}")
+    return Finding(attrs.evolve(record, extra=extra))
 
 
 def _id(step: Step) -> str:
@@ -288,9 +297,9 @@ def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0
     scores: list[Score] = []
     for metric in metrics:
         if not isinstance(metric, ValuedMetric):
-            scores += metric.score(records)
+            scores += called(metric.score, records)
             continue
-        for name, values in metric.values(records).items():
+        for name, values in called(metric.values, records).items():
             known = np.isfinite(values)
             if not known.any():
                 continue
@@ -298,6 +307,9 @@ def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0
             chosen = [cluster for cluster, use in zip(clusters, known, strict=True) if use]
             bounds = interval(values[known], chosen, np.random.default_rng(seed)) or (None, None)
             scores.append(Score(name, float(values[known].mean()), int(known.sum()), *bounds))
+    for score in scores:
+        if not math.isfinite(score.value):
+            raise ContractError(f"a metric gave {score.value} as '{score.name}', expected a finite number or no score")
     return scores
 
 
@@ -329,7 +341,7 @@ def _refuse_nothing(records: Sequence[Record]) -> None:
 
 
 def _open(config: Mapping[str, object], folder: Path) -> Report:
-    """A report marked started, in a new folder or one that holds the same configuration."""
+    """A report marked started, for a new folder or one that holds the same configuration."""
     if (folder / REPORT).exists():
         earlier = read_report(folder)
         if earlier.config != config:
@@ -341,8 +353,7 @@ def _open(config: Mapping[str, object], folder: Path) -> Report:
     report = Report(config=dict(config), seed=cast("int", config["seed"]), versions=_versions(), folder=folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _drop_unfinished(folder)
-        report.save(folder)
+        (folder / RECORDS).touch()
     except OSError as error:
         raise RunFolderError(
             f"the run folder '{folder}' cannot be written: {error.strerror}; set hydra.run.dir"
@@ -364,12 +375,16 @@ def _drop_unfinished(folder: Path) -> None:
 def _components(config: Mapping[str, object], parts: Parts) -> dict[str, object]:
     described = parts.described()
     used = ["dataset", "prompt", "llm", *(("detector", "estimator") if parts.detector is not None else ())]
-    return {kind: {**_section(config, kind), **described.get(kind, {})} for kind in used}
+    found: dict[str, object] = {kind: {**_section(config, kind), **described.get(kind, {})} for kind in used}
+    return {**found, "metric": _section(config, "metric")}
 
 
-def _identity(config: Mapping[str, object], kind: str, parts: Parts) -> dict[str, object]:
-    """What makes a component's answers its own: name, options and weights, without what only changes its speed."""
-    whole = {**_section(config, kind), **parts.described().get(kind, {})}
+def _identity(config: Mapping[str, object], kind: str, parts: Parts, registry: Registry) -> dict[str, object]:
+    """What makes a component's answers its own: plugin, name, options, weights, without what only changes its speed."""
+    section = _section(config, kind)
+    plugin = registry.find(kind, str(section["name"])).plugin
+    versions = [f"{each.distribution} {each.version}" for each in registry.plugins if each.name == plugin]
+    whole = {**section, **parts.described().get(kind, {}), "plugin": plugin, "versions": versions}
     return {key: value for key, value in whole.items() if key not in _HOW}
 
 

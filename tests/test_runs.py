@@ -13,9 +13,9 @@ import pytest
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
 from affectlm.records import RECORDS, read_records, read_report
 from affectlm.registry import Component, Registry
-from affectlm.run import judge, missed, run
+from affectlm.runs import judge, missed, run
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, record
-from affectlm.types import Image, Outcome, Score
+from affectlm.types import Box, Image, Outcome, Score
 
 
 class Parts:
@@ -133,11 +133,12 @@ class Crashing(BrightnessEstimator):
 
 def test_a_crash_leaves_a_report_that_says_so(configured, pictures, tmp_path):
     """status=error, with the reason."""
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ContractError, match=r"Crashing\.estimate failed: RuntimeError: out of memory"):
         run(configured(pictures), tmp_path / "run", registry=Parts(estimator=Crashing()).registry)
 
     report = read_report(tmp_path / "run")
-    assert (report.status, report.error) == ("error", "out of memory")
+    assert report.status == "error"
+    assert "out of memory" in (report.error or "")
 
 
 def test_odd_pictures_change_nothing_for_the_others(configured, pictures, tmp_path):
@@ -249,8 +250,14 @@ def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):
     [
         (["faces=some"], "expected all or best"),
         (["dataset.va=guess"], "expected estimated or truth"),
-        (["answer=choices"], "expected answer=generate"),
+        (["answer=choices"], "answer=choices is unknown; expected generate"),
         (["privacy.send_images=true"], "no installed adapter takes pictures"),
+        (["cache=maybe"], "cache=maybe is unknown; expected off or read or on"),
+        (["dataset.limit=-1"], "dataset.limit=-1 does not fit"),
+        (["batch_size=0"], "batch_size=0 does not fit; expected a whole number, 1 or more"),
+        (["perturb.va_sd=nan"], "perturb.va_sd=nan is no standard deviation"),
+        (["seed=abc"], "seed=abc does not fit"),
+        (["fail_under.accuracy=high"], "is no threshold"),
     ],
 )
 def test_wrong_settings_are_told_before_the_first_picture(configured, pictures, tmp_path, words, message):
@@ -276,3 +283,76 @@ def test_all_that_is_missing_is_told_at_once(configured, tmp_path):
 
     with pytest.raises(ConfigError, match=r"found no pictures in .*; also: no llm named 'unknown'"):
         run(config, tmp_path / "run", registry=Parts().registry)
+
+
+class Returning:
+    """A detector that returns what it was given."""
+
+    def __init__(self, boxes):
+        self.boxes = boxes
+
+    def detect(self, images):
+        return [self.boxes for _ in images]
+
+
+@pytest.mark.parametrize(
+    "boxes", [[Box(0, 0, float("inf"), 9)], [(0, 0, 9, 9)], [Box(0, 0, 1e9, 9)], [Box(0, 0, 9, 9, float("nan"))]]
+)
+def test_a_detector_that_returns_no_boxes_is_named(configured, pictures, tmp_path, boxes):
+    """What a plugin does wrong is told as the plugin's."""
+    with pytest.raises(ContractError, match=r"Returning\.detect returned .*, expected a Box"):
+        run(configured(pictures), tmp_path / "run", registry=Parts(detector=Returning(boxes)).registry)
+
+
+class Undefined:
+    def score(self, records):
+        return [Score("m", float("nan"), len(records))]
+
+
+def test_a_metric_that_gives_no_number_is_told_and_the_report_is_whole(configured, pictures, tmp_path):
+    """NaN is no JSON and no score."""
+    config = configured(pictures) | {"metric": {"m": {"name": "fake"}}}
+
+    with pytest.raises(ContractError, match="gave nan as 'm'"):
+        run(config, tmp_path / "run", registry=Parts(metric=Undefined()).registry)
+    assert read_report(tmp_path / "run").status == "error"
+
+
+def test_two_runs_never_write_to_one_folder(configured, pictures, tmp_path):
+    """The second is told, the first is not disturbed."""
+    config = configured(pictures)
+
+    class Nested(ScriptedLLM):
+        def complete(self, requests):
+            with pytest.raises(RunFolderError, match="another run is writing"):
+                run(config, tmp_path / "run", registry=Parts().registry)
+            yield from super().complete(requests)
+
+    assert run(config, tmp_path / "run", registry=Parts(llm=Nested()).registry).outcomes == {"ok": 3}
+
+
+def test_a_continued_run_finds_every_face_of_a_grouped_picture(configured, tmp_path):
+    """A group says nothing about one person: all faces of the picture count."""
+    PIL.Image.new("RGB", (60, 40)).save(tmp_path / "two.png")
+    (tmp_path / "table.csv").write_text("path,group\ntwo.png,g1\n")
+    two = Returning([Box(0, 0, 30, 30), Box(30, 0, 60, 30)])
+    config = configured(tmp_path / "table.csv", "cache=off")
+    run(config, tmp_path / "run", registry=Parts(detector=two).registry)
+    lines = (tmp_path / "run" / RECORDS).read_bytes().splitlines(keepends=True)
+    (tmp_path / "run" / RECORDS).write_bytes(lines[0])
+
+    report = run(config, tmp_path / "run", registry=Parts(detector=two).registry)
+
+    assert (len(lines), report.outcomes) == (2, {"ok": 2})
+
+
+def test_a_damaged_cache_is_measured_and_asked_again(configured, pictures, tmp_path, fresh_cache):
+    """What another version wrote is no answer."""
+    run(configured(pictures), tmp_path / "a", registry=Parts().registry)
+    for path in fresh_cache.rglob("*.json"):
+        path.write_text('{"x": 1}')
+    second = Parts()
+
+    report = run(configured(pictures), tmp_path / "b", registry=second.registry)
+
+    assert (report.outcomes, len(second.llm.asked), sum(second.estimator.batches)) == ({"ok": 3}, 3, 3)

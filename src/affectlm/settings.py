@@ -1,0 +1,83 @@
+"""The settings of a run that are no component's, checked before anything is built."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import attrs
+
+from affectlm.cache import MODES
+from affectlm.errors import ConfigError
+
+DATASET_KEYS = ("va", "limit")  # what the core reads of a dataset's configuration; the rest is the dataset's own
+_Check = Callable[[object, Any, Any], None]
+
+
+def _at_least(least: int) -> _Check:
+    def check(_: object, attribute: Any, value: Any) -> None:
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{_key(attribute)}={value} does not fit; expected a whole number, {least} or more")
+
+    return check
+
+
+def _one_of(*choices: object) -> _Check:
+    def check(_: object, attribute: Any, value: Any) -> None:
+        if value not in choices:
+            raise ValueError(f"{_key(attribute)}={value} is unknown; expected {' or '.join(map(str, choices))}")
+
+    return check
+
+
+def _deviation(_: object, attribute: Any, value: Any) -> None:
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{_key(attribute)}={value} is no standard deviation; expected 0 or more")
+
+
+def _thresholds(_: object, attribute: Any, value: Any) -> None:
+    if not isinstance(value, Mapping) or not all(isinstance(least, int | float) for least in value.values()):
+        raise ValueError(f"fail_under={value} is no threshold; expected a score and a number: fail_under.accuracy=0.4")
+
+
+def _key(attribute: Any) -> str:
+    return str(attribute.metadata.get("key", attribute.name))
+
+
+_count = attrs.validators.optional(_at_least(0))
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Field names are the keys of `conf/affectlm.yaml`, but for those of a group, which metadata names."""
+
+    answer: str = attrs.field(validator=_one_of("generate"))
+    faces: str = attrs.field(validator=_one_of("all", "best"))
+    cache: str = attrs.field(validator=_one_of(*MODES))
+    batch_size: int = attrs.field(validator=_at_least(1))
+    seed: int = attrs.field(validator=_at_least(0))
+    dry_run: bool = attrs.field(validator=_one_of(True, False))
+    max_requests: int | None = attrs.field(validator=_count)
+    max_tokens_total: int | None = attrs.field(validator=_count)
+    fail_under: Mapping[str, float] = attrs.field(validator=_thresholds)
+    va: str = attrs.field(validator=_one_of("estimated", "truth"), metadata={"key": "dataset.va"})
+    limit: int | None = attrs.field(validator=_count, metadata={"key": "dataset.limit"})
+    va_sd: float = attrs.field(validator=_deviation, metadata={"key": "perturb.va_sd"})
+
+
+def settings(config: Mapping[str, object]) -> Settings:
+    """The settings of a configuration.
+
+    Raises:
+        ConfigError: one has no such value.
+    """
+    dataset = cast("Mapping[str, object]", config.get("dataset") or {})
+    noise = cast("Mapping[str, object]", config.get("perturb") or {})
+    values = {field.name: config.get(field.name) for field in attrs.fields(Settings)}
+    values |= {"va": dataset.get("va", "estimated"), "limit": dataset.get("limit"), "va_sd": noise.get("va_sd", 0.0)}
+    values["fail_under"] = config.get("fail_under") or {}
+    try:
+        return Settings(**cast("dict[str, Any]", values))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
