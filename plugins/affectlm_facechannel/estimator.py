@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.errors import WeightsError
 from affectlm.types import VA, Details, Pixels
 from affectlm.weights import obtain, sha256
-from affectlm_facechannel.files import WEIGHTS
+from affectlm_facechannel.files import WEIGHTS, load_weights
 from affectlm_facechannel.network import CATEGORIES, SIDE, FaceChannel
 
 if TYPE_CHECKING:
@@ -112,35 +111,5 @@ class FaceChannelEstimator:
         import torch
 
         network = FaceChannel()
-        network.load_state_dict(_read(self._path, network.state_dict()), strict=False)  # strict would want counters
+        load_weights(network, self._path)
         return network.eval().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _read(path: Path, expected: Mapping[str, object]) -> dict[str, object]:
-    """The tensors of a safetensors file in float32, compared with those of the network.
-
-    Raises:
-        WeightsError: the file cannot be read, or a tensor is missing, foreign, of another shape or not finite.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        found = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"'{path}' is no readable safetensors file ({error}); "
-            "expected estimator.weights=affectlm or the facechannel.safetensors that 'affectlm train' wrote"
-        ) from error
-    expected = {name: tensor for name, tensor in expected.items() if not name.endswith("num_batches_tracked")}
-    for name, tensor in expected.items():
-        shape = tuple(getattr(tensor, "shape", ()))
-        if name not in found:
-            raise WeightsError(f"'{path}' holds no tensor '{name}' of shape {shape}; it is not FaceChannel")
-        if tuple(found[name].shape) != shape:
-            raise WeightsError(f"'{path}': tensor '{name}' has shape {tuple(found[name].shape)}, expected {shape}")
-        if not found[name].isfinite().all():
-            raise WeightsError(f"'{path}': tensor '{name}' holds numbers that are not finite")
-    if foreign := sorted(set(found) - set(expected)):
-        raise WeightsError(f"'{path}' holds a tensor '{foreign[0]}' that FaceChannel does not have")
-    return {name: tensor.float() for name, tensor in found.items()}

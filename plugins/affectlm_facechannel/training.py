@@ -23,6 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from affectlm.errors import ConfigError
 from affectlm.train import LabelledFaces, Progress
 from affectlm_facechannel.augmentation import augment
+from affectlm_facechannel.files import load_weights
 from affectlm_facechannel.network import SIDE, FaceChannel
 
 
@@ -38,6 +39,8 @@ class Plan:
     averaging: float = 0.999  # share that the running average of the weights keeps at each step
     dropout: float = 0.25
     bf16: bool = True
+    augmentation: float = attrs.field(default=1.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+    start: str | None = None  # weights to begin from, a safetensors file of an earlier training
     seed: int = 0
 
 
@@ -100,7 +103,10 @@ def train(
     if len(training) < plan.batch_size:
         raise ConfigError(f"{len(training)} faces make no batch of {plan.batch_size}; lower plan.batch_size")
     torch.manual_seed(plan.seed)
-    network = FaceChannel(plan.dropout).to(memory_format=torch.channels_last)
+    network = FaceChannel(plan.dropout)
+    if plan.start is not None:
+        load_weights(network, Path(plan.start).expanduser())
+    network = network.to(memory_format=torch.channels_last)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.averaging), use_buffers=True)  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True
@@ -161,7 +167,7 @@ def _step(
     generator: torch.Generator,
     plan: Plan,
 ) -> float:
-    faces = augment(_as_input(torch.from_numpy(training.pixels[rows])), SIDE, generator)
+    faces = augment(_as_input(torch.from_numpy(training.pixels[rows])), SIDE, generator, plan.augmentation)
     target, categories = torch.from_numpy(training.affect[rows]), torch.from_numpy(training.categories[rows])
     with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
         affect, logits = network(faces.contiguous(memory_format=torch.channels_last))
