@@ -9,10 +9,10 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from uuid import uuid4
 
 import attrs
 import platformdirs
@@ -36,13 +36,12 @@ def digest(value: object) -> str:
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file so that a reader sees the old content or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    part = path.with_name(f".part-{uuid4().hex}")  # tempfile's would be readable by their owner only
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
+        part.write_bytes(content)
+        part.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 
