@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from affectlm.asking import Asking, ask, judge
 from affectlm.cache import Store
 from affectlm.errors import ContractError
-from affectlm.pipeline import Asking, Finding, ask, estimate, find_faces, judge
+from affectlm.pipeline import Finding, estimate, find_faces
 from affectlm.records import Record
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector
 from affectlm.types import Answer, Box, Completion, Image, Message, Outcome, Request, Truth

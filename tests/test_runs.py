@@ -13,7 +13,8 @@ import pytest
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
 from affectlm.records import RECORDS, read_records, read_report
 from affectlm.registry import Component, Registry
-from affectlm.runs import judge, missed, run
+from affectlm.runs import run
+from affectlm.scoring import judge, missed
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, record
 from affectlm.types import Box, Image, Outcome, Score
 

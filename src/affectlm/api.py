@@ -12,10 +12,11 @@ import attrs
 from omegaconf import OmegaConf
 
 from affectlm import config as configuration
+from affectlm.asking import Asking, ask
 from affectlm.cache import Store
 from affectlm.errors import ConfigError, ImageError
 from affectlm.images import from_pil
-from affectlm.pipeline import Asking, Finding, Step, ask, estimate, find_faces
+from affectlm.pipeline import Finding, Step, estimate, find_faces
 from affectlm.records import Record, Report
 from affectlm.registry import Registry
 from affectlm.report import write_pages

@@ -30,7 +30,8 @@ def run_job(words: Sequence[str], *, demo: bool = False) -> int:
         from affectlm.console import Console
         from affectlm.figures import draw_faces
         from affectlm.report import write_pages
-        from affectlm.runs import missed, run
+        from affectlm.runs import run
+        from affectlm.scoring import missed
 
         plain = configuration.to_plain(config)
         console = Console()

@@ -20,14 +20,15 @@ import attrs
 import numpy as np
 from filelock import FileLock, Timeout
 
+from affectlm.asking import Asking, Tally, ask
 from affectlm.cache import Store
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
-from affectlm.pipeline import Asking, Finding, Step, Tally, about_one, ask, called, estimate, find_faces
+from affectlm.pipeline import Finding, Step, about_one, estimate, find_faces
 from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
 from affectlm.registry import KINDS, Registry
+from affectlm.scoring import judge
 from affectlm.settings import DATASET_KEYS, Settings, settings
-from affectlm.stats import interval
-from affectlm.types import Described, Image, Outcome, Sample, Score, ValuedMetric
+from affectlm.types import Described, Image, Outcome, Sample
 
 if TYPE_CHECKING:
     from affectlm.types import Dataset, FaceDetector, LLMAdapter, Metric, PromptTemplate, VAEstimator
@@ -289,42 +290,6 @@ def _id(step: Step) -> str:
     return step.id if isinstance(step, Record) else step.record.id
 
 
-# ---- scores ------------------------------------------------------------------------------------------------
-
-
-def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0) -> list[Score]:
-    """All scores; those that are means get an interval, drawn by picture (by prompt where there is no picture)."""
-    scores: list[Score] = []
-    for metric in metrics:
-        if not isinstance(metric, ValuedMetric):
-            scores += called(metric.score, records)
-            continue
-        for name, values in called(metric.values, records).items():
-            known = np.isfinite(values)
-            if not known.any():
-                continue
-            clusters = [record.image or record.prompt_sha256 or record.id for record in records]
-            chosen = [cluster for cluster, use in zip(clusters, known, strict=True) if use]
-            bounds = interval(values[known], chosen, np.random.default_rng(seed)) or (None, None)
-            scores.append(Score(name, float(values[known].mean()), int(known.sum()), *bounds))
-    for score in scores:
-        if not math.isfinite(score.value):
-            raise ContractError(f"a metric gave {score.value} as '{score.name}', expected a finite number or no score")
-    return scores
-
-
-def missed(report: Report, thresholds: Mapping[str, float]) -> list[str]:
-    """The thresholds of `fail_under` that a report does not reach, as sentences; a score that is missing misses."""
-    found = {score.name: score.value for score in report.scores}
-    return [
-        f"{name} is {found[name]:.4f}, below {least}"
-        if name in found
-        else f"there is no score '{name}', {least} wanted"
-        for name, least in thresholds.items()
-        if found.get(name, float("-inf")) < least
-    ]
-
-
 def _slim(record: Record) -> Record:
     return attrs.evolve(record, prompt=None, reply=None)
 
@@ -335,9 +300,6 @@ def _refuse_nothing(records: Sequence[Record]) -> None:
     if all(record.outcome in _FAILURES for record in records):
         first = records[0]
         raise AffectlmError(f"all {len(records)} records failed; the first, '{first.id}': {first.reason}")
-
-
-# ---- the folder --------------------------------------------------------------------------------------------
 
 
 def _open(config: Mapping[str, object], folder: Path) -> Report:

@@ -1,0 +1,47 @@
+"""Records to scores with intervals, and scores against thresholds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from affectlm.errors import ContractError
+from affectlm.pipeline import called
+from affectlm.records import Record, Report
+from affectlm.stats import interval
+from affectlm.types import Metric, Score, ValuedMetric
+
+
+def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0) -> list[Score]:
+    """All scores; those that are means get an interval, drawn by picture (by prompt where there is no picture)."""
+    scores: list[Score] = []
+    for metric in metrics:
+        if not isinstance(metric, ValuedMetric):
+            scores += called(metric.score, records)
+            continue
+        for name, values in called(metric.values, records).items():
+            known = np.isfinite(values)
+            if not known.any():
+                continue
+            clusters = [record.image or record.prompt_sha256 or record.id for record in records]
+            chosen = [cluster for cluster, use in zip(clusters, known, strict=True) if use]
+            bounds = interval(values[known], chosen, np.random.default_rng(seed)) or (None, None)
+            scores.append(Score(name, float(values[known].mean()), int(known.sum()), *bounds))
+    for score in scores:
+        if not math.isfinite(score.value):
+            raise ContractError(f"a metric gave {score.value} as '{score.name}', expected a finite number or no score")
+    return scores
+
+
+def missed(report: Report, thresholds: Mapping[str, float]) -> list[str]:
+    """The thresholds of `fail_under` that a report does not reach, as sentences; a score that is missing misses."""
+    found = {score.name: score.value for score in report.scores}
+    return [
+        f"{name} is {found[name]:.4f}, below {least}"
+        if name in found
+        else f"there is no score '{name}', {least} wanted"
+        for name, least in thresholds.items()
+        if found.get(name, float("-inf")) < least
+    ]
