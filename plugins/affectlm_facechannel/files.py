@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WEIGHTS = Weights(
     name="facechannel",
     sources=(Packaged("affectlm_facechannel", "facechannel.safetensors"),),
-    digest="5c8e4c23f94074b051830ca17cd079205de44fdfbd805c9579960e00719609ac",
+    digest="bf71ce1fd3b768df9cc19dbb69e11ded27ffe77d5f060950a3c3e08cfae745f8",
     size=7_192_780,
     licence="research use (trained on FER2013 pixels, FER+ labels)",
     citation="graph: Barros, Churamani, Sciutti 2020, doi 10.1007/s42979-020-00325-6; weights: affectlm",
