@@ -21,6 +21,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from affectlm.errors import ConfigError
+from affectlm.stats import concordance
 from affectlm.train import LabelledFaces, Progress
 from affectlm_facechannel.augmentation import augment
 from affectlm_facechannel.files import load_weights
@@ -151,11 +152,10 @@ def judge(network: torch.nn.Module, faces: LabelledFaces) -> dict[str, float]:
     chosen = probabilities.argmax(1)
     votes = faces.categories
     right = votes[np.arange(len(votes)), chosen] >= votes.max(1) - 1e-6
-    agreement = 1 - concordance_loss(torch.from_numpy(affect).double(), torch.from_numpy(faces.affect).double())
     return {
         "accuracy": float(right.mean()),
-        "ccc_valence": float(agreement[0]),
-        "ccc_arousal": float(agreement[1]),
+        "ccc_valence": concordance(affect[:, 0].astype(np.float64), faces.affect[:, 0].astype(np.float64)),
+        "ccc_arousal": concordance(affect[:, 1].astype(np.float64), faces.affect[:, 1].astype(np.float64)),
     }
 
 

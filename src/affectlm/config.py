@@ -35,9 +35,8 @@ _FLAGS_WITH_VALUE = (
     *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--package", "-p", "--cfg", "-c"),
     *("--shell-completion", "-sc", "--experimental-rerun"),
 )
-_SECRET = re.compile(
-    r"^[^=]*\b(api[_-]?key|key|token|secret|password)=|[{,]\s*(api[_-]?key|key|token|secret|password)\s*:", re.I
-)
+_SENSITIVE = r"(api[_-]?key|key|token|secret|password)"
+_SECRET = re.compile(rf"^[^=]*\b{_SENSITIVE}=|[{{,]\s*{_SENSITIVE}\s*:", re.IGNORECASE)
 
 
 _composing = Lock()  # Hydra keeps one state for the whole process
@@ -167,10 +166,10 @@ def _check_choice(word: str) -> None:
 def _unknown_choice(group: str, name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean '{group}={close[0]}'? " if close else ""
-    broken = "".join(f"; plugin '{plugin.name}' is broken ({plugin.error})" for plugin in Registry.installed().broken)
-    if group in KINDS and name in Registry.installed().names(group):
+    registry = Registry.installed()
+    if group in KINDS and name in registry.names(group):
         hint = f"a plugin offers it, but no YAML file '{group}/{name}.yaml' does; "
-    return f"no {group} named '{name}'; {hint}installed: {', '.join(known) or 'none'}{broken}"
+    return "; ".join([f"no {group} named '{name}'; {hint}installed: {', '.join(known) or 'none'}", *registry.absent])
 
 
 def _quoted(path: str) -> str:

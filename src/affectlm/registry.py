@@ -110,6 +110,15 @@ class Registry:
         """Plugins that could not be loaded, with the reason in `error`."""
         return [plugin for plugin in self.plugins if plugin.status == "broken"]
 
+    @property
+    def absent(self) -> list[str]:
+        """A sentence for each plugin that is broken or disabled, for messages about what cannot be found."""
+        return [
+            f"plugin '{plugin.name}' is {plugin.status} ({plugin.error})"
+            for plugin in self.plugins
+            if plugin.status != "ok"
+        ]
+
     def names(self, kind: str) -> list[str]:
         """Names of the components of a kind, sorted."""
         return sorted({component.name for component in self.components if component.kind == kind})
@@ -184,12 +193,7 @@ class Registry:
     def _suggest(self, kind: str, name: str) -> str:
         names = self.names(kind)
         hint = _closest(name, names).removeprefix("; ")
-        broken = [
-            f"plugin '{plugin.name}' is {plugin.status} ({plugin.error})"
-            for plugin in self.plugins
-            if plugin.status != "ok"
-        ]
-        return "; ".join([*([hint] if hint else []), f"installed: {', '.join(names) or 'none'}", *broken])
+        return "; ".join([*([hint] if hint else []), f"installed: {', '.join(names) or 'none'}", *self.absent])
 
     def _load(self, point: EntryPoint, *, disabled: bool) -> None:
         dist = point.dist

@@ -144,7 +144,6 @@ def run(
     except Timeout as error:
         raise RunFolderError(f"another run is writing to '{folder}'; choose another hydra.run.dir") from error
     try:
-        _drop_unfinished(folder)
         report.save(folder)
         parts = build(config, registry)
         report.components = _components(config, parts)
@@ -184,7 +183,7 @@ def _stream(
     """Draws the line to its end; every record is on disk before the next is asked for."""
     outcomes: Counter[str] = Counter()
     earlier = _Earlier()
-    for record in read_records(folder):
+    for record in _finished(folder):
         earlier.add(record)
         outcomes[record.outcome.value] += 1
         on_record(record)
@@ -323,14 +322,15 @@ def _open(config: Mapping[str, object], folder: Path) -> Report:
     return report
 
 
-def _drop_unfinished(folder: Path) -> None:
-    """Drops a torn last line and failed requests from the records of an earlier try, so that they are repeated."""
+def _finished(folder: Path) -> Iterator[Record]:
+    """The records of an earlier try; a torn last line and failed requests leave the file, so that they are repeated."""
     path = folder / RECORDS
-    if not path.exists():
-        return
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        file.writelines(to_line(record) for record in read_records(folder) if record.outcome is not Outcome.API_ERROR)
+        for record in read_records(folder):
+            if record.outcome is not Outcome.API_ERROR:
+                file.write(to_line(record))
+                yield record
     part.replace(path)
 
 

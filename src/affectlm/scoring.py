@@ -17,6 +17,7 @@ from affectlm.types import Metric, Score, ValuedMetric
 def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0) -> list[Score]:
     """All scores; those that are means get an interval, drawn by picture (by prompt where there is no picture)."""
     scores: list[Score] = []
+    clusters = [record.image or record.prompt_sha256 or record.id for record in records]
     for metric in metrics:
         if not isinstance(metric, ValuedMetric):
             scores += called(metric.score, records)
@@ -25,7 +26,6 @@ def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0
             known = np.isfinite(values)
             if not known.any():
                 continue
-            clusters = [record.image or record.prompt_sha256 or record.id for record in records]
             chosen = [cluster for cluster, use in zip(clusters, known, strict=True) if use]
             bounds = interval(values[known], chosen, np.random.default_rng(seed)) or (None, None)
             scores.append(Score(name, float(values[known].mean()), int(known.sum()), *bounds))
