@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 CATEGORIES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 SIDE = 64
@@ -65,6 +66,12 @@ class FaceChannel(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Valence and arousal, and category logits."""
-        features = torch.relu(self.dense(self.trunk(faces).flatten(1)))
+        """Valence and arousal, and category logits.
+
+        Faces of another side (a multiple of 16, for cheaper epochs of a training) have their last features stretched.
+        """
+        features = self.trunk(faces)
+        if faces.shape[-1] != SIDE:
+            features = functional.interpolate(features, size=(SIDE // 16,) * 2, mode="bilinear")
+        features = torch.relu(self.dense(features.flatten(1)))
         return torch.tanh(self.affect(features)), self.category(features)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -37,10 +37,12 @@ class Plan:
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.02
     warmup: float = 1.0  # epochs
-    averaging: float = 0.999  # share that the running average of the weights keeps at each step
+    averaging: float = 0.999  # share that the running average of the weights keeps at each step, less at first
     dropout: float = 0.25
     bf16: bool = True
     augmentation: float = attrs.field(default=1.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+    side: int = attrs.field(default=SIDE, validator=attrs.validators.in_(range(16, 2 * SIDE, 16)))
+    balance: float = attrs.field(default=0.5, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     start: str | None = None  # weights to begin from, a safetensors file of an earlier training
     seed: int = 0
 
@@ -49,21 +51,37 @@ def _silent(share: float, loss: float) -> None:
     """Shows no progress."""
 
 
-def concordance_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """1 - CCC for each column, shape (2,), moments over the batch."""
-    mean_p, mean_t = predicted.mean(0), target.mean(0)
-    covariance = ((predicted - mean_p) * (target - mean_t)).mean(0)
-    spread = predicted.var(0, correction=0) + target.var(0, correction=0) + (mean_p - mean_t) ** 2
-    return 1 - 2 * covariance / (spread + 1e-6)
+def concordance_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """1 - CCC for each column, shape (2,), moments over the batch, each row counting by its weight (n,)."""
+    shares = (weights / weights.sum()).unsqueeze(1)
+    mean_p, mean_t = (shares * predicted).sum(0), (shares * target).sum(0)
+    from_p, from_t = predicted - mean_p, target - mean_t
+    spread = (shares * (from_p**2 + from_t**2)).sum(0) + (mean_p - mean_t) ** 2
+    return 1 - 2 * (shares * from_p * from_t).sum(0) / (spread + 1e-6)
 
 
-def loss(affect: Tensor, logits: Tensor, target: Tensor, categories: Tensor) -> Tensor:
-    """Cross-entropy with the vote distribution, plus 1 - CCC and twice the squared error of valence and arousal."""
+def loss(affect: Tensor, logits: Tensor, target: Tensor, categories: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy with the vote distribution, plus 1 - CCC and twice the squared error of valence and arousal.
+
+    The weights count for valence and arousal only: the categories keep the frequencies that they have.
+    """
+    squared = (weights.unsqueeze(1) * (affect - target) ** 2).mean()
     return (
         functional.cross_entropy(logits, categories)
-        + concordance_loss(affect, target).mean()
-        + 2 * functional.mse_loss(affect, target)
+        + concordance_loss(affect, target, weights).mean()
+        + 2 * squared
     )
+
+
+def row_weights(categories: NDArray[np.float32], balance: float) -> NDArray[np.float32]:
+    """Weight of each row (n,), mean 1: with `balance` 1 all commonest labels weigh the same together, with 0 all rows.
+
+    No row weighs more than five times a row of the commonest label.
+    """
+    labels = categories.argmax(1)
+    counts = np.bincount(labels, minlength=categories.shape[1]).astype(np.float32)
+    weights = np.minimum((counts.max() / np.maximum(counts, 1)) ** balance, 5)[labels]
+    return weights / weights.mean()
 
 
 def rate(step: int, steps_per_epoch: int, plan: Plan) -> float:
@@ -74,8 +92,18 @@ def rate(step: int, steps_per_epoch: int, plan: Plan) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / (plan.epochs * steps_per_epoch - rise)))
 
 
+def running_average(keep: float) -> Callable[[tuple[Tensor, ...], tuple[Tensor, ...], Tensor], None]:
+    """An update that keeps `keep` of the average, and less in the first steps, when the average is still the start."""
+
+    def update(average: tuple[Tensor, ...], current: tuple[Tensor, ...], count: Tensor) -> None:
+        steps = int(count)
+        get_ema_multi_avg_fn(min(keep, (1 + steps) / (10 + steps)))(average, current, count)
+
+    return update
+
+
 def predict(
-    network: torch.nn.Module, pixels: NDArray[np.uint8], batch_size: int = 256
+    network: torch.nn.Module, pixels: NDArray[np.uint8], side: int = SIDE, batch_size: int = 256
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Valence and arousal (n, 2) and category probabilities (n, 8) of grey faces (n, h, w)."""
     network.eval()
@@ -83,7 +111,7 @@ def predict(
     with torch.inference_mode():
         for start in range(0, len(pixels), batch_size):
             faces = _as_input(torch.from_numpy(pixels[start : start + batch_size]))
-            faces = functional.interpolate(faces, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+            faces = functional.interpolate(faces, size=(side, side), mode="bilinear", align_corners=False)
             affect, logits = network(faces.contiguous(memory_format=torch.channels_last))
             affects.append(affect.float().numpy())
             probabilities.append(logits.float().softmax(1).numpy())
@@ -108,10 +136,11 @@ def train(
     if plan.start is not None:
         load_weights(network, Path(plan.start).expanduser())
     network = network.to(memory_format=torch.channels_last)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.averaging), use_buffers=True)  # type: ignore[no-untyped-call]
+    average = AveragedModel(network, multi_avg_fn=running_average(plan.averaging), use_buffers=True)  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True
     )
+    weights = row_weights(training.categories, plan.balance)
     steps = len(training) // plan.batch_size
     first = 0
     checkpoint = folder / "checkpoint.pt"
@@ -132,11 +161,11 @@ def train(
             rows = order[index * plan.batch_size : (index + 1) * plan.batch_size]
             for group in optimizer.param_groups:
                 group["lr"] = plan.learning_rate * rate(epoch * steps + index, steps, plan)
-            total += _step(network, optimizer, training, rows, generator, plan)
+            total += _step(network, optimizer, training, weights, rows, generator, plan)
             average.update_parameters(network)
             progress((epoch + (index + 1) / steps) / plan.epochs, total / (index + 1))
         figures = {"epoch": float(epoch + 1), "loss": total / steps, "seconds": time.monotonic() - begin}
-        figures |= judge(average.module, validation)
+        figures |= judge(average.module, validation, plan.side)
         state = {"network": network.state_dict(), "average": average.state_dict()}
         state |= {"optimizer": optimizer.state_dict(), "epochs": epoch + 1}
         torch.save(state, checkpoint.with_suffix(".part"))
@@ -146,9 +175,9 @@ def train(
     _export(average.module, folder / "facechannel.safetensors")
 
 
-def judge(network: torch.nn.Module, faces: LabelledFaces) -> dict[str, float]:
+def judge(network: torch.nn.Module, faces: LabelledFaces, side: int = SIDE) -> dict[str, float]:
     """Accuracy against the commonest vote (a tie counts for each) and CCC of valence and arousal over all faces."""
-    affect, probabilities = predict(network, faces.pixels)
+    affect, probabilities = predict(network, faces.pixels, side)
     chosen = probabilities.argmax(1)
     votes = faces.categories
     right = votes[np.arange(len(votes)), chosen] >= votes.max(1) - 1e-6
@@ -163,15 +192,16 @@ def _step(
     network: FaceChannel,
     optimizer: torch.optim.Optimizer,
     training: LabelledFaces,
+    weights: NDArray[np.float32],
     rows: NDArray[np.int64],
     generator: torch.Generator,
     plan: Plan,
 ) -> float:
-    faces = augment(_as_input(torch.from_numpy(training.pixels[rows])), SIDE, generator, plan.augmentation)
+    faces = augment(_as_input(torch.from_numpy(training.pixels[rows])), plan.side, generator, plan.augmentation)
     target, categories = torch.from_numpy(training.affect[rows]), torch.from_numpy(training.categories[rows])
     with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
         affect, logits = network(faces.contiguous(memory_format=torch.channels_last))
-    value = loss(affect.float(), logits.float(), target, categories)
+    value = loss(affect.float(), logits.float(), target, categories, torch.from_numpy(weights[rows]))
     optimizer.zero_grad()
     value.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
