@@ -71,6 +71,7 @@ def test_help_shows_choices_and_settings(affectlm):
     text = affectlm("--help").stdout
 
     assert "affectlm demo" in text
+    assert "affectlm evaluate" in text
     assert "estimator: facechannel" in text
     assert "one face a picture" in text
     assert "max_requests" in text

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from affectlm.stats import concordance, interval
+from affectlm.quality import ccc
+from affectlm.stats import concordance, interval, intervals
 
 
 def test_concordance_has_its_published_form():
@@ -55,3 +56,47 @@ def test_copies_of_a_value_add_no_certainty():
 def test_one_cluster_has_no_interval():
     """Nothing varies."""
     assert interval(np.ones(5), ["a"] * 5, np.random.default_rng(0)) is None
+
+
+def test_intervals_are_those_of_scipys_bootstrap():
+    """The percentile interval of a concordance, up to the chance of two different draws."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=200)
+    y = 0.7 * x + generator.normal(0.2, 0.6, 200)
+    expected = reference.bootstrap(
+        (x, y), concordance, paired=True, vectorized=False, method="percentile", n_resamples=2000, rng=generator
+    ).confidence_interval
+
+    found = intervals(lambda weights: {"ccc": ccc(x, y, weights)}, range(200), np.random.default_rng(1), 2000)["ccc"]
+
+    assert found == pytest.approx((expected.low, expected.high), abs=0.1 * (expected.high - expected.low))
+
+
+def test_intervals_do_not_depend_on_how_many_weights_memory_holds(monkeypatch):
+    """Drawn in pieces or at once, the resamples are the same, and no piece is larger than allowed."""
+    values, sizes = np.random.default_rng(0).normal(size=20), []
+
+    def mean(weights):
+        sizes.append(weights.size)
+        return {"mean": weights @ values / weights.sum(axis=1)}
+
+    at_once = intervals(mean, range(20), np.random.default_rng(2), 50)
+    monkeypatch.setattr("affectlm.stats._AT_ONCE", 140)
+    in_pieces = intervals(mean, range(20), np.random.default_rng(2), 50)
+
+    assert in_pieces["mean"] == pytest.approx(at_once["mean"])
+    assert sizes == [1000, *[140] * 7, 20]
+
+
+def test_resamples_without_a_value_are_left_out():
+    """What no resample defines has no interval; what some define has one."""
+    some = intervals(
+        lambda weights: {
+            "some": np.where(weights[:, 0] > 0, 1.0, np.nan),
+            "none": np.full(len(weights), np.nan),
+        },
+        range(5),
+        np.random.default_rng(0),
+    )
+
+    assert some == {"some": (1.0, 1.0), "none": None}

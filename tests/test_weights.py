@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
 from affectlm import weights
 from affectlm.errors import WeightsError
-from affectlm.weights import Hub, Packaged, Weights, Wheel
+from affectlm.weights import GitFile, Hub, Packaged, Weights, Wheel
 
 CONTENT = b"weights"
+BLOB = "git:3ab313fff6f41bb35969cd359e9ddfb8033b3ac2"  # of CONTENT; a test asks git itself
 
 
 def described(*sources: weights.Source, content: bytes = CONTENT) -> Weights:
@@ -96,3 +101,140 @@ def test_an_unreachable_hub_is_told_in_seconds(fresh_cache, monkeypatch):
     assert not weights.hub_reachable()
     with pytest.raises(WeightsError, match="hub nobody/nothing"):
         weights.obtain(described(Hub("nobody/nothing", "file.bin")))
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A folder and the address at which its files can be fetched, as a git host would give them."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder)) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def in_git(repository, *, content=CONTENT, terms="", size=None):
+    """Weights in a repository that gives the content, expected to be CONTENT."""
+    folder, address = repository
+    (folder / "file.bin").write_bytes(content)
+    source = GitFile(f"{address}/file.bin", loopback=True)
+    return Weights(name="w", sources=(source,), digest=BLOB, size=size, licence="GPL", terms=terms)
+
+
+def test_a_blob_id_is_gits_own(tmp_path):
+    """Git is the reference; BLOB is what it says of CONTENT."""
+    for content in (b"", CONTENT, bytes(range(256)) * 9999):
+        (tmp_path / "file").write_bytes(content)
+        told = subprocess.run(["git", "hash-object", tmp_path / "file"], capture_output=True, text=True, check=True)
+        assert weights.blob_id(tmp_path / "file") == told.stdout.strip()
+        assert content != CONTENT or told.stdout.strip() == BLOB.removeprefix("git:")
+
+
+def test_a_file_of_a_git_repository_is_fetched_checked_and_kept(repository, fresh_cache, capsys):
+    """Source, size and licence are said first; the second call needs no network."""
+    wanted = in_git(repository)
+
+    path = weights.obtain(wanted)
+
+    assert path.read_bytes() == CONTENT
+    assert fresh_cache in path.parents
+    assert f"fetching 'w' from {wanted.sources[0]}: unknown size, licence GPL" in capsys.readouterr().err
+    (repository[0] / "file.bin").unlink()
+    assert weights.obtain(wanted) == path
+
+
+def test_a_file_that_changed_in_its_repository_is_refused(repository, fresh_cache):
+    """Its blob id is another one, and nothing is kept of it."""
+    with pytest.raises(WeightsError, match=r"git blob id [0-9a-f]{12}\.\.\., expected 3ab313fff6f4\.\.\., so it"):
+        weights.obtain(in_git(repository, content=b"weightz"))
+    assert not list(fresh_cache.rglob("*.bin*"))
+
+
+def test_more_than_the_published_size_is_not_fetched(repository, fresh_cache):
+    """A known size is the limit."""
+    with pytest.raises(WeightsError, match="larger than"):
+        weights.obtain(in_git(repository, content=CONTENT * 100, size=len(CONTENT)))
+
+
+def test_a_damaged_file_from_git_names_both_blob_ids(tmp_path, monkeypatch, repository):
+    """What lies on this machine is checked as what is fetched."""
+    (tmp_path / "file.bin").write_bytes(b"other")
+    monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(tmp_path))
+
+    with pytest.raises(WeightsError, match=r"have git blob id .* expected .*; delete it and run"):
+        weights.obtain(in_git(repository))
+
+
+def test_a_source_in_git_has_to_be_https():
+    """Also when a plugin says otherwise."""
+    with pytest.raises(WeightsError, match="is no https address"):
+        GitFile("http://example.org/file.bin")
+
+
+def test_weights_with_terms_are_not_fetched_before_these_are_accepted(repository, fresh_cache, capsys):
+    """The terms are told in one sentence, and what to type."""
+    expected = (
+        r"not here yet; accept_licence=true .*'affectlm weights pull w --accept-licence'.* agree: only for research"
+    )
+
+    with pytest.raises(WeightsError, match=expected):
+        weights.obtain(in_git(repository, terms="only for research"))
+    assert capsys.readouterr().err == ""
+    assert not fresh_cache.exists()
+
+
+def test_weights_with_accepted_terms_are_fetched(repository, fresh_cache):
+    """And then need no acceptance: they are here."""
+    wanted = in_git(repository, terms="only for research")
+
+    with weights.accepting(terms=True):
+        path = weights.obtain(wanted)
+
+    assert weights.obtain(wanted) == path
+
+
+def test_acceptance_ends_with_its_block(repository, fresh_cache):
+    """Also when something fails in it."""
+    with pytest.raises(KeyError), weights.accepting(terms=True):
+        raise KeyError
+
+    with pytest.raises(WeightsError, match="if you agree"):
+        weights.obtain(in_git(repository, terms="only for research"))
+
+
+def test_who_only_looks_fetches_nothing_even_with_accepted_terms(repository, fresh_cache):
+    """The doctor's visit; what it says names the flag that will be needed."""
+    token = weights.fetching.set(False)
+    try:
+        with weights.accepting(terms=True), pytest.raises(WeightsError, match="pull w --accept-licence' fetches them"):
+            weights.obtain(in_git(repository, terms="only for research"))
+    finally:
+        weights.fetching.reset(token)
+    assert not fresh_cache.exists()
+
+
+def test_offline_counts_more_than_acceptance(repository, fresh_cache, monkeypatch):
+    """AFFECTLM_OFFLINE=1 stops every fetch."""
+    monkeypatch.setenv("AFFECTLM_OFFLINE", "1")
+
+    with weights.accepting(terms=True), pytest.raises(WeightsError, match=r"OFFLINE=1 forbids .* put 'file\.bin'"):
+        weights.obtain(in_git(repository, terms="only for research"))
+
+
+def test_contents_of_an_archive_are_found_unpacked_in_the_users_folder(tmp_path, monkeypatch):
+    """The first that is there."""
+    archive = Weights(name="w", sources=(), digest=BLOB, size=1, licence="GPL", contents=("none", "in/side.h5"))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "side.h5").touch()
+
+    assert weights.locate_unpacked(archive) is None
+    monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(tmp_path))
+    assert weights.locate_unpacked(archive) == tmp_path / "in" / "side.h5"

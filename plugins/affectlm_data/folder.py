@@ -6,6 +6,7 @@ Which pictures there are is settled when the dataset is built; none is opened he
 from __future__ import annotations
 
 import glob
+import math
 import os
 import re
 from collections import Counter
@@ -15,8 +16,8 @@ from pathlib import Path
 import attrs
 
 from affectlm.errors import ConfigError
-from affectlm.types import Image, Truth
-from affectlm_data.manifest import read_manifest
+from affectlm.types import Box, Image, Truth
+from affectlm_data.manifest import UNIT, read_manifest
 
 EXTENSIONS = ("jpg", "jpeg", "jfif", "png", "bmp", "gif", "tif", "tiff", "webp", "ppm", "pgm")
 
@@ -28,16 +29,34 @@ class Found:
     root: Path
     path: Path
     truth: Truth = Truth()
+    region: Box | None = None
 
     @property
     def name(self) -> str:
         """The path below the root, with slashes."""
         return self.path.relative_to(self.root).as_posix() if self.path.is_relative_to(self.root) else str(self.path)
 
+    @property
+    def names(self) -> Iterator[str]:
+        """Longer and longer names, to tell it from others: with the person's place, with its folder, whole."""
+        box = self.region
+        place = f"@{box.left:g},{box.top:g},{box.right:g},{box.bottom:g}" if box else ""
+        yield self.name
+        yield f"{self.name}{place}"
+        yield f"{Path(os.path.abspath(self.root)).name}/{self.name}{place}"
+        yield f"{os.path.abspath(self.path)}{place}"
+
 
 def _paths(value: object) -> tuple[str, ...]:
     # A folder named 2024 arrives as a number.
     return tuple(str(item) for item in value) if isinstance(value, (list, tuple)) else (str(value),)
+
+
+def _scale(value: object) -> tuple[float, float]:
+    match value:
+        case [int() | float() as low, int() | float() as high] if -math.inf < low < high < math.inf:
+            return float(low), float(high)
+    raise ConfigError(f"scale is '{value}'; expected the lowest and the highest rating, as in dataset.scale=[1,9]")
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +69,7 @@ class Folder:
     path: tuple[str, ...] = attrs.field(default=".", converter=_paths)  # folders, pictures, patterns, manifests
     split: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
     manifest: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
+    scale: tuple[float, float] = attrs.field(default=UNIT, converter=_scale)
     recursive: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
     _images: tuple[Image, ...] = attrs.field(init=False, repr=False, eq=False)
 
@@ -74,8 +94,8 @@ class Folder:
             base = Path(self.path[0]).expanduser()
             if len(self.path) > 1 or not base.is_dir():
                 raise ConfigError(f"path '{' '.join(self.path)}' is no folder; with a manifest expected one, or none")
-        for row in read_manifest(manifest, self.split):
-            yield Found(base, base / Path(row.path.replace("\\", "/")).expanduser(), row.truth)
+        for row in read_manifest(manifest, self.split, self.scale):
+            yield Found(base, base / Path(row.path.replace("\\", "/")).expanduser(), row.truth, row.region)
 
     def _from_path(self, given: str) -> Iterator[Found]:
         path = Path(given).expanduser()
@@ -145,12 +165,10 @@ def _natural(path: Path) -> list[tuple[list[tuple[int, str]], str]]:
 
 
 def _named(found: list[Found]) -> tuple[Image, ...]:
-    """The pictures, each once, under unique ids: names that clash are preceded by their folder's, or made whole."""
-    once = list({os.path.abspath(entry.path): entry for entry in reversed(found)}.items())[::-1]
-    names = [entry.name for _, entry in once]
-    for longer in (lambda path, entry: f"{Path(os.path.abspath(entry.root)).name}/{entry.name}", lambda path, _: path):
+    """The pictures, each once, under unique ids: names that clash are made longer."""
+    once = list({(os.path.abspath(entry.path), entry.region): entry for entry in reversed(found)}.values())[::-1]
+    names, *longer = zip(*(entry.names for entry in once), strict=True)
+    for longest in longer:
         counts = Counter(names)
-        names = [
-            longer(path, entry) if counts[name] > 1 else name for name, (path, entry) in zip(names, once, strict=True)
-        ]
-    return tuple(Image(name, entry.path, entry.truth) for name, (_, entry) in zip(names, once, strict=True))
+        names = tuple(long if counts[name] > 1 else name for name, long in zip(names, longest, strict=True))
+    return tuple(Image(name, entry.path, entry.truth, entry.region) for name, entry in zip(names, once, strict=True))

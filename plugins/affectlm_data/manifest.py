@@ -1,7 +1,8 @@
 """Manifests: a CSV that names pictures and says what is known about them.
 
-Columns: `path`, and if wanted `label` and `text` (several separated by "|"), `valence`, `arousal`, `split`; any other
-column, such as `group` or `subject`, becomes a group under its own name.
+Columns: `path` (or `image`), and if wanted `label` and `text` (several separated by "|"), `valence`, `arousal`,
+`split`, and `left`, `top`, `right`, `bottom`, which say in pixels where in the picture the person is; any other column,
+such as `group` or `subject`, becomes a group under its own name.
 """
 
 from __future__ import annotations
@@ -15,27 +16,35 @@ from typing import TextIO
 import attrs
 
 from affectlm.errors import ConfigError
-from affectlm.types import Truth
+from affectlm.types import Box, Truth
 
-_KNOWN = ("path", "label", "valence", "arousal", "text", "split")
+UNIT = (-1.0, 1.0)
+_SIDES = ("left", "top", "right", "bottom")
+_KNOWN = ("path", "label", "valence", "arousal", "text", "split", *_SIDES)
 
 
 @attrs.frozen
 class Row:
-    """One picture of a manifest."""
+    """One picture of a manifest, or one person in it."""
 
     path: str  # as written
     split: str
     truth: Truth
+    region: Box | None = None
 
 
-def read_manifest(manifest: Path, split: str | None = None) -> list[Row]:
+def read_manifest(manifest: Path, split: str | None = None, scale: tuple[float, float] = UNIT) -> list[Row]:
     """The rows of a manifest in UTF-8, or those of one split; whether the pictures exist is not looked at.
+
+    Args:
+        manifest: the file.
+        split: a value of the column `split`, or None for all rows.
+        scale: lowest and highest rating; ratings are brought from there to [-1, 1].
 
     Raises:
         ConfigError: it cannot be read, has no such split, or a line is wrong.
     """
-    rows = list(_rows(manifest))
+    rows = list(_rows(manifest, scale))
     if not rows:
         raise ConfigError(f"manifest '{manifest}' names no pictures; give one line for each")
     if split is None:
@@ -47,10 +56,10 @@ def read_manifest(manifest: Path, split: str | None = None) -> list[Row]:
     return chosen
 
 
-def _rows(manifest: Path) -> Iterator[Row]:
+def _rows(manifest: Path, scale: tuple[float, float]) -> Iterator[Row]:
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
-            yield from _parsed(manifest, file)
+            yield from _parsed(manifest, file, scale)
     except OSError as error:
         raise ConfigError(f"manifest '{manifest}' cannot be read: {(error.strerror or str(error)).lower()}") from error
     except UnicodeDecodeError as error:
@@ -59,13 +68,14 @@ def _rows(manifest: Path) -> Iterator[Row]:
         raise ConfigError(f"manifest '{manifest}' is no CSV: {error}") from error
 
 
-def _parsed(manifest: Path, file: TextIO) -> Iterator[Row]:
+def _parsed(manifest: Path, file: TextIO, scale: tuple[float, float]) -> Iterator[Row]:
     reader = csv.reader(file, strict=True)
     columns = [name.strip().lower() for name in next(reader, [])]
+    columns = ["path" if name == "image" and "path" not in columns else name for name in columns]
     if "path" not in columns or len(set(columns)) < len(columns):
         found = ", ".join(columns) or "nothing"
         raise ConfigError(f"manifest '{manifest}' has the columns {found}; expected each once, 'path' among them")
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, Box | None], int] = {}
     for cells in reader:
         line = f"line {reader.line_num} of '{manifest}'"
         if not cells:
@@ -75,17 +85,17 @@ def _parsed(manifest: Path, file: TextIO) -> Iterator[Row]:
         row = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
         if not row["path"]:
             raise ConfigError(f"{line} names no path")
-        if row["path"] in seen:
-            raise ConfigError(f"{line} names '{row['path']}' again; line {seen[row['path']]} did already")
-        seen[row["path"]] = reader.line_num
-        yield Row(row["path"], row.get("split", ""), _truth(line, row))
+        region = _region(line, row)
+        if (earlier := seen.setdefault((row["path"], region), reader.line_num)) != reader.line_num:
+            raise ConfigError(f"{line} names '{row['path']}' again; line {earlier} did already")
+        yield Row(row["path"], row.get("split", ""), _truth(line, row, scale), region)
 
 
-def _truth(line: str, row: Mapping[str, str]) -> Truth:
+def _truth(line: str, row: Mapping[str, str], scale: tuple[float, float]) -> Truth:
     return Truth(
         labels=_several(row.get("label", "")),
-        valence=_number(line, "valence", row.get("valence", "")),
-        arousal=_number(line, "arousal", row.get("arousal", "")),
+        valence=_rating(line, "valence", row.get("valence", ""), scale),
+        arousal=_rating(line, "arousal", row.get("arousal", ""), scale),
         text=_several(row.get("text", "")),
         group={name: cell for name, cell in row.items() if name not in _KNOWN and cell},
     )
@@ -95,13 +105,32 @@ def _several(cell: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in cell.split("|") if part.strip())
 
 
-def _number(line: str, name: str, cell: str) -> float | None:
+def _rating(line: str, name: str, cell: str, scale: tuple[float, float]) -> float | None:
+    """The rating in [-1, 1], None for an empty cell."""
     if not cell:
         return None
+    value, (low, high) = _number(cell), scale
+    if not low <= value <= high:
+        hint = "" if scale != UNIT or math.isnan(value) else "; for ratings from 1 to 9 add dataset.scale=[1,9]"
+        raise ConfigError(f"{line}: {name} is '{cell}'; expected a number in [{low:g}, {high:g}] or nothing{hint}")
+    return value if scale == UNIT else (2 * value - low - high) / (high - low)
+
+
+def _region(line: str, row: Mapping[str, str]) -> Box | None:
+    """Where the person is, None when all four cells are empty or not there."""
+    cells = [row.get(side, "") for side in _SIDES]
+    if not any(cells):
+        return None
+    left, top, right, bottom = (_number(cell) for cell in cells)
+    if not (-math.inf < left < right < math.inf and -math.inf < top < bottom < math.inf):
+        found = ", ".join(f"'{cell}'" for cell in cells)
+        raise ConfigError(f"{line}: left, top, right, bottom are {found}; expected four numbers that make a rectangle")
+    return Box(left, top, right, bottom)
+
+
+def _number(cell: str) -> float:
+    """The number in a cell, NaN when there is none."""
     try:
-        value = float(cell)
+        return float(cell)
     except ValueError:
-        value = math.nan
-    if not -1 <= value <= 1:
-        raise ConfigError(f"{line}: {name} is '{cell}'; expected a number in [-1, 1] or nothing")
-    return value
+        return math.nan

@@ -25,7 +25,8 @@ def affectlm_metrics() -> Mapping[str, str]:
 
 @hookimpl
 def affectlm_weights() -> Sequence[Weights]:
-    """The weights that lie beside this file."""
+    """The weights that lie beside this file, and the authors' own, which are fetched."""
+    from affectlm_facechannel.archive import ORIGINAL
     from affectlm_facechannel.files import WEIGHTS
 
-    return [WEIGHTS]
+    return [WEIGHTS, ORIGINAL]

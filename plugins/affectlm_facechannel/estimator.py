@@ -12,12 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.types import VA, Details, Pixels
+from affectlm.errors import ConfigError
+from affectlm.types import VA, Details, Maps, Pixels
 from affectlm.weights import obtain, sha256
-from affectlm_facechannel.files import WEIGHTS, load_weights
+from affectlm_facechannel.files import WEIGHTS, Loaded, load_weights
 from affectlm_facechannel.network import CATEGORIES, SIDE, FaceChannel
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from affectlm.train import LabelledFaces, Progress
 
 _BATCH = 64
@@ -39,34 +42,77 @@ class FaceChannelEstimator:
     """Valence and arousal by FaceChannel.
 
     Args:
-        weights: "affectlm" for the weights that come with this plugin, or the path of a safetensors file that
-            `affectlm train` wrote.
+        weights: "affectlm" for the weights that come with this plugin; "original" for the FaceChannel authors' own,
+            fetched once their terms are accepted; or a path: a safetensors file that `affectlm train` wrote, the
+            authors' DimensionalFaceChannel.h5, or a folder with it and perhaps CategoricalFaceChannel.h5.
         device: auto, cpu, cuda, cuda:1, mps.
+        uncertainty: none; or what else is looked at so that details tell `valence_sd` and `arousal_sd`: "augment" for
+            views of the face, "dropout" for parts of the network. Valence and arousal are the same with each.
+        draws: how many views or parts.
 
     Raises:
         WeightsError: the file is missing, or does not hold this network.
+        ConfigError: it has no dropout layers, but uncertainty is "dropout".
     """
 
     weights: str = attrs.field(default="affectlm", converter=str)
     device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(r"auto|cpu|mps|cuda(:\d+)?"))
+    uncertainty: str = attrs.field(default="none", validator=attrs.validators.in_(("none", "augment", "dropout")))
+    draws: int = attrs.field(default=8, validator=[attrs.validators.instance_of(int), attrs.validators.ge(2)])
 
     def __attrs_post_init__(self) -> None:
         _ = self._network  # what is wrong with the weights must show before the first picture
+        if self.uncertainty == "dropout" and not isinstance(self._network, FaceChannel):
+            raise ConfigError(
+                "estimator.uncertainty=dropout needs dropout layers, which the authors' weights come without; "
+                "type estimator.uncertainty=augment"
+            )
 
     def estimate(self, faces: Sequence[Pixels]) -> VA:
         """Valence and arousal, (batch, 2)."""
-        return self.details(faces)[0]
+        return self._outputs(faces)[0]
 
     def details(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
-        """Valence and arousal, and the probability of each of the eight categories."""
+        """Valence and arousal, the probability of each of the eight categories, and how uncertain the two are.
+
+        The authors' weights give tanh outputs in place of probabilities, if their categorical file is there at all.
+        """
+        affect, chances = self._outputs(faces)
+        return affect, {**dict(zip(self._loaded.names, chances.T, strict=True)), **self._deviations(faces)}
+
+    def saliency(self, faces: Sequence[Pixels]) -> Maps:
+        """What each place of the last convolution adds to valence and arousal: (batch, 2, 8, 8) in our graph."""
+        from affectlm_facechannel.saliency import class_activation
+
+        maps = [class_activation(self._network, batch).cpu().numpy() for batch in self._batches(faces)]
+        return np.concatenate(maps) if maps else np.zeros((0, 2, SIDE // 8, SIDE // 8), np.float32)
+
+    def _deviations(self, faces: Sequence[Pixels]) -> Details:
+        """Standard deviations of valence and arousal by name; nothing where none were asked for."""
+        import torch
+
+        if self.uncertainty == "none":
+            return {}
+        from affectlm_facechannel.uncertainty import deviation
+
+        with torch.inference_mode():
+            found = [
+                deviation(self._network, batch, self.uncertainty, self.draws).cpu().numpy()
+                for batch in self._batches(faces)
+            ]
+        columns = np.concatenate(found).T if found else np.zeros((2, 0), np.float32)
+        return dict(zip(("valence_sd", "arousal_sd"), columns, strict=True))
+
+    def _outputs(self, faces: Sequence[Pixels]) -> tuple[VA, NDArray[np.float32]]:
         batches = [self._measure(faces[start : start + _BATCH]) for start in range(0, len(faces), _BATCH)]
         affect = np.concatenate([batch[0] for batch in batches]) if batches else np.zeros((0, 2), np.float32)
-        chances = np.concatenate([batch[1] for batch in batches]) if batches else np.zeros((0, 8), np.float32)
-        return affect, dict(zip(CATEGORIES, chances.T, strict=True))
+        nothing = np.zeros((0, len(self._loaded.names)), np.float32)
+        chances = np.concatenate([batch[1] for batch in batches]) if batches else nothing
+        return affect, chances
 
     def describe(self) -> Mapping[str, str]:
         """The digest of the weights in use."""
-        return {"weights_sha256": self._digest}
+        return {"weights_sha256": self._loaded.digest}
 
     def train(
         self,
@@ -84,19 +130,46 @@ class FaceChannelEstimator:
     def _measure(self, faces: Sequence[Pixels]) -> tuple[VA, NDArray[np.float32]]:
         import torch
 
-        batch = torch.from_numpy(np.stack([as_grey(face) for face in faces])).unsqueeze(1)
         with torch.inference_mode():
-            inputs = (batch.to(self._device).float() / 255).contiguous(memory_format=torch.channels_last)
-            affect, logits = self._network(inputs)
-            return affect.cpu().numpy(), logits.softmax(1).cpu().numpy()
+            affect, numbers = self._network(self._inputs(faces))
+            chances = numbers.softmax(1) if self._loaded.logits else numbers
+            return affect.cpu().numpy(), chances.cpu().numpy()
+
+    def _batches(self, faces: Sequence[Pixels]) -> Iterator[Tensor]:
+        return (self._inputs(faces[start : start + _BATCH]) for start in range(0, len(faces), _BATCH))
+
+    def _inputs(self, faces: Sequence[Pixels]) -> Tensor:
+        """Faces as the network takes them, (batch, 1, 64, 64) in [0, 1], or what the authors' file asks for."""
+        import torch
+
+        batch = torch.from_numpy(np.stack([self._loaded.prepare(face) for face in faces]))
+        return (batch.to(self._device).float() / 255).contiguous(memory_format=torch.channels_last)
 
     @cached_property
     def _path(self) -> Path:
-        return obtain(WEIGHTS) if self.weights == "affectlm" else Path(self.weights).expanduser()
+        if self.weights == "affectlm":
+            return obtain(WEIGHTS)
+        if self.weights == "original":
+            from affectlm_facechannel.archive import original_folder
+
+            return original_folder()
+        return Path(self.weights).expanduser()
 
     @cached_property
-    def _digest(self) -> str:
-        return WEIGHTS.digest if self.weights == "affectlm" else sha256(self._path)
+    def _loaded(self) -> Loaded:
+        from affectlm_facechannel import original
+
+        if original.is_original(self._path):
+            return original.load(self._path)
+        network = FaceChannel()
+        load_weights(network, self._path)
+        return Loaded(
+            network=network,
+            prepare=lambda face: as_grey(face)[None],
+            names=CATEGORIES,
+            logits=True,
+            digest=sha256(self._path),
+        )
 
     @cached_property
     def _device(self) -> str:
@@ -107,9 +180,8 @@ class FaceChannelEstimator:
         return "cuda" if torch.cuda.is_available() else "cpu"
 
     @cached_property
-    def _network(self) -> FaceChannel:
+    def _network(self) -> nn.Module:
         import torch
 
-        network = FaceChannel()
-        load_weights(network, self._path)
-        return network.eval().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        network = self._loaded.network.eval()
+        return network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -1,16 +1,22 @@
-"""Files of weights: those committed with this plugin (see `MODEL_CARD.md`), and how any is read."""
+"""Files of weights: those committed with this plugin (see `MODEL_CARD.md`), how ours are read, and what any gives."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import attrs
 
 from affectlm.errors import WeightsError
 from affectlm.weights import Packaged, Weights
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
+
+    from affectlm.types import Pixels
 
 WEIGHTS = Weights(
     name="facechannel",
@@ -20,6 +26,17 @@ WEIGHTS = Weights(
     licence="research use (trained on FER2013 pixels, FER+ labels)",
     citation="graph: Barros, Churamani, Sciutti 2020, doi 10.1007/s42979-020-00325-6; weights: affectlm",
 )
+
+
+@attrs.frozen(kw_only=True)
+class Loaded:
+    """What the estimator needs to know of weights, ours or the authors'."""
+
+    network: nn.Module  # faces (batch, channels, h, w) in [0, 1] to VA (batch, 2) and numbers (batch, len(names))
+    prepare: Callable[[Pixels], NDArray[np.uint8]]  # a crop to (channels, h, w)
+    names: tuple[str, ...]  # of the numbers beside VA
+    logits: bool  # whether those numbers are yet to become probabilities
+    digest: str  # SHA-256 of the file, of two files joined by "+"
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

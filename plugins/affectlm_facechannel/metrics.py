@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
+from affectlm.quality import ccc, number
 from affectlm.records import Record
-from affectlm.stats import concordance
 from affectlm.types import Score
 
 
 @attrs.frozen
 class Concordance:
-    """Scores `ccc_valence` and `ccc_arousal` over all faces with a rating; see `affectlm.stats.concordance`."""
+    """Scores `ccc_valence` and `ccc_arousal` over all faces with a rating; see `affectlm.quality.ccc`."""
 
     def score(self, records: Sequence[Record]) -> list[Score]:
         """One score for each of the two that at least two measured faces have and that is defined."""
@@ -23,6 +23,6 @@ class Concordance:
         for name in ("valence", "arousal"):
             pairs = [(getattr(record, name), getattr(record.truth, name)) for record in measured]
             known = np.array([pair for pair in pairs if None not in pair], dtype=np.float64).reshape(-1, 2)
-            if len(known) >= 2 and np.ptp(known) > 0:
-                scores.append(Score(f"ccc_{name}", concordance(known[:, 0], known[:, 1]), len(known)))
+            if len(known) >= 2 and (value := number(ccc(known[:, 0], known[:, 1]))) is not None:
+                scores.append(Score(f"ccc_{name}", value, len(known)))
         return scores

@@ -73,5 +73,9 @@ class FaceChannel(nn.Module):
         features = self.trunk(faces)
         if faces.shape[-1] != SIDE:
             features = functional.interpolate(features, size=(SIDE // 16,) * 2, mode="bilinear")
+        return self.read(features)
+
+    def read(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Valence and arousal, and category logits, of the trunk's features (batch, 256, 4, 4)."""
         features = torch.relu(self.dense(features.flatten(1)))
         return torch.tanh(self.affect(features)), self.category(features)

@@ -1,4 +1,4 @@
-"""Face detectors: YuNet, the Haar cascade of OpenCV, the whole picture, and `auto`, which takes what is there."""
+"""Face detectors: YuNet, OpenCV's Haar cascade, FaceChannel's `ssd`, the whole picture; `auto` takes what is there."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def affectlm_detectors() -> Mapping[str, Factory]:
     return {
         "auto": "affectlm_faces.auto:Auto",
         "haar": "affectlm_faces.haar:Haar",
+        "ssd": "affectlm_faces.ssd:Ssd",
         "whole": "affectlm_faces.whole:Whole",
         "yunet": "affectlm_faces.yunet:YuNet",
     }
@@ -26,7 +27,7 @@ def affectlm_detectors() -> Mapping[str, Factory]:
 
 @hookimpl
 def affectlm_weights() -> Sequence[Weights]:
-    """YuNet's network; the cascade comes with OpenCV."""
+    """YuNet's network; the cascade comes with OpenCV, `ssd` with FaceChannel's archive."""
     from affectlm.weights import Hub, Weights
 
     return [

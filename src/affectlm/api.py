@@ -23,6 +23,7 @@ from affectlm.report import write_pages
 from affectlm.runs import run as run_config
 from affectlm.settings import settings
 from affectlm.types import FaceDetector, Image, LLMAdapter, Outcome, Pixels, PromptTemplate, Sample, VAEstimator
+from affectlm.weights import accepting
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -49,8 +50,10 @@ def run(*words: str) -> Report:
     return report
 
 
-def load(*words: str, **choices: str) -> Reader:
+def load(*words: str, **choices: str | bool) -> Reader:
     """A reader with the given choices, as in `load(estimator="facechannel", llm="smollm2")`; words are overrides.
+
+    A setting such as `accept_licence=True` may stand among the choices.
 
     Raises:
         ConfigError: a choice or option cannot be used.
@@ -120,7 +123,8 @@ class Reader:
     def _build(self, kind: str) -> object:
         with self._building:
             if kind not in self._built:
-                self._built[kind] = self.registry.build(kind, cast("Mapping[str, object]", self.config[kind]))
+                with accepting(terms=settings(self.config).accept_licence):
+                    self._built[kind] = self.registry.build(kind, cast("Mapping[str, object]", self.config[kind]))
             return self._built[kind]
 
 

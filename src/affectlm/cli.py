@@ -9,10 +9,15 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from affectlm import __version__
 from affectlm.errors import AffectlmError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from affectlm.weights import Weights
 
 _HELP = """\
 affectlm: what do language models understand of a face from its valence and arousal?
@@ -22,6 +27,7 @@ affectlm: what do language models understand of a face from its valence and arou
   affectlm +estimator=facechannel +llm=llama3          on the pictures of this folder (plus or no plus)
   affectlm -m llm=smollm2,circumplex                   one run for each choice
   affectlm train [key=value]                           train an estimator
+  affectlm evaluate [PATH] [key=value]                 measure an estimator against ratings
   affectlm plugins | weights | cache | doctor          what is installed, fetched, stored, missing
 
 Choices (group=choice):
@@ -111,6 +117,12 @@ def _train(words: Sequence[str]) -> int:
     return train_job(words)
 
 
+def _evaluate(words: Sequence[str]) -> int:
+    from affectlm.evaluate import evaluate_job
+
+    return evaluate_job(words)
+
+
 def _plugins(words: Sequence[str]) -> int:
     parser = _parser("plugins", "Every component with its plugin, and plugins that cannot be loaded.")
     as_json = parser.parse_args(words).json
@@ -134,41 +146,55 @@ def _weights(words: Sequence[str]) -> int:
     parser = _parser("weights", "Named weights: list them, fetch one, or check the digests of those that are here.")
     parser.add_argument("action", choices=("list", "pull", "verify"), nargs="?", default="list")
     parser.add_argument("name", nargs="?", help="which weights; all of them by default")
+    parser.add_argument("--accept-licence", action="store_true", help="pull: you agree to the terms of the weights")
     given = parser.parse_args(words)
     from affectlm.errors import WeightsError
     from affectlm.registry import Registry
-    from affectlm.weights import locate, obtain, verify
+    from affectlm.weights import locate
 
     known = Registry.installed().weights
     if given.name and given.name not in known:
         raise WeightsError(f"no weights named '{given.name}'; known: {', '.join(sorted(known)) or 'none'}")
     rows, failed = [], False
     for weights in [known[given.name]] if given.name else [known[name] for name in sorted(known)]:
-        status, path = "absent", locate(weights)
         try:
-            if given.action == "pull":
-                path = obtain(weights)
-                status = "verified"
-            elif path is not None:
-                status = "present"
-                if given.action == "verify":
-                    verify(weights, path)
-                    status = "verified"
+            status, path = _act(weights, given.action, named=bool(given.name), accept=given.accept_licence)
         except WeightsError as error:
-            status, failed = f"error: {error}", True
+            status, path, failed = f"error: {error}", locate(weights), True
         rows.append(
             {
                 "name": weights.name,
-                "size": f"{weights.size / 1e6:.1f} MB",
+                "size": weights.size_text,
                 "licence": weights.licence,
                 "source": ", then ".join(str(source) for source in weights.sources),
                 "digest": weights.digest if given.json else weights.digest[:12],
                 "status": status,
                 "path": str(path or ""),
+                **({"terms": weights.terms, "citation": weights.citation} if given.json else {}),
             }
         )
     _show(rows, as_json=given.json)
     return 1 if failed else 0
+
+
+def _act(weights: Weights, action: str, *, named: bool, accept: bool) -> tuple[str, Path | None]:
+    """How weights stand after the action, and where they are."""
+    from affectlm.weights import accepting, locate, locate_unpacked, obtain, verify
+
+    path = locate(weights)
+    if path is None and (content := locate_unpacked(weights)):
+        return "unpacked", content  # nothing to verify: the digest is the archive's
+    if action == "pull":
+        if path is None and weights.terms and not (named or accept):
+            return "absent, wants --accept-licence", None
+        with accepting(terms=accept):
+            return "verified", obtain(weights)
+    if path is None:
+        return "absent", None
+    if action == "verify":
+        verify(weights, path)
+        return "verified", path
+    return "present", path
 
 
 def _cache(words: Sequence[str]) -> int:
@@ -206,6 +232,7 @@ def _doctor(words: Sequence[str]) -> int:
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "demo": _demo,
     "train": _train,
+    "evaluate": _evaluate,
     "plugins": _plugins,
     "weights": _weights,
     "cache": _cache,

@@ -1,4 +1,4 @@
-"""Figures of a run: a face beside its point on the circumplex of affect."""
+"""Figures of a run: a face beside its point on the circumplex of affect; of an evaluation: predicted against rated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import matplotlib
 matplotlib.use("agg", force=False)
 
 import matplotlib.figure
+import numpy as np
 from matplotlib.patches import Circle
+from numpy.typing import NDArray
 
 from affectlm import images
 from affectlm.errors import ImageError
@@ -74,6 +76,31 @@ def draw_circumplex(axes: Axes) -> None:
     for word, (valence, arousal) in _LANDMARKS.items():
         axes.text(valence, arousal, word, color="0.45", fontsize=8, ha="center", va="center")
     axes.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), xlabel="valence", ylabel="arousal", aspect="equal")
+
+
+def draw_agreement(predicted: NDArray[np.float64], rated: NDArray[np.float64], path: Path) -> None:
+    """Draws predicted against rated valence and arousal, (n, 2) each, side by side into an SVG file."""
+    figure = matplotlib.figure.Figure(figsize=(9, 4.6), layout="constrained")
+    for column, (axes, name) in enumerate(zip(figure.subplots(1, 2), ("valence", "arousal"), strict=True)):
+        axes.axline((0, 0), slope=1, color="0.6", linewidth=0.8)
+        axes.axhline(0, color="0.8", linewidth=0.8)
+        axes.axvline(0, color="0.8", linewidth=0.8)
+        # Thousands of points as shapes would make a file of megabytes.
+        axes.plot(
+            rated[:, column],
+            predicted[:, column],
+            "o",
+            markersize=3,
+            markeredgewidth=0,
+            alpha=max(0.15, min(0.8, 100 / len(rated))),
+            color="crimson",
+            rasterized=True,
+        )
+        axes.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), xlabel=f"rated {name}", ylabel=f"predicted {name}")
+        axes.set(xticks=(-1, -0.5, 0, 0.5, 1), yticks=(-1, -0.5, 0, 0.5, 1), aspect="equal")
+        axes.set_title(f"{name}, {len(rated):,} faces", fontsize=10)
+    with matplotlib.rc_context({"svg.hashsalt": "affectlm"}):  # the same faces give the same file
+        figure.savefig(path, dpi=200, metadata={"Date": None})
 
 
 def _plain(text: str) -> str:

@@ -45,6 +45,7 @@ class Finding:
 
 
 Step: TypeAlias = Finding | Record
+Watch: TypeAlias = Callable[[Record, Face], None]
 
 
 def find_faces(
@@ -121,7 +122,13 @@ def _name(image: Image) -> str:
 
 
 def estimate(
-    steps: Iterable[Step], estimator: VAEstimator, *, batch_size: int = 32, store: Store | None = None, key: object = ""
+    steps: Iterable[Step],
+    estimator: VAEstimator,
+    *,
+    batch_size: int = 32,
+    store: Store | None = None,
+    key: object = "",
+    watch: Watch = lambda *_: None,
 ) -> Iterator[Step]:
     """Measures the faces that pass; the estimator sees batches, and never a face whose value is in the store.
 
@@ -131,6 +138,7 @@ def estimate(
         batch_size: faces measured at once.
         store: where measured values are kept, under the picture's hash, the box and `key`.
         key: what identifies the estimator: its name, options and weights.
+        watch: called with each measured face, stored or not, before its pixels go.
     """
     for window in _windows(steps, batch_size):
         waiting = [step for step in window if isinstance(step, Finding) and step.face is not None]
@@ -147,8 +155,10 @@ def estimate(
                 store.save(each, value)
         values = dict(zip((step.record.id for step in waiting), (known[each] for each in keys), strict=True))
         for step in window:
-            if isinstance(step, Finding) and step.record.id in values:
-                yield Finding(attrs.evolve(step.record, **values[step.record.id]))  # type: ignore[arg-type]
+            if isinstance(step, Finding) and step.face is not None:
+                record = attrs.evolve(step.record, **values[step.record.id])  # type: ignore[arg-type]
+                watch(record, step.face)
+                yield Finding(record)
             else:
                 yield step
 

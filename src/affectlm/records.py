@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from affectlm.types import Box, Outcome, Score, Truth
 SCHEMA_VERSION = 1
 RECORDS = "records.jsonl"
 REPORT = "report.json"
+EXPLANATIONS = "explain"  # folder of the pictures that `explain=true` makes
 
 
 @attrs.frozen(kw_only=True)
@@ -109,6 +112,16 @@ def read_records(folder: Path) -> Iterator[Record]:
                 yield from_json(json.loads(line))
             except (KeyError, TypeError, ValueError) as error:
                 raise RunFolderError(f"line {number} of '{path}' is no record: {error}") from error
+
+
+def explanation(record_id: str) -> str:
+    """The path, inside the run's folder, of the picture that explains a face; safe and unique whatever the id holds.
+
+    >>> explanation("../a b.png#0")
+    'explain/a_b.png_0-7767b82882bb2861.png'
+    """
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", record_id).strip("._-")[:60]
+    return f"{EXPLANATIONS}/{readable}-{hashlib.sha256(repr(record_id).encode()).hexdigest()[:16]}.png"
 
 
 @attrs.define(kw_only=True)

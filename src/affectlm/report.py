@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 import jinja2
 
-from affectlm.records import Record, Report, read_records
+from affectlm.records import EXPLANATIONS, Record, Report, explanation, read_records
 
 SHOWN = 200  # records on the page; all of them are in records.jsonl
+DRAWN = 20  # explanations inside report.html, some 100 KB each
 
 _HTML = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>affectlm run</title>
@@ -17,6 +20,7 @@ _HTML = """<!doctype html>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: 1em 0; width: 100% }
 td, th { border-bottom: 1px solid #ddd; padding: .3em .7em; text-align: left; vertical-align: top }
+img { max-width: 100% }
 td.number { text-align: right; font-variant-numeric: tabular-nums }
 </style>
 <h1>affectlm run: {{ report.status }}</h1>
@@ -39,6 +43,11 @@ td.number { text-align: right; font-variant-numeric: tabular-nums }
 <td class="number">{{ record.arousal | number }}</td>
 <td>{{ record.answer or record.reason }}</td><td>{{ record.outcome.value }}</td></tr>{% endfor %}</table>
 {% if more %}<p>The first {{ records | length }} of {{ total }} records; all are in records.jsonl.</p>{% endif %}
+{% if pictures %}<h2>Explanations</h2>
+{% for id, picture in pictures[:drawn] %}<figure><img alt="" src="data:image/png;base64,{{ picture | embed }}">
+<figcaption>{{ id }}</figcaption></figure>
+{% endfor %}
+{% if pictures | length > drawn %}<p>All are in the folder {{ folder }} of the run.</p>{% endif %}{% endif %}
 </html>
 """
 
@@ -50,10 +59,20 @@ def write_pages(report: Report, folder: Path) -> None:
     """Writes `report.md` and `report.html` beside the records."""
     records = list(islice(read_records(folder), SHOWN))
     total = sum(report.outcomes.values())
-    (folder / "report.md").write_text(_markdown(report, records, total), encoding="utf-8")
+    pictures = [(record.id, path) for record in records if (path := folder / explanation(record.id)).is_file()]
+    markdown = _markdown(report, records, total) + _explanations(pictures)
+    (folder / "report.md").write_text(markdown, encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"number": _number, "describe": _describe}
-    page = environment.from_string(_HTML).render(report=report, records=records, total=total, more=total > len(records))
+    environment.filters |= {"number": _number, "describe": _describe, "embed": _embed}
+    page = environment.from_string(_HTML).render(
+        report=report,
+        records=records,
+        total=total,
+        more=total > len(records),
+        pictures=pictures,
+        drawn=DRAWN,
+        folder=EXPLANATIONS,
+    )
     (folder / "report.html").write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
@@ -77,6 +96,15 @@ def _markdown(report: Report, records: list[Record], total: int) -> str:
     if total > len(records):
         lines.append(f"\nThe first {len(records)} of {total} records; all are in records.jsonl.")
     return "\n".join(lines) + "\n"
+
+
+def _explanations(pictures: Sequence[tuple[str, Path]]) -> str:
+    links = [f"- [{_cell(record_id)}]({EXPLANATIONS}/{path.name})" for record_id, path in pictures]
+    return "\n".join(["\nExplanations:\n", *links, ""]) if links else ""
+
+
+def _embed(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
 
 
 def _number(value: float | None) -> str:

@@ -23,12 +23,13 @@ from filelock import FileLock, Timeout
 from affectlm.asking import Asking, Tally, ask
 from affectlm.cache import Store
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
-from affectlm.pipeline import Finding, Step, about_one, estimate, find_faces
+from affectlm.pipeline import Finding, Step, Watch, about_one, estimate, find_faces
 from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
 from affectlm.registry import KINDS, Registry
 from affectlm.scoring import judge
 from affectlm.settings import DATASET_KEYS, Settings, settings
 from affectlm.types import Described, Image, Outcome, Sample
+from affectlm.weights import accepting
 
 if TYPE_CHECKING:
     from affectlm.types import Dataset, FaceDetector, LLMAdapter, Metric, PromptTemplate, VAEstimator
@@ -73,6 +74,8 @@ def wanted(config: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
         raise ConfigError("privacy.send_images=true, but no installed adapter takes pictures; leave it out")
     dataset = {key: value for key, value in _section(config, "dataset").items() if key not in DATASET_KEYS}
     measured = settings(config).va == "estimated"
+    if settings(config).explain and not measured:
+        raise ConfigError("explain=true looks at faces, but dataset.va=truth opens no picture; leave one of them out")
     kinds = ["prompt", "llm", *(("detector", "estimator") if measured else ())]
     metrics = [cast("dict[str, object]", metric) for metric in _section(config, "metric").values() if metric]
     return [
@@ -92,7 +95,8 @@ def build(config: Mapping[str, object], registry: Registry) -> Parts:
     problems: list[AffectlmError] = []
     for kind, options in wanted(config):
         try:
-            built[kind].append(registry.build(kind, options))
+            with accepting(terms=settings(config).accept_licence):
+                built[kind].append(registry.build(kind, options))
         except AffectlmError as error:
             problems.append(error)
     if len(problems) == 1:
@@ -152,14 +156,14 @@ def run(
             prompt=parts.prompt,
             llm=parts.llm,
             store=Store("completions", chosen.cache),
-            key=_identity(config, "llm", parts, registry),
+            key=identity(config, "llm", parts.llm, registry),
             tally=tally,
             max_requests=chosen.max_requests,
             max_tokens_total=chosen.max_tokens_total,
             dry_run=chosen.dry_run,
         )
-        key = _identity(config, "estimator", parts, registry) if parts.estimator else ""
-        _stream(folder, lambda earlier: steps(chosen, parts, earlier, key), asking, report, on_record)
+        key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
+        _stream(folder, lambda earlier: steps(chosen, parts, earlier, key, folder), asking, report, on_record)
         records = [_slim(record) for record in read_records(folder)]
         report.scores = judge(records, parts.metrics, seed=chosen.seed)
         _refuse_nothing(records)
@@ -221,10 +225,12 @@ class _Earlier:
         return expected is not None and self.faces[picture] >= (expected if all_faces else 1)
 
 
-def steps(chosen: Settings, parts: Parts, earlier: _Earlier | None = None, key: object = "") -> Iterator[Step]:
-    """Measured findings and finished records of a run, not yet asked about."""
+def steps(
+    chosen: Settings, parts: Parts, earlier: _Earlier | None = None, key: object = "", folder: Path | None = None
+) -> Iterator[Step]:
+    """Measured findings and finished records of a run, not yet asked about; `explain` draws into the folder."""
     earlier = earlier or _Earlier()
-    items = _unique(islice(parts.dataset.items(), chosen.limit))
+    items = unique(islice(parts.dataset.items(), chosen.limit))
     noise = _Noise(chosen.va_sd, chosen.seed)
     if parts.detector is None or parts.estimator is None:
         return (noise(_rated(item)) for item in items if item.id not in earlier.ids)
@@ -237,9 +243,17 @@ def steps(chosen: Settings, parts: Parts, earlier: _Earlier | None = None, key: 
     found = find_faces(images, parts.detector, best_only=best_only, batch_size=chosen.batch_size)
     fresh = (step for step in found if _id(step) not in earlier.ids)
     store = Store("affect", chosen.cache)
-    return (
-        noise(step) for step in estimate(fresh, parts.estimator, batch_size=chosen.batch_size, store=store, key=key)
-    )
+    watch = _explainer(chosen, parts.estimator, folder)
+    measured = estimate(fresh, parts.estimator, batch_size=chosen.batch_size, store=store, key=key, watch=watch)
+    return (noise(step) for step in measured)
+
+
+def _explainer(chosen: Settings, estimator: VAEstimator, folder: Path | None) -> Watch:
+    if not chosen.explain or folder is None:
+        return lambda *_: None
+    from affectlm.explain import Explainer  # draws with matplotlib, which takes its time to load
+
+    return Explainer(estimator, folder, batch_size=chosen.batch_size)
 
 
 @attrs.frozen
@@ -258,7 +272,12 @@ class _Noise:
         return Finding(attrs.evolve(record, valence=float(moved[0]), arousal=float(moved[1])))
 
 
-def _unique(items: Iterable[Image | Sample]) -> Iterator[Image | Sample]:
+def unique(items: Iterable[Image | Sample]) -> Iterator[Image | Sample]:
+    """The items as they come.
+
+    Raises:
+        ContractError: two have the same id.
+    """
     seen: set[str] = set()
     for item in items:
         if item.id in seen:
@@ -305,13 +324,13 @@ def _open(config: Mapping[str, object], folder: Path) -> Report:
     """A report marked started, for a new folder or one that holds the same configuration."""
     if (folder / REPORT).exists():
         earlier = read_report(folder)
-        if earlier.config != config:
-            changed = sorted(key for key in {*earlier.config, *config} if earlier.config.get(key) != config.get(key))
+        keys = {*earlier.config, *config} - {"accept_licence"}  # agreeing is what the first try may have asked for
+        if changed := sorted(key for key in keys if earlier.config.get(key) != config.get(key)):
             raise RunFolderError(
                 f"'{folder}' holds a run of another configuration ({', '.join(changed)} differ); "
                 "choose another hydra.run.dir, or repeat that run's settings to continue it"
             )
-    report = Report(config=dict(config), seed=cast("int", config["seed"]), versions=_versions(), folder=folder)
+    report = Report(config=dict(config), seed=cast("int", config["seed"]), versions=versions(), folder=folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORDS).touch()
@@ -341,12 +360,13 @@ def _components(config: Mapping[str, object], parts: Parts) -> dict[str, object]
     return {**found, "metric": _section(config, "metric")}
 
 
-def _identity(config: Mapping[str, object], kind: str, parts: Parts, registry: Registry) -> dict[str, object]:
+def identity(config: Mapping[str, object], kind: str, part: object, registry: Registry) -> dict[str, object]:
     """What makes a component's answers its own: plugin, name, options, weights, without what only changes its speed."""
     section = _section(config, kind)
     plugin = registry.find(kind, str(section["name"])).plugin
-    versions = [f"{each.distribution} {each.version}" for each in registry.plugins if each.name == plugin]
-    whole = {**section, **parts.described().get(kind, {}), "plugin": plugin, "versions": versions}
+    origin = [f"{each.distribution} {each.version}" for each in registry.plugins if each.name == plugin]
+    said = part.describe() if isinstance(part, Described) else {}
+    whole = {**section, **said, "plugin": plugin, "versions": origin}
     return {key: value for key, value in whole.items() if key not in _HOW}
 
 
@@ -358,7 +378,8 @@ def _usage(tally: Tally, seconds: float) -> dict[str, float]:
     return {**attrs.asdict(tally), "tokens": tally.tokens, "seconds": round(seconds, 3)}
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of Python, affectlm and what figures depend on, by name."""
     found = {"python": platform.python_version()}
     for name in _VERSIONS:
         try:

@@ -15,7 +15,9 @@ DATASET_KEYS = ("va", "limit")  # what the core reads of a dataset's configurati
 _Check = Callable[[object, Any, Any], None]
 
 
-def _at_least(least: int) -> _Check:
+def at_least(least: int) -> _Check:
+    """A validator of whole numbers that are `least` or more."""
+
     def check(_: object, attribute: Any, value: Any) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ValueError(f"{_key(attribute)}={value} does not fit; expected a whole number, {least} or more")
@@ -23,7 +25,9 @@ def _at_least(least: int) -> _Check:
     return check
 
 
-def _one_of(*choices: object) -> _Check:
+def one_of(*choices: object) -> _Check:
+    """A validator of the given values."""
+
     def check(_: object, attribute: Any, value: Any) -> None:
         if value not in choices:
             raise ValueError(f"{_key(attribute)}={value} is unknown; expected {' or '.join(map(str, choices))}")
@@ -45,23 +49,25 @@ def _key(attribute: Any) -> str:
     return str(attribute.metadata.get("key", attribute.name))
 
 
-_count = attrs.validators.optional(_at_least(0))
+_count = attrs.validators.optional(at_least(0))
 
 
 @attrs.frozen(kw_only=True)
 class Settings:
     """Field names are the keys of `conf/affectlm.yaml`, but for those of a group, which metadata names."""
 
-    answer: str = attrs.field(validator=_one_of("generate"))
-    faces: str = attrs.field(validator=_one_of("all", "best"))
-    cache: str = attrs.field(validator=_one_of(*MODES))
-    batch_size: int = attrs.field(validator=_at_least(1))
-    seed: int = attrs.field(validator=_at_least(0))
-    dry_run: bool = attrs.field(validator=_one_of(True, False))
+    answer: str = attrs.field(validator=one_of("generate"))
+    faces: str = attrs.field(validator=one_of("all", "best"))
+    cache: str = attrs.field(validator=one_of(*MODES))
+    batch_size: int = attrs.field(validator=at_least(1))
+    seed: int = attrs.field(validator=at_least(0))
+    dry_run: bool = attrs.field(validator=one_of(True, False))
+    explain: bool = attrs.field(validator=one_of(True, False))
+    accept_licence: bool = attrs.field(validator=one_of(True, False))
     max_requests: int | None = attrs.field(validator=_count)
     max_tokens_total: int | None = attrs.field(validator=_count)
     fail_under: Mapping[str, float] = attrs.field(validator=_thresholds)
-    va: str = attrs.field(validator=_one_of("estimated", "truth"), metadata={"key": "dataset.va"})
+    va: str = attrs.field(validator=one_of("estimated", "truth"), metadata={"key": "dataset.va"})
     limit: int | None = attrs.field(validator=_count, metadata={"key": "dataset.limit"})
     va_sd: float = attrs.field(validator=_deviation, metadata={"key": "perturb.va_sd"})
 
@@ -76,7 +82,8 @@ def settings(config: Mapping[str, object]) -> Settings:
     noise = cast("Mapping[str, object]", config.get("perturb") or {})
     values = {field.name: config.get(field.name) for field in attrs.fields(Settings)}
     values |= {"va": dataset.get("va", "estimated"), "limit": dataset.get("limit"), "va_sd": noise.get("va_sd", 0.0)}
-    values["fail_under"] = config.get("fail_under") or {}
+    values |= {"fail_under": config.get("fail_under") or {}, "accept_licence": config.get("accept_licence", False)}
+    values["explain"] = config.get("explain", False)
     try:
         return Settings(**cast("dict[str, Any]", values))
     except ValueError as error:

@@ -1,18 +1,24 @@
-"""Intervals of means whose records are not independent."""
+"""Intervals of figures over records that are not independent, and agreement as one number."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affectlm import quality
+
 DRAWS = 2000
+_AT_ONCE = 4_000_000  # weights held at a time, 32 MB
+
+Interval = tuple[float, float] | None
+Statistic = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
 
 
 def interval(
     values: NDArray[np.float64], clusters: Sequence[object], generator: np.random.Generator, draws: int = DRAWS
-) -> tuple[float, float] | None:
+) -> Interval:
     """The 95 % percentile-bootstrap interval of a mean, drawn by cluster, or None with fewer than two clusters.
 
     Args:
@@ -20,25 +26,57 @@ def interval(
         clusters: what belongs together (a subject, a picture, a prompt), one entry a value.
         generator: where the randomness comes from.
         draws: resamples.
+    """
+
+    def mean(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        return {"mean": weights @ values / weights.sum(axis=1)}
+
+    return intervals(mean, clusters, generator, draws)["mean"]
+
+
+def intervals(
+    statistic: Statistic, clusters: Sequence[object], generator: np.random.Generator, draws: int = DRAWS
+) -> dict[str, Interval]:
+    """The 95 % percentile-bootstrap interval of each figure, all over the same resamples of clusters.
+
+    None where there are fewer than two clusters, or where no resample defines the figure; resamples in which it is
+    undefined (NaN) are left out.
+
+    Args:
+        statistic: from weights (d, n), how often each of d resamples has each record, to each figure's values (d,).
+        clusters: what belongs together, one entry a record; at least one.
+        generator: where the randomness comes from.
+        draws: resamples.
 
     Source: Field & Welsh 2007, J. R. Statist. Soc. B 69, the cluster bootstrap.
     """
+    if len({str(cluster) for cluster in clusters}) < 2:
+        return dict.fromkeys(statistic(np.ones((1, len(clusters)))))
+    parts = [statistic(weights) for weights in _resamples(clusters, generator, draws)]
+    return {name: _percentiles(np.concatenate([part[name] for part in parts])) for name in parts[0]}
+
+
+def _resamples(clusters: Sequence[object], generator: np.random.Generator, draws: int) -> Iterator[NDArray[np.float64]]:
+    """Weights (d, n) of `draws` resamples, as many at a time as memory should hold."""
     _, member = np.unique([str(cluster) for cluster in clusters], return_inverse=True)
-    count = int(member.max()) + 1 if len(member) else 0
-    if count < 2:
+    count = int(member.max()) + 1
+    size = max(1, _AT_ONCE // len(member))
+    for start in range(0, draws, size):
+        rows = range(start, min(start + size, draws))
+        drawn = [np.bincount(generator.integers(0, count, count), minlength=count) for _ in rows]
+        yield np.stack(drawn).astype(np.float64)[:, member]
+
+
+def _percentiles(values: NDArray[np.float64]) -> Interval:
+    defined = values[np.isfinite(values)]
+    if not len(defined):
         return None
-    sums = np.bincount(member, weights=values, minlength=count)
-    sizes = np.bincount(member, minlength=count).astype(np.float64)
-    weights = generator.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
-    means = (weights @ sums) / (weights @ sizes)
-    low, high = np.quantile(means, [0.025, 0.975])
+    low, high = np.quantile(defined, [0.025, 0.975])
     return float(low), float(high)
 
 
 def concordance(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> float:
-    """Agreement of two series, from -1 to 1; 1 only when they are equal.
-
-    2 cov(x, y) / (var x + var y + (mean x - mean y)^2), moments divided by n (Lin 1989, Biometrics 45).
+    """`affectlm.quality.ccc` as one number, for callers to whom an undefined one is an error.
 
     Args:
         predicted, target: shape (n,), same unit, n at least 2.
@@ -51,8 +89,7 @@ def concordance(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> 
     """
     if predicted.shape != target.shape or predicted.ndim != 1 or len(predicted) < 2:
         raise ValueError(f"expected two series of one length n >= 2, found {predicted.shape} and {target.shape}")
-    difference = predicted.mean() - target.mean()
-    spread = predicted.var() + target.var() + difference**2
-    if spread == 0:
+    value = quality.number(quality.ccc(predicted, target))
+    if value is None:
         raise ValueError("the concordance of two equal constants is undefined")
-    return float(2 * np.mean((predicted - predicted.mean()) * (target - target.mean())) / spread)
+    return value

@@ -25,7 +25,9 @@ from affectlm.config import to_plain
 from affectlm.errors import ConfigError, RunFolderError
 from affectlm.job import start
 from affectlm.registry import Registry
+from affectlm.settings import DATASET_KEYS
 from affectlm.types import Dataset, Image
+from affectlm.weights import accepting
 
 Progress = Callable[[float, float], None]  # share done, mean loss
 
@@ -36,8 +38,8 @@ class LabelledFaces:
 
     pixels: NDArray[np.uint8]  # (n, h, w), grey
     affect: NDArray[np.float32]  # (n, 2), valence and arousal in [-1, 1]
-    categories: NDArray[np.float32]  # (n, labels), shares of the raters
-    labels: tuple[str, ...]
+    categories: NDArray[np.float32]  # (n, labels), shares of the raters; a row of zeros where nobody was asked
+    labels: tuple[str, ...]  # none where the faces have valence and arousal only
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -45,7 +47,10 @@ class LabelledFaces:
 
 @runtime_checkable
 class TrainableEstimator(Protocol):
-    """An estimator that can be trained."""
+    """An estimator that can be trained.
+
+    It raises ConfigError, TypeError, ValueError or KeyError, before the first figures, for a plan that it cannot take.
+    """
 
     def train(
         self,
@@ -67,18 +72,13 @@ def train_job(words: Sequence[str]) -> int:
 
 def _job(config: DictConfig, folder: Path) -> None:
     plain = to_plain(config)
-    _claim(folder, plain)
+    _claim(folder, {key: value for key, value in plain.items() if key != "accept_licence"})
     registry = Registry.installed()
-    estimator = registry.build("estimator", cast("Mapping[str, object]", plain["estimator"]))
+    with accepting(terms=bool(plain["accept_licence"])):
+        estimator = registry.build("estimator", cast("Mapping[str, object]", plain["estimator"]))
     if not isinstance(estimator, TrainableEstimator):
         raise ConfigError(f"estimator '{type(estimator).__name__}' cannot be trained; choose one that has 'train'")
-    dataset = {**cast("Mapping[str, object]", plain["dataset"])}
-    limit = cast("int | None", dataset.pop("limit", None))
-    dataset.pop("va", None)
-    training, validation = (
-        load_faces(cast("Dataset", registry.build("dataset", {**dataset, "split": split})), limit)
-        for split in ("train", "validation")
-    )
+    training, validation = _load_splits(cast("Mapping[str, object]", plain["dataset"]), registry)
     sys.stderr.write(f"affectlm: {len(training)} faces to train on, {len(validation)} to validate\n")
     console = Console(stderr=True)
     with ProgressBar(console=console, disable=not console.is_terminal) as bar:
@@ -88,39 +88,84 @@ def _job(config: DictConfig, folder: Path) -> None:
             bar.update(task, completed=share, description=f"training, loss {loss:.3f}")
 
         plan = cast("Mapping[str, object]", plain["plan"])
-        try:
-            epochs = estimator.train(training, validation, plan, folder, progress)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"the plan does not fit: {error}") from error
-        for figures in epochs:
+        for figures in _epochs(estimator, training, validation, plan, folder, progress):
             sys.stderr.write("  ".join(f"{name} {value:.4g}" for name, value in figures.items()) + "\n")
     sys.stdout.write(f"weights, log and checkpoint are in {folder}\n")
 
 
-def load_faces(dataset: Dataset, limit: int | None = None) -> LabelledFaces:
-    """All faces of a dataset that have valence, arousal and votes, as grey arrays of one size.
+def _epochs(
+    estimator: TrainableEstimator,
+    training: LabelledFaces,
+    validation: LabelledFaces,
+    plan: Mapping[str, object],
+    folder: Path,
+    progress: Progress,
+) -> Iterator[Mapping[str, float]]:
+    """The figures of each epoch.
 
     Raises:
-        ConfigError: there are none, or they differ in size.
+        ConfigError: the estimator cannot take this plan; one written as a generator says so at its first epoch.
+    """
+    try:
+        epochs = iter(estimator.train(training, validation, plan, folder, progress))
+        first = next(epochs, None)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"{type(estimator).__name__} cannot train by this plan: {type(error).__name__}: {error}; the plan has "
+            f"{', '.join(plan)}; leave one out with '~plan.NAME', add one with '+plan.NAME=VALUE'"
+        ) from error
+    if first is not None:
+        yield first
+    yield from epochs
+
+
+def _load_splits(config: Mapping[str, object], registry: Registry) -> tuple[LabelledFaces, LabelledFaces]:
+    """The faces to train on and those to validate, with the same labels."""
+    options = {key: value for key, value in config.items() if key not in DATASET_KEYS}
+    limit = cast("int | None", config.get("limit"))
+    datasets = [
+        cast("Dataset", registry.build("dataset", {**options, "split": split})) for split in ("train", "validation")
+    ]
+    training = load_faces(datasets[0], limit)
+    return training, load_faces(datasets[1], limit, training.labels)
+
+
+def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str] | None = None) -> LabelledFaces:
+    """All faces of a dataset that have valence and arousal, as grey arrays of one size.
+
+    A face's categories are its raters' votes, or its labels in equal shares.
+
+    Args:
+        dataset: gives the faces.
+        limit: at most so many, the first.
+        labels: the categories and their order; by default those of the faces.
+
+    Raises:
+        ConfigError: there are no such faces, they differ in size, or one has a label that `labels` lack.
     """
     pixels, affect, votes = [], [], []
-    labels: tuple[str, ...] = ()
     for item in dataset.items():
         truth = item.truth
-        if not isinstance(item, Image) or truth.valence is None or truth.arousal is None or not truth.votes:
+        if not isinstance(item, Image) or truth.valence is None or truth.arousal is None:
             continue
-        labels = labels or tuple(truth.votes)
         picture, _ = images.read(item.source)
         pixels.append(np.asarray(PIL.Image.fromarray(picture).convert("L")))
         affect.append((truth.valence, truth.arousal))
-        votes.append([truth.votes[label] for label in labels])
+        votes.append(truth.votes or dict.fromkeys(truth.labels, 1 / max(1, len(truth.labels))))
         if limit is not None and len(pixels) >= limit:
             break
     if not pixels:
-        raise ConfigError("the dataset gave no faces with valence, arousal and votes; check dataset.path")
+        raise ConfigError("the dataset gave no faces with valence and arousal; check dataset.path")
     if len({picture.shape for picture in pixels}) > 1:
         raise ConfigError("the faces differ in size, expected crops of one size")
-    return LabelledFaces(np.stack(pixels), np.array(affect, np.float32), np.array(votes, np.float32), labels)
+    found = dict.fromkeys(label for shares in votes for label in shares)
+    if foreign := [label for label in found if labels is not None and label not in labels]:
+        raise ConfigError(
+            f"a face to validate has the label '{foreign[0]}', which those to train on lack: {', '.join(labels or ())}"
+        )
+    names = tuple(found if labels is None else labels)
+    categories = np.array([[shares.get(name, 0.0) for name in names] for shares in votes], np.float32)
+    return LabelledFaces(np.stack(pixels), np.array(affect, np.float32), categories, names)
 
 
 def _claim(folder: Path, config: Mapping[str, object]) -> None:

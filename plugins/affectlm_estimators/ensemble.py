@@ -1,0 +1,105 @@
+"""Several estimators asked at once: their mean, and how far they are apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, cast
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from affectlm.errors import ConfigError, ContractError
+from affectlm.registry import Registry
+from affectlm.types import VA, Described, DetailedEstimator, Details, Pixels, VAEstimator
+
+
+def _check_members(_: object, attribute: Any, value: Any) -> None:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+        raise ConfigError(
+            f"estimator.members is {value!r}; expected estimators and their options: "
+            "'estimator.members=[{name: facechannel},{name: timm,weights: PATH}]'"
+        )
+    for member in value:
+        if not isinstance(member, Mapping) or "name" not in member:
+            raise ConfigError(f"estimator.members holds {member!r}; expected a name and options: {{name: facechannel}}")
+
+
+def _check_weights(ensemble: Any, attribute: Any, value: Any) -> None:
+    if value is None:
+        return
+    numbers = [number for number in value if isinstance(number, int | float) and 0 <= number < np.inf]
+    if not len(numbers) == len(value) == len(ensemble.members) or not any(numbers):
+        raise ConfigError(
+            f"estimator.weights is {list(value)} for {len(ensemble.members)} members; expected a number for each, "
+            "0 or more, and one above 0"
+        )
+
+
+@attrs.define(kw_only=True, slots=False)
+class Ensemble:
+    """The (weighted) mean of other estimators' valence and arousal.
+
+    Args:
+        members: configurations of estimators: name and options.
+        weights: what each member counts for; None for all the same.
+
+    Raises:
+        ConfigError: there are no members, a member cannot be built, or the weights do not fit the members.
+    """
+
+    members: Sequence[Mapping[str, object]] = attrs.field(default=(), validator=_check_members)
+    weights: Sequence[float] | None = attrs.field(default=None, validator=_check_weights)
+
+    def __attrs_post_init__(self) -> None:
+        _ = self._estimators  # what is wrong with a member must show before the first picture
+
+    def estimate(self, faces: Sequence[Pixels]) -> VA:
+        """The mean valence and arousal, (batch, 2)."""
+        return self.details(faces)[0]
+
+    def details(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
+        """The mean, the members' standard deviation (`valence_sd`, `arousal_sd`), means of details all members have."""
+        measured = [_measure(estimator, faces) for estimator in self._estimators]
+        mean, spread = self._moments([affect for affect, _ in measured])
+        shared = [name for name in measured[0][1] if all(name in details for _, details in measured)]
+        found = {name: self._moments([details[name] for _, details in measured])[0] for name in shared}
+        return mean, {**found, "valence_sd": spread[:, 0], "arousal_sd": spread[:, 1]}
+
+    def describe(self) -> Mapping[str, str]:
+        """What the members say about themselves, under their place in the list and their name."""
+        return {
+            f"{place}.{member['name']}.{key}": value
+            for place, (member, estimator) in enumerate(zip(self.members, self._estimators, strict=True))
+            if isinstance(estimator, Described)
+            for key, value in estimator.describe().items()
+        }
+
+    @cached_property
+    def _estimators(self) -> list[VAEstimator]:
+        registry = Registry.installed()
+        return [cast("VAEstimator", registry.build("estimator", member)) for member in self.members]
+
+    def _moments(self, values: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weighted mean and standard deviation (divided by n) over the members, in the shape of one member's values."""
+        stacked = np.stack(values).astype(np.float64)
+        weights = np.ones(len(values)) if self.weights is None else np.array(self.weights, dtype=np.float64)
+        shares = weights / weights.sum()
+        mean = np.tensordot(shares, stacked, 1)
+        spread = np.sqrt(np.tensordot(shares, (stacked - mean) ** 2, 1))
+        return mean.astype(np.float32), spread.astype(np.float32)
+
+
+def _measure(estimator: VAEstimator, faces: Sequence[Pixels]) -> tuple[VA, Details]:
+    details: Details = {}
+    if isinstance(estimator, DetailedEstimator):
+        affect, details = estimator.details(faces)
+    else:
+        affect = estimator.estimate(faces)
+    if np.shape(affect) != (len(faces), 2) or not np.isfinite(affect).all():
+        raise ContractError(
+            f"{type(estimator).__name__}, a member of the ensemble: bad returned shape {np.shape(affect)} or numbers "
+            f"that are not finite, expected ({len(faces)}, 2): valence, arousal"
+        )
+    return np.asarray(affect), details

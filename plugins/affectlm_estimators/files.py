@@ -1,0 +1,74 @@
+"""Files of weights that `affectlm train` writes: safetensors, what the network is in the metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affectlm.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Writes the weights in half precision; counters of batch norm, which nothing reads, are left out."""
+    from safetensors.torch import save_file
+
+    tensors = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+    save_file({name: _halved(value) for name, value in tensors.items()}, path, dict(metadata or {}) or None)
+
+
+def read_metadata(path: Path) -> Mapping[str, str]:
+    """What a file says about itself.
+
+    Raises:
+        WeightsError: it is no readable safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+
+
+def load_weights(network: nn.Module, path: Path, name: str) -> None:
+    """Fills a network, called `name` in messages, from a file; batch norm's counters may be absent.
+
+    Raises:
+        WeightsError: the file cannot be read, or a tensor is missing, foreign, of another shape or not finite.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        found = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+    expected = {key: tensor for key, tensor in network.state_dict().items() if tensor.is_floating_point()}
+    for key, tensor in expected.items():
+        shape = tuple(tensor.shape)
+        if key not in found:
+            raise WeightsError(f"'{path}' holds no tensor '{key}' of shape {shape}; it is not {name}")
+        if tuple(found[key].shape) != shape:
+            raise WeightsError(f"'{path}': tensor '{key}' has shape {tuple(found[key].shape)}, expected {shape}")
+        if not found[key].isfinite().all():
+            raise WeightsError(f"'{path}': tensor '{key}' holds numbers that are not finite")
+    if foreign := sorted(set(found) - set(expected)):
+        raise WeightsError(f"'{path}' holds a tensor '{foreign[0]}' that {name} does not have")
+    network.load_state_dict({key: tensor.float() for key, tensor in found.items()}, strict=False)
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    """The tensor in half precision, where its numbers are not too large for that."""
+    half = tensor.half().contiguous()
+    return half if half.isfinite().all() else tensor.contiguous()
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"'{path}' is no readable safetensors file ({error}); expected a file that 'affectlm train' wrote"
+    )

@@ -1,0 +1,283 @@
+"""Any timm backbone as an estimator: trained by `affectlm train`, then used from the file that it wrote."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from affectlm.errors import ConfigError, WeightsError
+from affectlm.types import VA, Details, Pixels
+from affectlm.weights import hub_reachable, sha256
+from affectlm_estimators.crops import as_grey, resize
+from affectlm_estimators.files import load_weights, read_metadata
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from affectlm.train import LabelledFaces, Progress
+    from affectlm_estimators.network import AffectNetwork
+
+_BATCH = 64
+_WANTED = "expected the timm.safetensors that 'affectlm train estimator=timm' wrote"
+
+
+@attrs.frozen(kw_only=True)
+class Design:
+    """What a network is; a file of weights says it in its metadata."""
+
+    architecture: str
+    side: int = attrs.field(validator=attrs.validators.ge(16))
+    categories: tuple[str, ...] = ()
+    excitation: bool = False
+
+    def build(self, *, dropout: float = 0.0, pretrained: Mapping[str, Tensor] | None = None) -> AffectNetwork:
+        """The network with random weights, or with a backbone that begins from given tensors.
+
+        Raises:
+            ConfigError: timm cannot build this architecture for this side.
+        """
+        import torch
+
+        from affectlm_estimators.network import AffectNetwork
+
+        try:
+            network = AffectNetwork(
+                self.architecture,
+                self.side,
+                categories=len(self.categories),
+                excitation=self.excitation,
+                dropout=dropout,
+                pretrained=pretrained,
+            )
+            with torch.inference_mode():  # many refuse a side only when they see it
+                network.eval()(torch.zeros(1, 1, self.side, self.side))
+            return network
+        except Exception as error:  # each of timm's thousand architectures refuses in its own way
+            raise ConfigError(
+                f"architecture '{self.architecture}' with side {self.side} cannot be built: "
+                f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            ) from error
+
+    def to_metadata(self) -> dict[str, str]:
+        """What `from_metadata` reads."""
+        return {"architecture": self.architecture, "design": json.dumps(attrs.asdict(self))}
+
+    @classmethod
+    def from_metadata(cls, path: Path) -> Design:
+        """The design that a file of weights tells.
+
+        Raises:
+            WeightsError: the file cannot be read, or tells none.
+        """
+        try:
+            told = json.loads(read_metadata(path)["design"])
+            design = cls(**{**told, "categories": tuple(told["categories"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise WeightsError(f"'{path}' does not say what network it holds; {_WANTED}") from error
+        _check_architecture(design.architecture)
+        return design
+
+
+@attrs.define(kw_only=True, slots=False)
+class TimmEstimator:
+    """Valence and arousal by a timm backbone; crops are read in grey, as training faces are.
+
+    Args:
+        weights: a safetensors file that `affectlm train` wrote; it says which architecture it holds. Without, the
+            estimator can be trained only.
+        architecture: a name that timm knows, for training.
+        side: pixels at which faces are read; None for the architecture's own.
+        excitation: whether a squeeze-and-excitation block stands before the heads.
+        pretrained: whether training begins from the backbone that timm publishes on the Hugging Face hub.
+        device: auto, cpu, cuda, cuda:1, mps.
+
+    Raises:
+        ConfigError: there are neither weights nor an architecture, or timm does not know it.
+        WeightsError: the file is missing, or does not hold such a network.
+    """
+
+    weights: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
+    architecture: str | None = None
+    side: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(16)))
+    excitation: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
+    pretrained: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
+    device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(r"auto|cpu|mps|cuda(:\d+)?"))
+
+    def __attrs_post_init__(self) -> None:
+        if self.weights is not None:
+            _ = self._network  # what is wrong with the weights must show before the first picture
+        elif self.architecture is None:
+            raise ConfigError(
+                "estimator 'timm' needs estimator.weights=PATH to measure, or estimator.architecture=NAME to be trained"
+            )
+        else:
+            _check_architecture(self.architecture)
+
+    def estimate(self, faces: Sequence[Pixels]) -> VA:
+        """Valence and arousal, (batch, 2).
+
+        Raises:
+            WeightsError: there are no weights.
+        """
+        return self.details(faces)[0]
+
+    def details(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
+        """Valence and arousal, and the probability of each category that it was trained with.
+
+        Raises:
+            WeightsError: there are no weights.
+        """
+        labels = self._design.categories
+        batches = [self._measure(faces[start : start + _BATCH]) for start in range(0, len(faces), _BATCH)]
+        affect = np.concatenate([np.zeros((0, 2), np.float32), *(batch[0] for batch in batches)])
+        chances = np.concatenate([np.zeros((0, len(labels)), np.float32), *(batch[1] for batch in batches)])
+        return affect, dict(zip(labels, chances.T, strict=True))
+
+    def describe(self) -> Mapping[str, str]:
+        """The digest of the weights and the architecture they hold.
+
+        Raises:
+            WeightsError: there are no weights.
+        """
+        return {"weights_sha256": self._digest, "architecture": self._design.architecture}
+
+    def train(
+        self,
+        training: LabelledFaces,
+        validation: LabelledFaces,
+        plan: Mapping[str, object],
+        folder: Path,
+        progress: Progress,
+    ) -> Iterator[Mapping[str, float]]:
+        """Trains anew and yields each epoch's figures; see `affectlm_estimators.training.train`.
+
+        Raises:
+            ConfigError: the plan does not fit the architecture.
+            WeightsError: the weights to begin from cannot be had.
+        """
+        from affectlm_estimators.devices import seeded
+        from affectlm_estimators.network import is_fixed
+        from affectlm_estimators.plan import Plan
+        from affectlm_estimators.training import train
+
+        checked = Plan(**plan)  # type: ignore[arg-type]
+        design = self._wanted(training.labels)
+        if checked.side not in (None, design.side) and is_fixed(design.architecture):
+            raise ConfigError(
+                f"'{design.architecture}' takes faces of {design.side} pixels only; set estimator.side, not plan.side"
+            )
+        tensors = _from_hub(design.architecture) if self.pretrained and checked.start is None else None
+        with seeded(checked.seed):
+            network = design.build(dropout=checked.dropout, pretrained=tensors)
+        if checked.start is not None:
+            load_weights(network, Path(checked.start).expanduser(), f"'{design.architecture}' with these categories")
+        return train(
+            network,
+            training,
+            validation,
+            checked,
+            folder,
+            side=design.side,
+            file="timm.safetensors",
+            metadata=design.to_metadata(),
+            progress=progress,
+        )
+
+    def _wanted(self, categories: tuple[str, ...]) -> Design:
+        """The network to be trained: what the options say, and for the rest what the weights hold."""
+        from affectlm_estimators.network import own_side
+
+        if self.architecture is None:
+            return attrs.evolve(self._design, categories=categories)
+        side = self.side or own_side(self.architecture)
+        return Design(architecture=self.architecture, side=side, categories=categories, excitation=self.excitation)
+
+    def _measure(self, faces: Sequence[Pixels]) -> tuple[VA, NDArray[np.float32]]:
+        import torch
+
+        side = self._design.side
+        batch = torch.from_numpy(np.stack([resize(as_grey(face), side, side) for face in faces])).unsqueeze(1)
+        network = self._network
+        with torch.inference_mode():
+            inputs = (batch.to(network.mean.device).float() / 255).contiguous(memory_format=torch.channels_last)
+            affect, logits = network(inputs)
+            chances = affect[:, :0] if logits is None else logits.softmax(1)
+            return affect.cpu().numpy(), chances.cpu().numpy()
+
+    @cached_property
+    def _path(self) -> Path:
+        if self.weights is None:
+            raise WeightsError(
+                f"estimator 'timm' with architecture '{self.architecture}' has no weights to measure with; train it "
+                "with 'affectlm train estimator=timm' and set estimator.weights to the file"
+            )
+        return Path(self.weights).expanduser()
+
+    @cached_property
+    def _digest(self) -> str:
+        return sha256(self._path)
+
+    @cached_property
+    def _design(self) -> Design:
+        design = Design.from_metadata(self._path)
+        for name in ("architecture", "side", "excitation"):
+            wanted, found = getattr(self, name), getattr(design, name)
+            if wanted not in (None, False, found):
+                raise WeightsError(f"'{self._path}' has {name} '{found}', not '{wanted}'; leave estimator.{name} out")
+        return design
+
+    @cached_property
+    def _network(self) -> AffectNetwork:
+        import torch
+
+        from affectlm_estimators.devices import torch_device
+
+        network = self._design.build()
+        load_weights(network, self._path, f"the '{self._design.architecture}' that it says it is")
+        return network.eval().to(torch_device(self.device), memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _check_architecture(name: str) -> None:
+    """Raises ConfigError when timm does not know a name."""
+    import timm
+
+    if name.count(":") == 0 and timm.is_model(name):
+        return
+    close = difflib.get_close_matches(name, timm.list_models(), n=3)
+    hint = f"did you mean {' or '.join(repr(each) for each in close)}? " if close else ""
+    raise ConfigError(
+        f"timm knows no architecture '{name}'; {hint}its names: python -c 'import timm; timm.list_models()'"
+    )
+
+
+def _from_hub(architecture: str) -> Mapping[str, Tensor]:
+    """The tensors of a backbone as timm publishes them, from this machine's hub cache or from the hub.
+
+    Raises:
+        WeightsError: there are none, or they cannot be fetched.
+    """
+    import timm
+    from huggingface_hub import hf_hub_download
+    from safetensors.torch import load_file
+
+    published = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
+    if published is None or not published.hf_hub_id:
+        raise WeightsError(f"timm publishes no weights of '{architecture}'; use estimator.pretrained=false")
+    try:
+        path = hf_hub_download(
+            published.hf_hub_id, "model.safetensors", etag_timeout=5, local_files_only=not hub_reachable()
+        )
+        return load_file(path)
+    except Exception as error:  # the hub client raises errors of several libraries
+        raise WeightsError(
+            f"the backbone '{published.hf_hub_id}' is not on this machine and the hub does not give it "
+            f"({type(error).__name__}); use estimator.pretrained=false, or plan.start=PATH of an earlier training"
+        ) from error

@@ -1,0 +1,189 @@
+"""The layers and weights that a Keras .h5 file stores, read with h5py alone.
+
+The whole-model HDF5 file in both its dialects: Keras 2 and tf-keras, Keras 3. Nothing is unpickled and no stored
+function is run. What the layers compute is `original.py`'s business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from affectlm.errors import WeightsError
+
+if TYPE_CHECKING:
+    import h5py  # type: ignore[import-untyped]
+
+Tensors: TypeAlias = dict[str, NDArray[np.float32]]  # "<layer>/<weight>" -> array in Keras' layout
+
+INHIBITION = "ShuntingInhibition"
+# What decides what a layer computes; anything else that is stored, a Lambda's code above all, is not even kept.
+_OPTIONS = frozenset(
+    (
+        "activation",
+        "axis",
+        "batch_input_shape",
+        "batch_shape",
+        "center",
+        "data_format",
+        "dilation_rate",
+        "epsilon",
+        "filters",
+        "groups",
+        "kernel_size",
+        "max_value",
+        "negative_slope",
+        "padding",
+        "pool_size",
+        "scale",
+        "strides",
+        "threshold",
+        "units",
+        "use_bias",
+    )
+)
+
+
+class Unfit(Exception):  # noqa: N818
+    """Part of a file is not as expected; whoever knows the file's name puts it before the sentence."""
+
+
+@attrs.frozen
+class Layer:
+    """One layer of a stored graph."""
+
+    name: str
+    kind: str  # Keras' class name without its package
+    options: Mapping[str, object]
+    inputs: tuple[str, ...]  # names of layers
+
+
+@attrs.frozen
+class Graph:
+    """Layers, each after those it reads, and the names of the outputs in their stored order."""
+
+    layers: tuple[Layer, ...]
+    outputs: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """The graph as text for `from_json`."""
+        return json.dumps(attrs.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Graph:
+        """The graph that `to_json` wrote."""
+        stored = json.loads(text)
+        layers = [Layer(**{**layer, "inputs": tuple(layer["inputs"])}) for layer in stored["layers"]]
+        return cls(tuple(layers), tuple(stored["outputs"]))
+
+
+def read(path: Path) -> tuple[Graph, Tensors]:
+    """Graph and weights of a file that Keras' `model.save("x.h5")` wrote.
+
+    Raises:
+        WeightsError: it is no HDF5 file, is cut short, holds no Keras model, or a weight is no array of numbers.
+    """
+    import h5py  # converted copies are read without it
+
+    try:
+        with h5py.File(path, "r") as file:
+            graph = _graph(_config(file))
+            return graph, _tensors(file, graph)
+    except Unfit as fault:
+        raise WeightsError(f"'{path}' {fault}") from fault
+    except (OSError, RuntimeError, KeyError) as error:  # what h5py raises for damage at various depths
+        raise WeightsError(
+            f"'{path}' cannot be read as HDF5 ({error}); expected the .h5 file of a whole Keras model, such as "
+            "DimensionalFaceChannel.h5"
+        ) from error
+
+
+def _config(file: h5py.File) -> Mapping[str, object]:
+    text = file.attrs.get("model_config")
+    if text is None or "model_weights" not in file:
+        raise Unfit(
+            "is HDF5 but holds no whole Keras model: attribute 'model_config' and group 'model_weights' are expected, "
+            "as 'model.save' writes them"
+        )
+    try:
+        config = json.loads(text)["config"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unfit("has a 'model_config' that is not the JSON of a Keras model") from error
+    if not isinstance(config, dict) or not {"layers", "output_layers"} <= set(config):
+        raise Unfit("stores no graph with 'layers' and 'output_layers'; expected a functional Keras model")
+    return config
+
+
+def _graph(config: Mapping[str, object]) -> Graph:
+    try:
+        layers = {layer.name: layer for layer in map(_layer, config["layers"])}  # type: ignore[call-overload]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Unfit(f"stores a layer that cannot be read ({type(error).__name__}: {error})") from error
+    outputs = tuple(_references(config["output_layers"]))
+    for name, wanted in [*((layer.name, layer.inputs) for layer in layers.values()), ("output_layers", outputs)]:
+        if unknown := [other for other in wanted if other not in layers]:
+            raise Unfit(f"has '{name}' read from a layer '{unknown[0]}' that it does not hold")
+    try:
+        order = list(TopologicalSorter({layer.name: layer.inputs for layer in layers.values()}).static_order())
+    except CycleError as error:
+        raise Unfit(f"stores layers in a circle: {', '.join(error.args[1])}") from error
+    return Graph(tuple(layers[name] for name in order), outputs)
+
+
+def _layer(stored: Mapping[str, object]) -> Layer:
+    config = stored["config"]
+    name = str(stored.get("name") or config["name"])  # type: ignore[index]
+    kind = str(stored["class_name"]).rpartition(">")[2]
+    nodes = list(stored["inbound_nodes"])  # type: ignore[call-overload]
+    if len(nodes) > 1:
+        raise Unfit(f"uses layer '{name}' {len(nodes)} times; shared layers are not supported")
+    options = {key: value for key, value in config.items() if key in _OPTIONS}  # type: ignore[attr-defined]
+    return Layer(name, kind, options, tuple(_references(nodes)))
+
+
+def _references(stored: object) -> Iterator[str]:
+    """The layers that a node names: Keras 2 writes ["name", 0, 0, {}], Keras 3 a dict with "keras_history"."""
+    if isinstance(stored, dict):
+        history = stored.get("keras_history")
+        yield from _references(history if history is not None else list(stored.values()))
+    elif isinstance(stored, list):
+        if len(stored) >= 3 and isinstance(stored[0], str) and isinstance(stored[1], int):
+            yield stored[0]
+        else:
+            for part in stored:
+                yield from _references(part)
+
+
+def _tensors(file: h5py.File, graph: Graph) -> Tensors:
+    groups = file["model_weights"]
+    tensors: Tensors = {}
+    for layer in graph.layers:
+        if layer.name not in groups:
+            continue  # the network's builder says which weight is missing
+        arrays = _arrays(groups[layer.name])
+        if layer.kind == INHIBITION and len(arrays) == 1:
+            arrays = {"decay": next(iter(arrays.values()))}  # its authors gave the weight no name
+        for leaf, array in arrays.items():
+            if array.dtype.kind not in "fiu":
+                raise Unfit(f"has a weight '{leaf}' of layer '{layer.name}' that holds {array.dtype}, no numbers")
+            tensors[f"{layer.name}/{leaf}"] = np.ascontiguousarray(array[()], dtype=np.float32)
+    return tensors
+
+
+def _arrays(group: h5py.Group) -> dict[str, h5py.Dataset]:
+    """The arrays anywhere below a group, by the last part of their names."""
+    found: dict[str, h5py.Dataset] = {}
+    group.visititems(lambda name, item: found.update({_leaf(name): item} if hasattr(item, "dtype") else {}))
+    return found
+
+
+def _leaf(name: str) -> str:
+    """The weight's own name: kernel, of "Vision_conv1/kernel:0" (Keras 2) and "Vision_conv1/kernel" (Keras 3)."""
+    return name.rpartition("/")[2].partition(":")[0]

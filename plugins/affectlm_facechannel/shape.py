@@ -1,0 +1,7 @@
+"""The numbers that make the FaceChannel graph what it is; nothing heavy is imported here."""
+
+CATEGORIES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+SIDE = 64  # of the grey face, in pixels
+DECAY = 0.5  # the constant of the shunting inhibition
+EPSILON = 1e-3  # Keras' batch norm
+BLOCKS = ((64, 64), (128, 128), (128, 128, 128), (256, 256))  # filters of the 3x3 convolutions with batch norm

@@ -1,0 +1,150 @@
+"""How well predicted valence or arousal agrees with ratings: one pure function a figure.
+
+`predicted` and `rated` have the shape (n,) and the same unit; what is computed is float64, moments are divided by n and
+taken over the whole set. `weights` (draws, n) says how often each draw has each face and makes the result (draws,);
+without it every face counts once and the result has no dimensions. Where a figure is undefined it is NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Figure: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray | None], FloatArray]
+
+CONVENTIONS = (
+    "Moments are divided by n and taken over the whole set in float64, not averaged over batches.",
+    "CCC is undefined for one face and when predictions and ratings are constant at the same value, and 0 when "
+    "otherwise one of them is constant; PCC is undefined when one of them is constant.",
+    "SAGR is the share of faces whose predicted and rated sign are equal; an exact 0 agrees only with 0.",
+    "Spread ratio is the standard deviation of the predictions divided by that of the ratings; mean offset is "
+    "predicted minus rated.",
+    "Valence and arousal lie in [-1, 1].",
+)
+_ROUNDING = 1e-14  # a variance below this share of the mean square is the rounding of a constant
+
+
+def ccc(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Concordance correlation, from -1 to 1; 1 only when the series are equal.
+
+    2 cov(x, y) / (var x + var y + (mean x - mean y)^2) (Lin 1989, Biometrics 45). Undefined for one face and when both
+    series are constant at the same value; 0 when otherwise one is constant.
+
+    >>> round(float(ccc(np.array([2.5, 0, 2, 8]), np.array([3, -0.5, 2, 7]))), 4)
+    0.9768
+    """
+    spread = _variance(predicted, weights) + _variance(rated, weights)
+    apart = spread + mean_offset(predicted, rated, weights) ** 2
+    return _share(2 * _covariance(predicted, rated, weights), apart if len(predicted) > 1 else 0 * apart)
+
+
+def pcc(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Pearson correlation, from -1 to 1; undefined when a series is constant."""
+    spread = _variance(predicted, weights) * _variance(rated, weights)
+    return np.clip(_share(_covariance(predicted, rated, weights), np.sqrt(spread)), -1, 1)
+
+
+def rmse(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Root of the mean squared difference, 0 or more."""
+    return np.sqrt(_mean((predicted - rated) ** 2, weights))
+
+
+def mae(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Mean absolute difference, 0 or more."""
+    return _mean(np.abs(predicted - rated), weights)
+
+
+def sagr(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Share of faces with equal sign, from 0 to 1; an exact 0 agrees only with 0.
+
+    Source: Nicolaou, Gunes & Pantic 2011, IEEE Trans. Affective Computing 2; zeros as in Toisoul et al. 2021.
+    """
+    return _mean((np.sign(predicted) == np.sign(rated)).astype(np.float64), weights)
+
+
+def mean_offset(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Mean of predicted minus rated: what CCC loses by a shift."""
+    return _mean(predicted - rated, weights)
+
+
+def spread_ratio(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Standard deviation of the predictions over that of the ratings: what CCC loses by scale; undefined over 0."""
+    return _share(sd_predicted(predicted, rated, weights), sd_rated(predicted, rated, weights))
+
+
+def sd_predicted(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Standard deviation of the predictions."""
+    return np.sqrt(_variance(predicted, weights))
+
+
+def sd_rated(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Standard deviation of the ratings."""
+    return np.sqrt(_variance(rated, weights))
+
+
+FIGURES: Mapping[str, Figure] = MappingProxyType(
+    {
+        "ccc": ccc,
+        "pcc": pcc,
+        "rmse": rmse,
+        "mae": mae,
+        "sagr": sagr,
+        "spread_ratio": spread_ratio,
+        "mean_offset": mean_offset,
+        "sd_predicted": sd_predicted,
+        "sd_rated": sd_rated,
+    }
+)
+
+
+def figures(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> dict[str, FloatArray]:
+    """Every figure of valence and of arousal, as in `ccc_valence`, and `ccc_mean`, the mean of the two CCCs.
+
+    Args:
+        predicted, rated: shape (n, 2), valence before arousal, n at least 1.
+        weights: shape (draws, n), or None for every face once.
+
+    Raises:
+        ValueError: shapes differ, or there is no face.
+    """
+    if predicted.shape != rated.shape or predicted.ndim != 2 or predicted.shape[1] != 2 or not len(predicted):
+        raise ValueError(f"expected two arrays of one shape (n >= 1, 2), found {predicted.shape} and {rated.shape}")
+    x, y = np.asarray(predicted, np.float64), np.asarray(rated, np.float64)
+    found = {
+        f"{name}_{axis}": figure(x[:, column], y[:, column], weights)
+        for name, figure in FIGURES.items()
+        for column, axis in enumerate(("valence", "arousal"))
+    }
+    return {**found, "ccc_mean": (found["ccc_valence"] + found["ccc_arousal"]) / 2}
+
+
+def number(value: FloatArray) -> float | None:
+    """One figure as a plain number, None where it is undefined: what JSON can hold."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _mean(values: FloatArray, weights: FloatArray | None) -> FloatArray:
+    return np.asarray(values.mean() if weights is None else weights @ values / weights.sum(axis=-1))
+
+
+def _covariance(x: FloatArray, y: FloatArray, weights: FloatArray | None) -> FloatArray:
+    # Counted from the first face the sums lose no digits, and a constant series gives exactly 0.
+    x, y = x - x[0], y - y[0]
+    return np.asarray(_mean(x * y, weights) - _mean(x, weights) * _mean(y, weights))
+
+
+def _variance(x: FloatArray, weights: FloatArray | None) -> FloatArray:
+    found = _covariance(x, x, weights)
+    return np.where(found > _ROUNDING * _mean((x - x[0]) ** 2, weights), found, 0.0)
+
+
+def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """The quotient, NaN over 0."""
+    quotient: FloatArray = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+    return quotient

@@ -1,0 +1,485 @@
+"""Training: losses, augmentation, the loop that torch estimators share, and the command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional
+
+from affectlm.config import compose
+from affectlm.errors import ConfigError, RunFolderError
+from affectlm.stats import concordance
+from affectlm.train import LabelledFaces, TrainableEstimator, _epochs, _job, load_faces
+from affectlm.types import Image, Truth
+from affectlm_estimators import devices
+from affectlm_estimators.augmentation import Augmentation, Compression
+from affectlm_estimators.devices import torch_device
+from affectlm_estimators.losses import concordance_loss, loss, row_weights
+from affectlm_estimators.plan import Plan
+from affectlm_estimators.training import Fit, judge, predict, rate, train
+from affectlm_facechannel import training as facechannel
+from affectlm_facechannel.estimator import FaceChannelEstimator
+from affectlm_facechannel.network import CATEGORIES
+
+PLAN = {"epochs": 3, "batch_size": 16, "learning_rate": 0.01, "averaging": 0.5, "dropout": 0.0, "device": "cpu"}
+
+
+class Tiny(nn.Module):
+    """A network of a few hundred numbers."""
+
+    def __init__(self, categories: int = 8) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Conv2d(1, 4, 3, stride=4), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+        self.affect, self.category = nn.Linear(4, 2), nn.Linear(4, categories) if categories else None
+
+    def forward(self, faces):
+        features = self.trunk(faces).flatten(1)
+        return torch.tanh(self.affect(features)), None if self.category is None else self.category(features)
+
+
+def tiny(categories: int = 8) -> Tiny:
+    torch.manual_seed(0)
+    return Tiny(categories)
+
+
+def toy(count: int, seed: int = 0, side: int = 24) -> LabelledFaces:
+    """Bright faces are pleasant, dark ones are not: something a few steps can learn."""
+    generator = np.random.default_rng(seed)
+    bright = generator.random(count) < 0.5
+    pixels = generator.integers(0, 60, (count, side, side)) + np.where(bright, 180, 10)[:, None, None]
+    affect = np.stack([np.where(bright, 0.7, -0.6), np.where(bright, 0.1, 0.3)], axis=1)
+    votes = np.zeros((count, 8))
+    votes[np.arange(count), np.where(bright, 1, 3)] = 1
+    return LabelledFaces(pixels.astype(np.uint8), affect.astype(np.float32), votes.astype(np.float32), CATEGORIES)
+
+
+def fit(folder, network=None, faces=None, validation=None, **options):
+    plan = Plan(**{**PLAN, **options})
+    return train(network or tiny(), faces or toy(96), validation or toy(32, 1), plan, folder, side=24, file="w.st")
+
+
+def same(one, other) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in {*one, *other})
+
+
+def test_the_training_loss_uses_the_concordance_of_the_batch():
+    """The same number as the metric."""
+    x, y = torch.rand(9, 2), torch.rand(9, 2)
+
+    expected = [1 - concordance(x[:, i].double().numpy(), y[:, i].double().numpy()) for i in range(2)]
+
+    torch.testing.assert_close(concordance_loss(x, y), torch.tensor(expected).float(), atol=1e-4, rtol=0)
+
+
+def test_a_row_of_weight_two_counts_like_two_rows():
+    """The moments are weighted."""
+    x, y, weights = torch.rand(9, 2), torch.rand(9, 2), torch.tensor([2.0] * 3 + [1.0] * 6)
+
+    expected = concordance_loss(torch.cat([x, x[:3]]), torch.cat([y, y[:3]]))
+
+    torch.testing.assert_close(concordance_loss(x, y, weights), expected)
+
+
+def test_the_loss_is_the_sum_of_its_terms():
+    """Cross-entropy with the votes, 1 - CCC, twice the squared error."""
+    affect, target, logits = torch.rand(6, 2), torch.rand(6, 2), torch.randn(6, 3)
+    votes, ones = torch.rand(6, 3).softmax(1), torch.ones(6)
+
+    affective = concordance_loss(affect, target).mean() + 2 * ((affect - target) ** 2).mean()
+    entropy = -(votes * logits.log_softmax(1)).sum(1).mean()
+
+    torch.testing.assert_close(loss(affect, logits, target, votes, ones), affective + entropy)
+    torch.testing.assert_close(loss(affect, None, target, votes, ones), affective)
+    torch.testing.assert_close(loss(affect, logits, target, votes[:, :0], ones), affective)
+
+
+def test_balance_makes_rare_labels_weigh_as_much_as_common_ones():
+    """Up to five times; with 0 all rows weigh the same; a row without votes like the commonest label."""
+    votes = np.eye(3, dtype=np.float32)[[0] * 20 + [1] * 5 + [2]]
+
+    weights = row_weights(np.concatenate([votes, np.zeros((1, 3), np.float32)]), 1.0)
+
+    np.testing.assert_allclose(weights / weights[0], [1] * 20 + [4] * 5 + [5] + [1], rtol=1e-6)
+    assert weights.mean() == pytest.approx(1)
+    np.testing.assert_array_equal(row_weights(votes, 0.0), 1)
+
+
+def test_augmented_faces_stay_in_range_and_repeat_with_their_seed():
+    """Same generator, same faces."""
+    batch, change = torch.rand(16, 1, 48, 40), Augmentation((48, 40), 64)
+
+    first, again, other = (change(batch, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+
+    assert first.shape == (16, 1, 64, 64)
+    assert float(first.min()) >= 0
+    assert float(first.max()) <= 1
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_without_strength_faces_are_mirrored_and_no_more():
+    """Each face is itself or its mirror image, and both occur."""
+    batch = torch.rand(16, 1, 32, 32)
+
+    changed = Augmentation((32, 32), 32, 0.0)(batch, torch.Generator().manual_seed(0))
+
+    kept = [torch.allclose(new, old, atol=1e-4) for new, old in zip(changed, batch, strict=True)]
+    mirrored = [torch.allclose(new, old.flip(-1), atol=1e-4) for new, old in zip(changed, batch, strict=True)]
+    assert all(one != other for one, other in zip(kept, mirrored, strict=True))
+    assert 0 < sum(kept) < 16
+
+
+@pytest.mark.parametrize("quality", [20, 50, 90])
+def test_compression_changes_faces_as_jpeg_does(quality):
+    """Pillow's encoder as the reference; what is left is rounding."""
+    generator = np.random.default_rng(0)
+    smooth = PIL.Image.fromarray(generator.integers(0, 256, (6, 6), dtype=np.uint8)).resize((44, 48))
+    stored = io.BytesIO()
+    smooth.save(stored, "jpeg", quality=quality)
+    expected = np.asarray(PIL.Image.open(stored)).astype(np.float32)
+
+    face = torch.from_numpy(np.asarray(smooth).copy())[None, None].float() / 255
+    found = Compression(48, 44)(face, torch.full((1, 1, 1, 1), float(quality)))[0, 0].numpy() * 255
+
+    # The columns beyond a multiple of eight belong to a block that each pads in its own way.
+    worst = np.abs(found - expected)[:, :40].reshape(6, 8, 5, 8).max(axis=(1, 3))
+    assert (worst <= 1.5).mean() > 0.85  # elsewhere a coefficient lay halfway between two steps
+    assert np.abs(found - expected).mean() < 0.5 * np.abs(np.asarray(smooth) - expected).mean()
+
+
+def test_lost_resolution_is_averaging_and_enlarging():
+    """The matrices do what torch's interpolation does."""
+    change, face = Augmentation((48, 40), 48), torch.rand(1, 1, 48, 40)
+
+    for index, side in enumerate((22, 28, 36), start=1):
+        found = change.down_height[index] @ face @ change.down_width[index].mT
+        small = functional.interpolate(face, size=(side, side), mode="area")
+        expected = functional.interpolate(small, size=(48, 40), mode="bilinear", align_corners=False)
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_quarter_of_the_faces_is_hidden_in_part():
+    """By flat patches of between an eighth and two fifths of the side."""
+    grey = torch.full((4000, 1, 50, 50), 2.0)  # a value that no patch has
+
+    hidden = Augmentation((50, 50), 50)._occlude(grey, torch.Generator().manual_seed(0)) != 2
+
+    rows, columns = hidden.any(3).sum(2), hidden.any(2).sum(2)
+    some = rows > 0
+    assert some.float().mean() == pytest.approx(0.25, abs=0.03)
+    assert torch.equal(hidden.sum((2, 3)), rows * columns)
+    assert (int(rows[some].min()), int(rows[some].max())) == (6, 19)
+
+
+def test_training_learns_what_can_be_seen(tmp_path):
+    """Loss falls, CCC rises, and the log holds the figures that were given."""
+    figures = list(fit(tmp_path, epochs=8))
+
+    assert figures[-1]["loss"] < figures[0]["loss"]
+    assert figures[-1]["ccc_valence"] > 0.8 > figures[0]["ccc_valence"]
+    with (tmp_path / "log.csv").open() as file:
+        assert [float(row["ccc_valence"]) for row in csv.DictReader(file)] == [row["ccc_valence"] for row in figures]
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path):
+    """Bit by bit on one machine; another seed gives others, and the caller's random numbers stay untouched."""
+    state = torch.get_rng_state()
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        torch.manual_seed(0)
+        (tmp_path / name).mkdir()
+        network = Tiny()
+        state = torch.get_rng_state()
+        list(fit(tmp_path / name, network, seed=seed, mixup=0.2, epochs=2))
+        assert torch.equal(torch.get_rng_state(), state)
+
+    first, again, other = (load_file(tmp_path / name / "w.st") for name in "abc")
+
+    assert same(first, again)
+    assert not same(first, other)
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_a_training_in_two_goes_ends_like_one_in_one(tmp_path, keep):
+    """Weights, optimizer, average and the best so far are continued."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    list(fit(tmp_path / "one", keep=keep))
+    first = next(iter(fit(tmp_path / "two", keep=keep)))
+    assert not (tmp_path / "two" / "w.st").exists()
+
+    rest = list(fit(tmp_path / "two", keep=keep))
+
+    assert [figures["epoch"] for figures in (first, *rest)] == [1, 2, 3]
+    assert same(load_file(tmp_path / "one" / "w.st"), load_file(tmp_path / "two" / "w.st"))
+
+
+def test_the_averaged_weights_follow_slowly():
+    """The first step copies, later ones move by what the average does not keep."""
+    run = Fit(tiny(), toy(16), Plan(**{**PLAN, "averaging": 0.15}), 24)
+    weight, average = run.network.affect.weight, run.average.affect.weight
+
+    expected = torch.zeros_like(average)
+    for step, keep in enumerate((0.0, 0.1, 0.15)):
+        with torch.no_grad():
+            weight.fill_(step + 1.0)
+        run._averaging.update()
+        expected = keep * expected + (1 - keep) * (step + 1)
+        torch.testing.assert_close(average, expected)
+
+
+def test_training_stops_when_nothing_gets_better(tmp_path):
+    """With a rate that moves nothing the first epoch stays the best."""
+    figures = list(fit(tmp_path, epochs=20, patience=2, learning_rate=1e-12, averaging=0.0))
+    again = list(fit(tmp_path, epochs=20, patience=2, learning_rate=1e-12, averaging=0.0))
+
+    assert len(figures) < 20
+    assert again == []  # it had stopped already
+
+
+def test_the_best_epoch_is_kept_when_wanted(tmp_path):
+    """The file gives the figures of the best epoch, not of the last, which a huge rate has ruined."""
+    figures = list(fit(tmp_path, epochs=6, keep="best", learning_rate=0.5, averaging=0.0, warmup=0.0))
+    network = tiny()
+    network.load_state_dict({name: value.float() for name, value in load_file(tmp_path / "w.st").items()}, strict=False)
+
+    best = max(figures, key=lambda row: row["accuracy"] + row["ccc_valence"] + row["ccc_arousal"])
+
+    assert best["epoch"] != 6
+    assert judge(network, toy(32, 1), 24)["ccc_valence"] == pytest.approx(best["ccc_valence"], abs=0.01)
+
+
+def test_faces_without_votes_train_valence_and_arousal(tmp_path):
+    """There is no accuracy then, with or without a category head."""
+    faces = toy(96)
+    plain = LabelledFaces(faces.pixels, faces.affect, faces.categories[:, :0], ())
+    for name, categories in (("a", 0), ("b", 8)):
+        (tmp_path / name).mkdir()
+        figures = list(fit(tmp_path / name, tiny(categories), plain, plain))
+        assert "accuracy" not in figures[-1]
+        assert figures[-1]["ccc_valence"] > 0
+
+
+def test_bf16_is_used_when_asked_for(tmp_path):
+    """The network's numbers are rounded as bf16 rounds, and it learns all the same."""
+    for precision in ("float32", "bf16"):
+        (tmp_path / precision).mkdir()
+        figures = list(fit(tmp_path / precision, precision=precision, epochs=6))
+        assert figures[-1]["ccc_valence"] > 0.5
+
+    assert not same(load_file(tmp_path / "float32" / "w.st"), load_file(tmp_path / "bf16" / "w.st"))
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_automatic_precision_asks_the_processor(monkeypatch, supported):
+    """Emulated bf16 is slower than float32."""
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: supported, raising=False)
+
+    assert devices.has_bf16(torch.device("cpu")) is supported
+    assert Fit(tiny(), toy(16), Plan(**PLAN), 24).bf16 is supported
+
+
+def test_a_device_that_is_not_here_is_refused():
+    """The message says what to use."""
+    with pytest.raises(ConfigError, match="device 'cuda:99' is not here"):
+        torch_device("cuda:99")
+
+
+def test_a_training_that_diverges_stops_with_a_sentence(tmp_path):
+    """Not with weights of NaN."""
+    with pytest.raises(ConfigError, match="the loss of epoch 1 is nan"):
+        list(fit(tmp_path, learning_rate=1e30, warmup=0.0))
+    assert not (tmp_path / "w.st").exists()
+
+
+def test_fewer_faces_than_a_batch_are_refused(tmp_path):
+    """The message names the option."""
+    with pytest.raises(ConfigError, match=r"96 faces make no batch of 128; lower plan\.batch_size"):
+        list(fit(tmp_path, batch_size=128))
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", "another"])
+def test_a_checkpoint_that_cannot_be_continued_is_refused(tmp_path, content):
+    """Damaged, or of another network; nothing in it is executed."""
+    if content == "another":
+        next(iter(fit(tmp_path, tiny(3), LabelledFaces(*_three_labels()), LabelledFaces(*_three_labels()))))
+    else:
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+
+    with pytest.raises(RunFolderError, match="is no checkpoint of this training"):
+        list(fit(tmp_path))
+
+
+def _three_labels():
+    faces = toy(32)
+    return faces.pixels, faces.affect, faces.categories[:, 1:4], CATEGORIES[1:4]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", 1.5),
+        ("learning_rate", 0),
+        ("balance", 2),
+        ("side", 8),
+        ("precision", "fp16"),
+        ("device", "gpu"),
+        ("keep", "first"),
+        ("patience", -1),
+        ("mixup", -0.1),
+        ("augmentation", 1.1),
+    ],
+)
+def test_a_plan_with_a_wrong_value_is_refused(option, value):
+    """The message names the option."""
+    with pytest.raises((ValueError, TypeError), match=option):
+        Plan(**{option: value})
+
+
+def test_the_rate_rises_and_falls_to_nothing():
+    """A line up to 1, then half a cosine down."""
+    plan = Plan(epochs=3, warmup=1)
+
+    assert [rate(step, 4, plan) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    assert rate(8, 4, plan) == pytest.approx(0.5)
+    assert 0 < rate(11, 4, plan) < 0.05
+
+
+def test_the_trained_facechannel_is_what_the_estimator_reads(tmp_path):
+    """The file gives the figures that were logged; other categories and sides are refused."""
+    training, validation = toy(64, side=48), toy(32, 1, side=48)
+    plan = Plan(**{**PLAN, "epochs": 2, "learning_rate": 1e-3, "side": 32})
+
+    figures = list(facechannel.train(training, validation, plan, tmp_path))
+
+    network = FaceChannelEstimator(weights=tmp_path / "facechannel.safetensors", device="cpu")._network
+    assert judge(network, validation, 32)["accuracy"] == pytest.approx(figures[-1]["accuracy"], abs=0.04)
+    affect, chances = predict(network, validation.pixels, 64)
+    assert affect.shape == (32, 2)
+    np.testing.assert_allclose(chances.sum(1), 1, atol=1e-5)
+    with pytest.raises(ConfigError, match=r"plan\.side is 40; FaceChannel takes a multiple of 16"):
+        facechannel.train(training, validation, Plan(side=40), tmp_path)
+    with pytest.raises(ConfigError, match="FaceChannel's are neutral, happiness"):
+        facechannel.train(LabelledFaces(*_three_labels()), validation, Plan(), tmp_path)
+
+
+class Faces:
+    """A dataset of faces in memory."""
+
+    def __init__(self, *truths: Truth) -> None:
+        self.truths = truths
+
+    def items(self):
+        for number, truth in enumerate(self.truths):
+            yield Image(str(number), np.full((8, 8, 3), number, np.uint8), truth)
+
+
+def test_labels_stand_for_votes_where_nobody_voted():
+    """In equal shares; faces without valence and arousal are left out."""
+    dataset = Faces(
+        Truth(valence=0.5, arousal=0, labels=("joy", "calm")), Truth(labels=("joy",)), Truth(valence=0, arousal=1)
+    )
+
+    faces = load_faces(dataset)
+
+    assert faces.labels == ("joy", "calm")
+    np.testing.assert_array_equal(faces.categories, [[0.5, 0.5], [0, 0]])
+    np.testing.assert_array_equal(faces.pixels[:, 0, 0], [0, 2])
+
+
+def test_faces_to_validate_have_the_labels_of_those_to_train_on():
+    """Their order too; a label that was never trained is refused."""
+    dataset = Faces(Truth(valence=0.5, arousal=0, labels=("calm",)))
+
+    np.testing.assert_array_equal(load_faces(dataset, labels=("joy", "calm")).categories, [[0, 1]])
+    with pytest.raises(ConfigError, match="has the label 'calm', which those to train on lack: joy"):
+        load_faces(dataset, labels=("joy",))
+
+
+class OtherPlan:
+    """A third party's estimator with a plan of its own."""
+
+    def train(self, training, validation, plan, folder, progress):
+        rounds = self.read(**plan)
+        yield from ({"epoch": float(number)} for number in range(rounds))
+
+    def read(self, rounds):
+        return rounds
+
+
+def test_an_estimator_with_another_plan_says_so():
+    """One sentence names it, what does not fit, and what to type."""
+    estimator = OtherPlan()
+    assert isinstance(estimator, TrainableEstimator)
+
+    assert len(list(_epochs(estimator, toy(1), toy(1), {"rounds": 2}, None, print))) == 2
+    with pytest.raises(ConfigError, match=r"OtherPlan cannot train by this plan: .*'epochs'.*leave one out"):
+        list(_epochs(estimator, toy(1), toy(1), {"epochs": 2}, None, print))
+
+
+def small_ferplus(folder, count: int = 40):
+    """A folder as FER+ is stored, of faces that are bright or dark."""
+    faces = toy(2 * count, side=48)
+    sheet = np.zeros((96, 2400), np.uint8)
+    names = ["index", "name", "split", *CATEGORIES, "unknown", "NF"]
+    with (folder / "labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        for index in range(2 * count):
+            top, left = index // 50 * 48, index % 50 * 48
+            sheet[top : top + 48, left : left + 48] = faces.pixels[index]
+            votes = [int(10 * share) for share in faces.categories[index]]
+            writer.writerow([index, f"f{index}", "train" if index < count else "validation", *votes, 0, 0])
+    PIL.Image.fromarray(sheet).save(folder / "sheet_00.jpg")
+    return folder
+
+
+def affectlm_train(folder, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "affectlm", "train", *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_command_trains_any_estimator_that_can_learn(tmp_path):
+    """A timm backbone from a FER+ folder; the same folder refuses another configuration."""
+    words = [
+        *("estimator=timm", "estimator.architecture=test_efficientnet", "estimator.side=32"),
+        *(f"dataset.path={small_ferplus(tmp_path)}", "plan.epochs=1", "plan.batch_size=16", "hydra.run.dir=run"),
+    ]
+
+    done = affectlm_train(tmp_path, *words)
+    other = affectlm_train(tmp_path, *words, "seed=1")
+
+    assert done.returncode == 0, done.stderr
+    assert "ccc_valence" in done.stderr
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"timm.safetensors", "log.csv", "train.json"}
+    assert other.returncode == 1
+    assert "holds the training of another configuration" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["estimator=constant"], "estimator 'Constant' cannot be trained; choose one that has 'train'"),
+        (["+plan.rounds=3"], "FaceChannelEstimator cannot train by this plan: .*'rounds'"),
+        (["plan.epochs=0"], "plan.epochs is 0; expected a whole number, 1 or more"),
+    ],
+)
+def test_a_training_that_cannot_be_is_one_sentence(tmp_path, words, message):
+    """Before the first epoch."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+
+    with pytest.raises(ConfigError, match=message) as caught:
+        _job(compose([f"dataset.path={small_ferplus(tmp_path)}", *words], "train"), folder)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,275 @@
+"""FaceChannel says where it looks and how sure it is."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from scipy.stats import spearmanr
+
+from affectlm.errors import ConfigError
+from affectlm.explain import occlusion
+from affectlm.registry import Registry
+from affectlm.runs import identity
+from affectlm.testing import check_estimator, faces
+from affectlm.types import ExplainableEstimator
+from affectlm_facechannel.estimator import FaceChannelEstimator
+from affectlm_facechannel.network import SIDE, FaceChannel
+from affectlm_facechannel.saliency import class_activation
+from affectlm_facechannel.uncertainty import deviation, dropped, thinned
+
+DATA = Path(__file__).parent / "data"
+# Of the 4x4 places of the last features, as (rows, columns) of them; a place is 16 pixels wide.
+MOUTH, EYES = ((3, 4), (1, 3)), ((1, 2), (0, 4))
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return FaceChannelEstimator(device="cpu")
+
+
+def planted(tmp_path, region):
+    """A FaceChannel that reads one region and nothing else, as a file.
+
+    Its convolutions look at one pixel, so that no place knows of its neighbours; its dense layer reads the region.
+    """
+    torch.manual_seed(0)
+    network = FaceChannel()
+    reads = torch.zeros(200, 256, 4, 4)
+    (top, bottom), (left, right) = region
+    reads[..., top:bottom, left:right] = 1
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                centre = torch.nn.init.xavier_normal_(torch.empty(module.weight.shape[:2]), gain=1.4)
+                module.weight.zero_()[..., 1, 1] = centre
+        network.dense.weight.mul_(reads.flatten(1))
+    path = tmp_path / "planted.safetensors"
+    save_file({name: value for name, value in network.state_dict().items() if value.is_floating_point()}, path)
+    return FaceChannelEstimator(weights=path, device="cpu")
+
+
+def share(maps, region):
+    """How much of the mass of maps (2, n, n) lies in a region."""
+    unit = maps.shape[-1] // 4
+    rows, columns = (slice(unit * first, unit * last) for first, last in region)
+    return float(np.abs(maps)[:, rows, columns].sum() / np.abs(maps).sum())
+
+
+def test_a_network_that_reads_the_mouth_is_explained_by_the_mouth(tmp_path):
+    """Both methods put most of their mass on an eighth of the face; for a network that reads the eyes they do not."""
+    face = faces(1, seed=1)[0][:SIDE, :SIDE]
+    elsewhere = face.copy()
+    elsewhere[:48] = elsewhere[:48, ::-1]
+    mouth, eyes = planted(tmp_path, MOUTH), planted(tmp_path, EYES)
+
+    np.testing.assert_allclose(mouth.estimate([face]), mouth.estimate([elsewhere]), atol=1e-6)  # it reads the mouth
+    assert np.abs(eyes.estimate([face]) - eyes.estimate([elsewhere])).max() > 1e-4
+    for explain in (lambda estimator: occlusion(estimator, face), lambda estimator: estimator.saliency([face])[0]):
+        assert share(explain(mouth), MOUTH) > 0.5
+        assert share(explain(eyes), MOUTH) < 1 / 8
+        assert share(explain(eyes), EYES) > 0.5
+
+
+def test_saliency_is_the_change_of_the_output_when_a_place_grows(plain):
+    """Compared with finite differences: features of one place times 1.001."""
+    layer = [module for module in plain._network.modules() if isinstance(module, torch.nn.MaxPool2d)][-1]
+    face = faces(1)[0]
+    maps = plain.saliency([face])[0]
+    inputs = next(plain._batches([face]))
+    strongest = np.unravel_index(np.abs(maps[0]).argmax(), maps.shape[1:])
+    for row, column in (strongest, (4, 4)):
+        found = []
+        for factor in (1.001, 0.999):
+
+            def grow(_, given, factor=factor):
+                features = given[0].clone()
+                features[:, :, row, column] *= factor  # noqa: B023
+                return (features,)
+
+            hook = layer.register_forward_pre_hook(grow)
+            with torch.inference_mode():
+                found.append(plain._network(inputs)[0].numpy()[0])
+            hook.remove()
+        np.testing.assert_allclose(maps[:, row, column], (found[0] - found[1]) / 0.002, rtol=0.05, atol=2e-4)
+
+
+@pytest.fixture
+def originals(tmp_path):
+    """A folder of narrow files as the FaceChannel authors' Keras saves them; see test_original.py."""
+    for name, file in (("dim", "DimensionalFaceChannel.h5"), ("cat", "CategoricalFaceChannel.h5")):
+        (tmp_path / file).write_bytes(gzip.decompress((DATA / f"keras2-{name}.h5.gz").read_bytes()))
+    return tmp_path
+
+
+def test_the_authors_networks_are_explained_and_looked_at_otherwise_too(originals):
+    """Saliency and views need no graph of our own."""
+    estimator = FaceChannelEstimator(weights=originals, device="cpu", uncertainty="augment", draws=2)
+
+    _, details = estimator.details(faces(2))
+
+    assert {"valence_sd", "arousal_sd", "neutral"} <= set(details)
+    assert np.abs(estimator.saliency(faces(2))).max(axis=(2, 3)).min() > 0
+
+
+def test_dropout_is_refused_where_there_is_none(originals):
+    """A deviation of nothing would say that all is certain."""
+    with pytest.raises(ConfigError, match=r"needs dropout layers, .* type estimator\.uncertainty=augment"):
+        FaceChannelEstimator(weights=originals, device="cpu", uncertainty="dropout")
+
+
+class Branched(torch.nn.Module):
+    """A network of another build: its categories have convolutions of their own."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        for name in ("affect", "category"):
+            layers = [torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.MaxPool2d(2), torch.nn.Flatten()]
+            setattr(self, name, torch.nn.Sequential(*layers, torch.nn.Linear(4 * 25, 2), torch.nn.Tanh()))
+
+    def forward(self, faces):
+        return self.affect(faces), self.category(faces)
+
+
+def test_saliency_of_another_graph_goes_by_the_convolutions_that_valence_depends_on():
+    """The authors' files hold two networks."""
+    maps = class_activation(Branched(), torch.rand(3, 3, 10, 10))
+
+    assert maps.shape == (3, 2, 10, 10)
+    assert float(maps.abs().min(dim=0).values.max()) > 0
+
+
+def test_saliency_keeps_its_promise_and_leaves_nothing_behind(plain):
+    """One pair of maps a crop, whatever the batch; the network measures as before."""
+    crops = faces(3)
+    before = plain.estimate(crops)
+
+    maps = plain.saliency(crops)
+
+    assert isinstance(plain, ExplainableEstimator)
+    assert maps.shape == (3, 2, 8, 8)
+    np.testing.assert_allclose(plain.saliency(crops[1:2])[0], maps[1], atol=1e-4)
+    assert plain.saliency([]).shape == (0, 2, 8, 8)
+    np.testing.assert_array_equal(plain.estimate(crops), before)
+    assert all(parameter.grad is None for parameter in plain._network.parameters())
+
+
+@pytest.mark.parametrize("method", ["augment", "dropout"])
+def test_uncertainty_adds_two_numbers_and_changes_no_other(plain, method):
+    """Valence, arousal and categories stay bit for bit."""
+    crops = faces(2)
+    unsure = FaceChannelEstimator(device="cpu", uncertainty=method, draws=2)
+
+    affect, details = unsure.details(crops)
+
+    expected, others = plain.details(crops)
+    np.testing.assert_array_equal(affect, expected)
+    np.testing.assert_array_equal(unsure.estimate(crops), expected)
+    assert set(details) - set(others) == {"valence_sd", "arousal_sd"}
+    assert all(np.array_equal(details[name], others[name]) for name in others)
+    assert min(details["valence_sd"].min(), details["arousal_sd"].min()) > 0
+
+
+@pytest.mark.parametrize("method", ["augment", "dropout"])
+def test_uncertainty_depends_on_the_face_alone(method):
+    """Same face, same numbers: again, and whatever else is in the batch."""
+    crops = faces(3)
+    estimator = FaceChannelEstimator(device="cpu", uncertainty=method, draws=2)
+
+    check_estimator(estimator, crops)
+    whole = estimator.details(crops)[1]
+    again = FaceChannelEstimator(device="cpu", uncertainty=method, draws=2).details(crops)[1]
+    alone = estimator.details(crops[2:])[1]
+    for name in ("valence_sd", "arousal_sd"):
+        np.testing.assert_array_equal(whole[name], again[name])
+        np.testing.assert_allclose(alone[name], whole[name][2:], atol=1e-5)
+
+
+def test_deviations_divide_by_one_less_than_the_draws():
+    """As numpy computes it with ddof=1, from the same draws."""
+    torch.manual_seed(0)
+    network, batch = FaceChannel().eval(), torch.rand(2, 1, SIDE, SIDE)
+    with torch.inference_mode():
+        drawn = np.stack([affect.numpy() for affect in thinned(network, batch, 3)])
+        found = deviation(network, batch, "dropout", 3).numpy()
+
+    np.testing.assert_allclose(found, drawn.std(axis=0, ddof=1), rtol=1e-4)
+
+
+def test_without_dropout_every_draw_is_the_plain_measurement():
+    """Batch norm must not follow the batch, nor its statistics move."""
+    torch.manual_seed(0)
+    network, batch = FaceChannel(dropout=0.0).eval(), torch.rand(2, 1, SIDE, SIDE)
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    with torch.inference_mode():
+        expected = network(batch)[0]
+        drawn = torch.stack(list(thinned(network, batch, 2)))
+
+    torch.testing.assert_close(drawn, expected.expand(2, 2, 2))
+    assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
+
+
+def test_dropout_keeps_the_mean_and_drops_its_share():
+    """As in training: a quarter is lost, the rest grows by a third; every face loses the same."""
+    features = dropped(torch.ones(2, 64, 32, 32), 0.25, torch.Generator().manual_seed(0))
+
+    assert features.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert float(features.mean()) == pytest.approx(1, abs=0.01)
+    assert torch.equal(features[0], features[1])
+
+
+def test_uncertainty_belongs_to_the_key_of_stored_values(compose):
+    """A value measured without it has no deviation to give."""
+    keys = []
+    for words in ([], ["estimator.uncertainty=augment"], ["estimator.uncertainty=augment", "estimator.draws=4"]):
+        config = compose("estimator.device=cpu", *words)
+        part = Registry.installed().build("estimator", config["estimator"])
+        keys.append(identity(config, "estimator", part, Registry.installed()))
+
+    assert keys[0] != keys[1] != keys[2] != keys[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"uncertainty": "some"}, "'uncertainty' must be in"), ({"draws": 1}, "'draws' must be >= 2")],
+)
+def test_wrong_options_are_told(options, message):
+    """Before the first picture."""
+    with pytest.raises(ConfigError, match=message):
+        Registry.installed().build("estimator", {"name": "facechannel", **options})
+
+
+@pytest.fixture
+def people(data):
+    dataset = Registry.installed().build("dataset", {"name": "ferplus", "path": str(data / "ferplus")})
+    return list(itertools.islice(dataset.items(), 0, 1200, 10))
+
+
+def test_faces_that_vary_more_are_measured_worse(people):
+    """The deviation over views ranks with the error against people's votes; docs/explain.md has more figures."""
+    truth = np.array([(item.truth.valence, item.truth.arousal) for item in people])
+    estimator = FaceChannelEstimator(device="cpu", uncertainty="augment", draws=3)
+
+    affect, details = estimator.details([item.source for item in people])
+
+    error = np.abs(affect - truth)
+    assert spearmanr(details["valence_sd"], error[:, 0]).statistic > 0
+    assert spearmanr(details["arousal_sd"], error[:, 1]).statistic > 0.2
+
+
+def test_noisy_faces_vary_more_than_clear_ones(people):
+    """Sensor noise with a deviation of 40 of 255, on average over faces."""
+    generator = np.random.default_rng(0)
+    clear = [item.source for item in people[:60]]
+    noisy = [np.clip(face + generator.normal(0, 40, (48, 48, 1)), 0, 255).astype(np.uint8) for face in clear]
+    estimator = FaceChannelEstimator(device="cpu", uncertainty="augment", draws=3)
+
+    before, after = (estimator.details(crops)[1] for crops in (clear, noisy))
+
+    assert after["valence_sd"].mean() > 1.1 * before["valence_sd"].mean()
