@@ -26,7 +26,8 @@ from keras import layers  # noqa: E402
 
 from affectlm.registry import Registry  # noqa: E402
 from affectlm.train import load_faces  # noqa: E402
-from affectlm_facechannel.estimator import ENGINES, FaceChannelEstimator, as_grey  # noqa: E402
+from affectlm_facechannel.engines import ENGINES  # noqa: E402
+from affectlm_facechannel.estimator import FaceChannelEstimator, as_grey  # noqa: E402
 from affectlm_facechannel.shape import BLOCKS, DECAY  # noqa: E402
 
 

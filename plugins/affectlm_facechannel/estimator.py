@@ -15,26 +15,32 @@ from numpy.typing import NDArray
 from affectlm.errors import ConfigError
 from affectlm.types import VA, Details, Maps, Pixels
 from affectlm.weights import obtain, sha256
-from affectlm_facechannel.files import WEIGHTS, Loaded, load_weights
-from affectlm_facechannel.network import CATEGORIES, SIDE, FaceChannel
+from affectlm_estimators.devices import DEVICES, torch_device
+from affectlm_estimators.files import load_weights
+from affectlm_facechannel import engines
+from affectlm_facechannel.files import WEIGHTS, Loaded
+from affectlm_facechannel.network import FaceChannel
+from affectlm_facechannel.shape import CATEGORIES, SIDE
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from affectlm.train import LabelledFaces, Progress
 
-_BATCH = 64
+_DETAIL = 48  # pixels across a face of FER+: finer detail than that the weights have never seen
 
 
 def as_grey(face: Pixels) -> NDArray[np.uint8]:
     """An RGB crop (h, w, 3) as the network sees it: grey, (64, 64), uint8.
 
-    Grey and bilinear resizing as FaceChannel's own code does it, but large crops are averaged down: bilinear
-    sampling alone skips pixels there, and what it keeps depends on the size of the crop.
+    Grey and bilinear resizing as FaceChannel's own code does it, but large crops are averaged down to 48 pixels
+    first: bilinear sampling alone skips pixels there, and the faces of the training had no finer detail.
     """
     grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
-    shrinks = min(grey.shape) > SIDE
-    return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)  # type: ignore[return-value]
+    if min(grey.shape) > _DETAIL:
+        grey = cv2.resize(grey, (_DETAIL, _DETAIL), interpolation=cv2.INTER_AREA)
+    return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 @attrs.define(kw_only=True, slots=False)
@@ -46,23 +52,28 @@ class FaceChannelEstimator:
             fetched once their terms are accepted; or a path: a safetensors file that `affectlm train` wrote, the
             authors' DimensionalFaceChannel.h5, or a folder with it and perhaps CategoricalFaceChannel.h5.
         device: auto, cpu, cuda, cuda:1, mps.
+        engine: float32 or bf16 (torch), onnxruntime, or auto: bf16 on processors that compute it, else ONNX Runtime
+            where it is installed, else float32. Valence and arousal by bf16 differ by 0.001 on average.
+        threads: of the processor; 0 for as many as there are cores.
         uncertainty: none; or what else is looked at so that details tell `valence_sd` and `arousal_sd`: "augment" for
             views of the face, "dropout" for parts of the network. Valence and arousal are the same with each.
         draws: how many views or parts.
 
     Raises:
         WeightsError: the file is missing, or does not hold this network.
-        ConfigError: it has no dropout layers, but uncertainty is "dropout".
+        ConfigError: it has no dropout layers, but uncertainty is "dropout"; or the engine or device is not here.
     """
 
     weights: str = attrs.field(default="affectlm", converter=str)
-    device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(r"auto|cpu|mps|cuda(:\d+)?"))
+    device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(DEVICES))
+    engine: str = attrs.field(default="auto", validator=attrs.validators.in_(("auto", *engines.ENGINES)))
+    threads: int = attrs.field(default=0, validator=[attrs.validators.instance_of(int), attrs.validators.ge(0)])
     uncertainty: str = attrs.field(default="none", validator=attrs.validators.in_(("none", "augment", "dropout")))
     draws: int = attrs.field(default=8, validator=[attrs.validators.instance_of(int), attrs.validators.ge(2)])
 
     def __attrs_post_init__(self) -> None:
-        _ = self._network  # what is wrong with the weights must show before the first picture
-        if self.uncertainty == "dropout" and not isinstance(self._network, FaceChannel):
+        _ = self._compute  # what is wrong with the weights must show before the first picture
+        if self.uncertainty == "dropout" and not isinstance(self._loaded.network, FaceChannel):
             raise ConfigError(
                 "estimator.uncertainty=dropout needs dropout layers, which the authors' weights come without; "
                 "type estimator.uncertainty=augment"
@@ -104,15 +115,21 @@ class FaceChannelEstimator:
         return dict(zip(("valence_sd", "arousal_sd"), columns, strict=True))
 
     def _outputs(self, faces: Sequence[Pixels]) -> tuple[VA, NDArray[np.float32]]:
-        batches = [self._measure(faces[start : start + _BATCH]) for start in range(0, len(faces), _BATCH)]
+        batches = [self._compute(batch) for batch in self._prepared(faces)]
         affect = np.concatenate([batch[0] for batch in batches]) if batches else np.zeros((0, 2), np.float32)
         nothing = np.zeros((0, len(self._loaded.names)), np.float32)
         chances = np.concatenate([batch[1] for batch in batches]) if batches else nothing
         return affect, chances
 
     def describe(self) -> Mapping[str, str]:
-        """The digest of the weights in use."""
-        return {"weights_sha256": self._loaded.digest}
+        """The digest of the weights in use, and what computes them how."""
+        return {
+            "weights_sha256": self._loaded.digest,
+            "engine": self._engine,
+            "device": str(self._device),
+            "threads": str(self.threads or engines.available_threads()),
+            "batch_size": str(engines.BATCH),
+        }
 
     def train(
         self,
@@ -127,23 +144,17 @@ class FaceChannelEstimator:
 
         return train(training, validation, Plan(**plan), folder, progress=progress)  # type: ignore[arg-type]
 
-    def _measure(self, faces: Sequence[Pixels]) -> tuple[VA, NDArray[np.float32]]:
-        import torch
-
-        with torch.inference_mode():
-            affect, numbers = self._network(self._inputs(faces))
-            chances = numbers.softmax(1) if self._loaded.logits else numbers
-            return affect.cpu().numpy(), chances.cpu().numpy()
+    def _prepared(self, faces: Sequence[Pixels]) -> Iterator[NDArray[np.uint8]]:
+        """Batches of faces as the network takes them, (batch, 1, 64, 64), or what the authors' file asks for."""
+        for start in range(0, len(faces), engines.BATCH):
+            yield np.stack([self._loaded.prepare(face) for face in faces[start : start + engines.BATCH]])
 
     def _batches(self, faces: Sequence[Pixels]) -> Iterator[Tensor]:
-        return (self._inputs(faces[start : start + _BATCH]) for start in range(0, len(faces), _BATCH))
-
-    def _inputs(self, faces: Sequence[Pixels]) -> Tensor:
-        """Faces as the network takes them, (batch, 1, 64, 64) in [0, 1], or what the authors' file asks for."""
+        """The same as tensors in [0, 1]."""
         import torch
 
-        batch = torch.from_numpy(np.stack([self._loaded.prepare(face) for face in faces]))
-        return (batch.to(self._device).float() / 255).contiguous(memory_format=torch.channels_last)
+        for batch in self._prepared(faces):
+            yield (torch.from_numpy(batch).to(self._device).float() / 255).contiguous(memory_format=torch.channels_last)
 
     @cached_property
     def _path(self) -> Path:
@@ -162,7 +173,7 @@ class FaceChannelEstimator:
         if original.is_original(self._path):
             return original.load(self._path)
         network = FaceChannel()
-        load_weights(network, self._path)
+        load_weights(network, self._path, "FaceChannel")
         return Loaded(
             network=network,
             prepare=lambda face: as_grey(face)[None],
@@ -172,15 +183,20 @@ class FaceChannelEstimator:
         )
 
     @cached_property
-    def _device(self) -> str:
-        import torch
+    def _device(self) -> torch.device:
+        return torch_device(self.device)
 
-        if self.device != "auto":
-            return self.device
-        return "cuda" if torch.cuda.is_available() else "cpu"
+    @cached_property
+    def _engine(self) -> str:
+        return engines.choose(self.engine, self._loaded, self._device)
+
+    @cached_property
+    def _compute(self) -> engines.Compute:
+        return engines.build(self._engine, self._loaded, self._device, self.threads)
 
     @cached_property
     def _network(self) -> nn.Module:
+        """The network as it was trained, for gradients and dropout."""
         import torch
 
         network = self._loaded.network.eval()

@@ -10,17 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-CATEGORIES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
-SIDE = 64
-DECAY = 0.5  # the constant of the shunting inhibition
-_BLOCKS = ((64, 64), (128, 128), (128, 128, 128), (256, 256))
+from affectlm_facechannel.shape import BLOCKS, CATEGORIES, DECAY, EPSILON, SIDE
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Sequential:
-    # Keras' batch norm: epsilon 1e-3 and a running average that keeps 0.99.
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01), nn.ReLU()
-    )
+    # Keras' batch norm keeps 0.99 of its running average.
+    norm = nn.BatchNorm2d(outputs, eps=EPSILON, momentum=0.01)
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), norm, nn.ReLU())
 
 
 class ShuntingInhibition(nn.Module):
@@ -48,11 +44,11 @@ class FaceChannel(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         channels = 1
-        for block in _BLOCKS:
+        for block in BLOCKS:
             for width in block:
                 layers.append(_convolution(channels, width))
                 channels = width
-            if block is _BLOCKS[-1]:
+            if block is BLOCKS[-1]:
                 layers.append(ShuntingInhibition(channels, channels))
             layers += [nn.MaxPool2d(2), nn.Dropout(dropout)]
         self.trunk = nn.Sequential(*layers)

@@ -6,6 +6,7 @@ Batch norm is folded into the convolutions, and scaling of the pixels and the so
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,7 +25,7 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def add(self, operator: str, *inputs: str | NDArray[np.generic], **attributes: object) -> str:
+    def add(self, operator: str, *inputs: str | NDArray[np.generic], **attributes: Any) -> str:
         """The name of what the operator gives for values (names) and constants (arrays)."""
         names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
         output = f"value{len(self.nodes)}"

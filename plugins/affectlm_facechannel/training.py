@@ -8,11 +8,12 @@ from pathlib import Path
 from affectlm.errors import ConfigError
 from affectlm.train import LabelledFaces, Progress
 from affectlm_estimators.devices import seeded
+from affectlm_estimators.files import load_weights
 from affectlm_estimators.plan import Plan
 from affectlm_estimators.training import silent
 from affectlm_estimators.training import train as fit
-from affectlm_facechannel.files import load_weights
-from affectlm_facechannel.network import CATEGORIES, SIDE, FaceChannel
+from affectlm_facechannel.network import FaceChannel
+from affectlm_facechannel.shape import CATEGORIES, SIDE
 
 __all__ = ["Plan", "train"]
 
@@ -37,7 +38,7 @@ def train(
     with seeded(plan.seed):
         network = FaceChannel(plan.dropout)
     if plan.start is not None:
-        load_weights(network, Path(plan.start).expanduser())
+        load_weights(network, Path(plan.start).expanduser(), "FaceChannel")
     return fit(
         network, training, validation, plan, folder, side=SIDE, file="facechannel.safetensors", progress=progress
     )

@@ -17,7 +17,8 @@ from affectlm.types import Box, Truth
 from affectlm_estimators.training import judge
 from affectlm_facechannel.estimator import FaceChannelEstimator, as_grey
 from affectlm_facechannel.metrics import Concordance
-from affectlm_facechannel.network import CATEGORIES, SIDE, FaceChannel, ShuntingInhibition
+from affectlm_facechannel.network import FaceChannel, ShuntingInhibition
+from affectlm_facechannel.shape import CATEGORIES, SIDE
 
 
 @pytest.fixture(scope="module")

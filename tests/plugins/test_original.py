@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import torch
 
-from affectlm.errors import WeightsError
+from affectlm.errors import ConfigError, WeightsError
 from affectlm.testing import check_estimator, faces
 from affectlm.weights import sha256
 from affectlm_facechannel.estimator import FaceChannelEstimator
@@ -414,3 +414,9 @@ def test_a_categorical_file_of_other_categories_is_refused(unpacked):
 
     with pytest.raises(WeightsError, match=r"CategoricalFaceChannel.h5' has 2 outputs .* expected 1 of shape \(8,\)"):
         FaceChannelEstimator(weights=folder)
+
+
+def test_onnxruntime_is_refused_for_the_authors_graph(unpacked):
+    """It computes our graph only; the sentence says what to leave out."""
+    with pytest.raises(ConfigError, match="computes our graph on the CPU only; leave estimator.engine out"):
+        FaceChannelEstimator(weights=unpacked("keras3-dim"), engine="onnxruntime")

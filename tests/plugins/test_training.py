@@ -28,7 +28,7 @@ from affectlm_estimators.plan import Plan
 from affectlm_estimators.training import Fit, judge, predict, rate, train
 from affectlm_facechannel import training as facechannel
 from affectlm_facechannel.estimator import FaceChannelEstimator
-from affectlm_facechannel.network import CATEGORIES
+from affectlm_facechannel.shape import CATEGORIES
 
 PLAN = {"epochs": 3, "batch_size": 16, "learning_rate": 0.01, "averaging": 0.5, "dropout": 0.0, "device": "cpu"}
 

@@ -19,8 +19,9 @@ from affectlm.runs import identity
 from affectlm.testing import check_estimator, faces
 from affectlm.types import ExplainableEstimator
 from affectlm_facechannel.estimator import FaceChannelEstimator
-from affectlm_facechannel.network import SIDE, FaceChannel
+from affectlm_facechannel.network import FaceChannel
 from affectlm_facechannel.saliency import class_activation
+from affectlm_facechannel.shape import SIDE
 from affectlm_facechannel.uncertainty import deviation, dropped, thinned
 
 DATA = Path(__file__).parent / "data"
