@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import cv2
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from affectlm.train import LabelledFaces, Progress
 
+OWN_SPREAD = (1.15, 1.35)  # see `MODEL_CARD.md`
 _DETAIL = 48  # pixels across a face of FER+: finer detail than that the weights have never seen
 
 
@@ -43,6 +44,11 @@ def as_grey(face: Pixels) -> NDArray[np.uint8]:
     return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
+def _factors(_: object, attribute: Any, value: Sequence[float]) -> None:
+    if len(value) != 2 or not all(isinstance(factor, int | float) and 0 < factor <= 4 for factor in value):
+        raise ValueError(f"{attribute.name} is {value}; expected two numbers over 0, for valence and arousal: [1, 1]")
+
+
 @attrs.define(kw_only=True, slots=False)
 class FaceChannelEstimator:
     """Valence and arousal by FaceChannel.
@@ -55,6 +61,9 @@ class FaceChannelEstimator:
         engine: float32 or bf16 (torch), onnxruntime, or auto: bf16 on processors that compute it, else ONNX Runtime
             where it is installed, else float32. Valence and arousal by bf16 differ by 0.001 on average.
         threads: of the processor; 0 for as many as there are cores.
+        spread: valence and arousal are drawn out by these two factors (before tanh), since people's ratings spread
+            wider than the means of votes that the weights learnt; (1, 1) for none. By default (1.15, 1.35) with the
+            weights that come with this plugin, and none with others.
         uncertainty: none; or what else is looked at so that details tell `valence_sd` and `arousal_sd`: "augment" for
             views of the face, "dropout" for parts of the network. Valence and arousal are the same with each.
         draws: how many views or parts.
@@ -68,6 +77,7 @@ class FaceChannelEstimator:
     device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(DEVICES))
     engine: str = attrs.field(default="auto", validator=attrs.validators.in_(("auto", *engines.ENGINES)))
     threads: int = attrs.field(default=0, validator=[attrs.validators.instance_of(int), attrs.validators.ge(0)])
+    spread: Sequence[float] | None = attrs.field(default=None, validator=attrs.validators.optional(_factors))
     uncertainty: str = attrs.field(default="none", validator=attrs.validators.in_(("none", "augment", "dropout")))
     draws: int = attrs.field(default=8, validator=[attrs.validators.instance_of(int), attrs.validators.ge(2)])
 
@@ -125,6 +135,7 @@ class FaceChannelEstimator:
         """The digest of the weights in use, and what computes them how."""
         return {
             "weights_sha256": self._loaded.digest,
+            "spread": " ".join(map(str, self._spread)),
             "engine": self._engine,
             "device": str(self._device),
             "threads": str(self.threads or engines.available_threads()),
@@ -153,6 +164,10 @@ class FaceChannelEstimator:
         """The same as tensors in [0, 1]."""
         return (engines.as_tensor(batch, self._device) for batch in self._prepared(faces))
 
+    @property
+    def _spread(self) -> Sequence[float]:
+        return self.spread or (OWN_SPREAD if self.weights == "affectlm" else (1.0, 1.0))
+
     @cached_property
     def _path(self) -> Path:
         if self.weights == "affectlm":
@@ -168,9 +183,12 @@ class FaceChannelEstimator:
         from affectlm_facechannel import original
 
         if original.is_original(self._path):
+            if tuple(self._spread) != (1, 1):
+                raise ConfigError(f"estimator.spread={list(self._spread)} is for our weights; leave it out")
             return original.load(self._path)
         network = FaceChannel()
         load_weights(network, self._path, "FaceChannel")
+        network.draw_out(self._spread)
         return Loaded(
             network=network,
             prepare=lambda face: as_grey(face)[None],

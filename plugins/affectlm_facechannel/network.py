@@ -6,6 +6,8 @@ and their meaning are `estimator.py`'s business.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -75,3 +77,10 @@ class FaceChannel(nn.Module):
         """Valence and arousal, and category logits, of the trunk's features (batch, 256, 4, 4)."""
         features = torch.relu(self.dense(features.flatten(1)))
         return torch.tanh(self.affect(features)), self.category(features)
+
+    def draw_out(self, factors: Sequence[float]) -> None:
+        """Multiplies what valence and arousal are before their tanh, each by its factor."""
+        with torch.no_grad():
+            scale = torch.tensor(factors)
+            self.affect.weight.mul_(scale[:, None])
+            self.affect.bias.mul_(scale)

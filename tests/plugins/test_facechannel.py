@@ -88,6 +88,24 @@ def test_a_large_crop_reads_like_the_same_crop_reduced(estimator):
     assert difference.max() < 0.05
 
 
+def test_spread_draws_valence_and_arousal_out(estimator):
+    """tanh(factor * atanh(value)), each with its own factor; probabilities stay."""
+    crops = faces(4, seed=5)
+    plain, chances = FaceChannelEstimator(device="cpu", spread=(1, 1)).details(crops)
+    wide, others = FaceChannelEstimator(device="cpu", spread=(1.2, 2)).details(crops)
+
+    np.testing.assert_allclose(wide, np.tanh(np.array([1.2, 2]) * np.arctanh(plain)), atol=2e-3)
+    np.testing.assert_allclose([*others.values()], [*chances.values()], atol=2e-3)
+    assert estimator.describe()["spread"] == "1.15 1.35"
+
+
+@pytest.mark.parametrize("spread", [(1,), (0, 1), ("wide", 1)])
+def test_a_spread_that_is_none_is_refused(spread):
+    """Two numbers over 0."""
+    with pytest.raises(ValueError, match="expected two numbers over 0"):
+        FaceChannelEstimator(spread=spread)
+
+
 def _changed(tmp_path, change):
     tensors = load_file(FaceChannelEstimator(device="cpu")._path)
     change(tensors)
@@ -149,7 +167,7 @@ def test_the_committed_weights_reach_their_bar_on_ferplus(data):
     """Validation split, against targets made from votes: the figures of the model card."""
     dataset = Registry.installed().build("dataset", {"name": "ferplus", "path": str(data / "ferplus")})
 
-    figures = judge(FaceChannelEstimator(device="cpu")._network, load_faces(dataset), SIDE)  # type: ignore[arg-type]
+    figures = judge(FaceChannelEstimator(device="cpu", spread=(1, 1))._network, load_faces(dataset), SIDE)  # type: ignore[arg-type]
 
     assert figures["accuracy"] >= 0.79
     assert figures["ccc_valence"] >= 0.88
