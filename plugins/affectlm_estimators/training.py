@@ -61,7 +61,7 @@ def train(
         plan: how; its `start` is the caller's business.
         folder: gets `log.csv`, after each epoch `checkpoint.pt`, from which the same call continues, and at the end
             the weights.
-        side: pixels at which to train where the plan says nothing.
+        side: pixels of the network's own faces: at which it is judged, and trained where the plan says nothing.
         file: name of the file of weights, in half precision.
         metadata: what is written into that file.
         progress: called with the share that is done and the mean loss of the epoch so far.
@@ -79,7 +79,7 @@ def train(
     while not fit.finished:
         begin = time.monotonic()
         figures = {"epoch": float(fit.epochs + 1), "loss": fit.run_epoch(progress)}
-        figures |= {"seconds": time.monotonic() - begin, **judge(fit.average, validation, fit.side)}
+        figures |= {"seconds": time.monotonic() - begin, **judge(fit.average, validation, side)}
         fit.judged(figures)
         fit.save(checkpoint)
         _log(folder / "log.csv", figures)
@@ -150,7 +150,7 @@ class Fit:
             ConfigError: it is not finite.
         """
         epoch, seed = self.epochs, self.plan.seed * 10_007 + self.epochs
-        with seeded(seed, self.device), torch.backends.cudnn.flags(enabled=True, deterministic=True):
+        with seeded(seed, self.device), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=True):
             generator = torch.Generator(self.device).manual_seed(seed)
             order = torch.randperm(len(self._data.affect), generator=generator, device=self.device)
             shares = self._mixtures(seed)

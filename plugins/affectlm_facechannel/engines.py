@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -38,10 +38,11 @@ def choose(wanted: str, loaded: Loaded, device: torch.device) -> str:
     Raises:
         ConfigError: it is not here, or cannot compute these weights on this device.
     """
-    portable = isinstance(loaded.network, FaceChannel) and device.type == "cpu"
+    ours = isinstance(loaded.network, FaceChannel)
+    portable = ours and device.type == "cpu"
     installed = all(find_spec(package) for package in ("onnx", "onnxruntime"))
     if wanted == "auto":
-        if device.type == "cpu" and has_bf16(device):
+        if portable and has_bf16(device):  # the authors' weights stay at the precision that parity was measured with
             return "bf16"
         return "onnxruntime" if portable and installed else "float32"
     if wanted == "onnxruntime" and not installed:
@@ -51,19 +52,18 @@ def choose(wanted: str, loaded: Loaded, device: torch.device) -> str:
     return wanted
 
 
-def build(engine: str, loaded: Loaded, device: torch.device, threads: int) -> Compute:
+def build(engine: str, loaded: Loaded, device: torch.device, count: int) -> Compute:
     """A function that measures batches of faces.
 
     Args:
         engine: one of `ENGINES`, as `choose` gives it.
         loaded: the weights.
         device: where torch computes.
-        threads: of the processor; 0 for as many cores as this process may use.
+        count: threads of the processor.
     """
-    threads = threads or available_threads()
     if engine == "onnxruntime":
-        return _onnxruntime(loaded.network, threads)
-    return _torch(loaded, device, threads, bf16=engine == "bf16")
+        return _onnxruntime(loaded.network, count)
+    return _torch(loaded, device, count, bf16=engine == "bf16")
 
 
 def available_threads() -> int:
@@ -86,11 +86,16 @@ def folded(network: nn.Module) -> nn.Module:
     return copy
 
 
-def _torch(loaded: Loaded, device: torch.device, threads: int, *, bf16: bool) -> Compute:
+def _torch(loaded: Loaded, device: torch.device, count: int, *, bf16: bool) -> Compute:
     network = folded(loaded.network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def compute(faces: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        with torch.inference_mode(), _threads(threads), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        with (
+            torch.inference_mode(),
+            threads(count),
+            _exact(),
+            torch.autocast(device.type, torch.bfloat16, enabled=bf16),
+        ):
             affect, numbers = network(as_tensor(faces, device))
             numbers = numbers.float().softmax(1) if loaded.logits else numbers.float()
             return affect.float().cpu().numpy(), numbers.cpu().numpy()
@@ -99,7 +104,7 @@ def _torch(loaded: Loaded, device: torch.device, threads: int, *, bf16: bool) ->
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads(count: int) -> Iterator[None]:
     """Torch with so many threads; language models beside us keep their own number."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
@@ -109,13 +114,18 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _onnxruntime(network: nn.Module, threads: int) -> Compute:
+def _exact() -> AbstractContextManager[None]:
+    """Convolutions of a graphics card in float32 as everywhere, not in its shorter TF32."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
+def _onnxruntime(network: nn.Module, count: int) -> Compute:
     import onnxruntime  # type: ignore[import-untyped]
 
     from affectlm_facechannel.onnx_graph import onnx_bytes
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = count
     # Threads that wait actively between calls would take the processor from the language model.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     tensors = {name: value.cpu().float().numpy() for name, value in network.state_dict().items()}

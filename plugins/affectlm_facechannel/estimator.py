@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from affectlm.errors import ConfigError
 from affectlm.types import VA, Details, Maps, Pixels
-from affectlm.weights import obtain, sha256
+from affectlm.weights import obtain
 from affectlm_estimators.devices import DEVICES, torch_device
-from affectlm_estimators.files import load_weights
-from affectlm_facechannel import engines
+from affectlm_facechannel import engines, original, trained
+from affectlm_facechannel.archive import original_folder
 from affectlm_facechannel.files import WEIGHTS, Loaded
 from affectlm_facechannel.network import FaceChannel
-from affectlm_facechannel.shape import CATEGORIES, SIDE
+from affectlm_facechannel.saliency import class_activation
+from affectlm_facechannel.shape import SIDE
+from affectlm_facechannel.uncertainty import deviation
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
-
     from affectlm.train import LabelledFaces, Progress
 
 OWN_SPREAD = (1.15, 1.35)  # see `MODEL_CARD.md`
@@ -96,6 +97,7 @@ class FaceChannelEstimator:
     def details(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
         """Valence and arousal, the probability of each of the eight categories, and how uncertain the two are.
 
+        Weights that were trained without labels give no probabilities.
         The authors' weights give tanh outputs in place of probabilities, if their categorical file is there at all.
         """
         affect, chances = self._outputs(faces)
@@ -103,20 +105,15 @@ class FaceChannelEstimator:
 
     def saliency(self, faces: Sequence[Pixels]) -> Maps:
         """What each place of the last convolution adds to valence and arousal: (batch, 2, 8, 8) in our graph."""
-        from affectlm_facechannel.saliency import class_activation
-
-        maps = [class_activation(self._network, batch).cpu().numpy() for batch in self._batches(faces)]
+        with engines.threads(self._threads):
+            maps = [class_activation(self._network, batch).cpu().numpy() for batch in self._batches(faces)]
         return np.concatenate(maps) if maps else np.zeros((0, 2, SIDE // 8, SIDE // 8), np.float32)
 
     def _deviations(self, faces: Sequence[Pixels]) -> Details:
         """Standard deviations of valence and arousal by name; nothing where none were asked for."""
-        import torch
-
         if self.uncertainty == "none":
             return {}
-        from affectlm_facechannel.uncertainty import deviation
-
-        with torch.inference_mode():
+        with torch.inference_mode(), engines.threads(self._threads):
             found = [
                 deviation(self._network, batch, self.uncertainty, self.draws).cpu().numpy()
                 for batch in self._batches(faces)
@@ -127,9 +124,9 @@ class FaceChannelEstimator:
     def _outputs(self, faces: Sequence[Pixels]) -> tuple[VA, NDArray[np.float32]]:
         batches = [self._compute(batch) for batch in self._prepared(faces)]
         affect = np.concatenate([batch[0] for batch in batches]) if batches else np.zeros((0, 2), np.float32)
-        nothing = np.zeros((0, len(self._loaded.names)), np.float32)
-        chances = np.concatenate([batch[1] for batch in batches]) if batches else nothing
-        return affect, chances
+        count = len(self._loaded.names)
+        chances = np.concatenate([batch[1] for batch in batches]) if batches else np.zeros((0, count), np.float32)
+        return affect, chances[:, :count]
 
     def describe(self) -> Mapping[str, str]:
         """The digest of the weights in use, and what computes them how."""
@@ -138,7 +135,7 @@ class FaceChannelEstimator:
             "spread": " ".join(map(str, self._spread)),
             "engine": self._engine,
             "device": str(self._device),
-            "threads": str(self.threads or engines.available_threads()),
+            "threads": str(self._threads),
             "batch_size": str(engines.BATCH),
         }
 
@@ -150,7 +147,15 @@ class FaceChannelEstimator:
         folder: Path,
         progress: Progress,
     ) -> Iterator[Mapping[str, float]]:
-        """Trains anew and yields each epoch's figures; see `affectlm_facechannel.training.train`."""
+        """Trains anew and yields each epoch's figures; see `affectlm_facechannel.training.train`.
+
+        Raises:
+            ConfigError: weights or a device were chosen, which are the plan's business.
+        """
+        if self.weights != "affectlm" or self.device != "auto":
+            raise ConfigError(
+                "training takes no estimator.weights and no estimator.device; type plan.start=FILE, plan.device=cpu"
+            )
         from affectlm_facechannel.training import Plan, train
 
         return train(training, validation, Plan(**plan), folder, progress=progress)  # type: ignore[arg-type]
@@ -165,6 +170,10 @@ class FaceChannelEstimator:
         return (engines.as_tensor(batch, self._device) for batch in self._prepared(faces))
 
     @property
+    def _threads(self) -> int:
+        return self.threads or engines.available_threads()
+
+    @property
     def _spread(self) -> Sequence[float]:
         return self.spread or (OWN_SPREAD if self.weights == "affectlm" else (1.0, 1.0))
 
@@ -173,29 +182,16 @@ class FaceChannelEstimator:
         if self.weights == "affectlm":
             return obtain(WEIGHTS)
         if self.weights == "original":
-            from affectlm_facechannel.archive import original_folder
-
             return original_folder()
         return Path(self.weights).expanduser()
 
     @cached_property
     def _loaded(self) -> Loaded:
-        from affectlm_facechannel import original
-
-        if original.is_original(self._path):
-            if tuple(self._spread) != (1, 1):
-                raise ConfigError(f"estimator.spread={list(self._spread)} is for our weights; leave it out")
-            return original.load(self._path)
-        network = FaceChannel()
-        load_weights(network, self._path, "FaceChannel")
-        network.draw_out(self._spread)
-        return Loaded(
-            network=network,
-            prepare=lambda face: as_grey(face)[None],
-            names=CATEGORIES,
-            logits=True,
-            digest=sha256(self._path),
-        )
+        if not original.is_original(self._path):
+            return trained.load(self._path, self._spread, lambda face: as_grey(face)[None])
+        if tuple(self._spread) != (1, 1):
+            raise ConfigError(f"estimator.spread={list(self._spread)} is for our weights; leave it out")
+        return original.load(self._path)
 
     @cached_property
     def _device(self) -> torch.device:
@@ -207,12 +203,10 @@ class FaceChannelEstimator:
 
     @cached_property
     def _compute(self) -> engines.Compute:
-        return engines.build(self._engine, self._loaded, self._device, self.threads)
+        return engines.build(self._engine, self._loaded, self._device, self._threads)
 
     @cached_property
     def _network(self) -> nn.Module:
         """The network as it was trained, for gradients and dropout."""
-        import torch
-
         network = self._loaded.network.eval()
         return network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

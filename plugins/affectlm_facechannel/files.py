@@ -30,7 +30,7 @@ WEIGHTS = Weights(
 class Loaded:
     """What the estimator needs to know of weights, ours or the authors'."""
 
-    network: nn.Module  # faces (batch, channels, h, w) in [0, 1] to VA (batch, 2) and numbers (batch, len(names))
+    network: nn.Module  # faces (batch, channels, h, w) in [0, 1] to VA (batch, 2) and at least the named numbers
     prepare: Callable[[Pixels], NDArray[np.uint8]]  # a crop to (channels, h, w)
     names: tuple[str, ...]  # of the numbers beside VA
     logits: bool  # whether those numbers are yet to become probabilities

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
+import numpy as np
+
 from affectlm.errors import ConfigError
 from affectlm.train import LabelledFaces, Progress
 from affectlm_estimators.devices import seeded
@@ -14,6 +17,7 @@ from affectlm_estimators.training import silent
 from affectlm_estimators.training import train as fit
 from affectlm_facechannel.network import FaceChannel
 from affectlm_facechannel.shape import CATEGORIES, SIDE
+from affectlm_facechannel.trained import said_of
 
 __all__ = ["Plan", "train"]
 
@@ -29,16 +33,36 @@ def train(
         ConfigError: the faces have other categories, or the network cannot take faces of that side.
         WeightsError: the weights to begin from are not FaceChannel's.
     """
-    if training.labels not in ((), CATEGORIES):
-        raise ConfigError(
-            f"the faces have the categories {', '.join(training.labels)}; FaceChannel's are {', '.join(CATEGORIES)}"
-        )
-    if plan.side is not None and plan.side % 16:
+    training, validation = in_order(training), in_order(validation)
+    if plan.side is not None and (plan.side % 16 or plan.side > SIDE):
         raise ConfigError(f"plan.side is {plan.side}; FaceChannel takes a multiple of 16, {SIDE} or less")
     with seeded(plan.seed):
         network = FaceChannel(plan.dropout)
     if plan.start is not None:
         load_weights(network, Path(plan.start).expanduser(), "FaceChannel")
     return fit(
-        network, training, validation, plan, folder, side=SIDE, file="facechannel.safetensors", progress=progress
+        network,
+        training,
+        validation,
+        plan,
+        folder,
+        side=SIDE,
+        file="facechannel.safetensors",
+        metadata=said_of(plan.dropout, training.labels),
+        progress=progress,
     )
+
+
+def in_order(faces: LabelledFaces) -> LabelledFaces:
+    """The faces with FaceChannel's eight categories in its order, those that nobody named included; or with none.
+
+    Raises:
+        ConfigError: a label is none of them.
+    """
+    if not faces.labels:
+        return faces
+    if foreign := sorted(set(faces.labels) - set(CATEGORIES)):
+        raise ConfigError(f"the faces have the category '{foreign[0]}'; FaceChannel's are {', '.join(CATEGORIES)}")
+    shares = np.zeros((len(faces), len(CATEGORIES)), np.float32)
+    shares[:, [CATEGORIES.index(label) for label in faces.labels]] = faces.categories
+    return attrs.evolve(faces, categories=shares, labels=CATEGORIES)

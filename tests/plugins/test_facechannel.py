@@ -8,17 +8,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from affectlm.errors import WeightsError
+from affectlm.errors import ConfigError, WeightsError
 from affectlm.registry import Registry
 from affectlm.stats import concordance
 from affectlm.testing import check_estimator, check_metric, faces, record
-from affectlm.train import load_faces
+from affectlm.train import LabelledFaces, load_faces
 from affectlm.types import Box, Truth
 from affectlm_estimators.training import judge
 from affectlm_facechannel.estimator import FaceChannelEstimator, as_grey
 from affectlm_facechannel.metrics import Concordance
 from affectlm_facechannel.network import FaceChannel, ShuntingInhibition
 from affectlm_facechannel.shape import CATEGORIES, SIDE
+from affectlm_facechannel.training import Plan, train
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,54 @@ def test_a_spread_that_is_none_is_refused(spread):
     """Two numbers over 0."""
     with pytest.raises(ValueError, match="expected two numbers over 0"):
         FaceChannelEstimator(spread=spread)
+
+
+def _trained(tmp_path, labels, **options):
+    """The file of a training of one step on eight faces with these labels, loaded."""
+    generator = np.random.default_rng(0)
+    shares = np.eye(max(1, len(labels)), dtype=np.float32)[np.arange(8) % max(1, len(labels))][:, : len(labels)]
+    affect = generator.uniform(-1, 1, (8, 2)).astype(np.float32)
+    pixels = generator.integers(0, 256, (8, 48, 48), dtype=np.uint8)
+    given = LabelledFaces(pixels, affect, shares, labels)
+    plan = Plan(epochs=1, batch_size=8, device="cpu", precision="float32", **options)
+    list(train(given, given, plan, tmp_path))
+    return FaceChannelEstimator(weights=str(tmp_path / "facechannel.safetensors"), device="cpu")
+
+
+def test_weights_trained_without_labels_give_no_probabilities(tmp_path):
+    """A head that never saw a label has nothing to say."""
+    _, details = _trained(tmp_path, ()).details(faces(2))
+
+    assert details == {}
+
+
+def test_labels_may_come_in_any_order(tmp_path):
+    """And need not be all eight; the estimator's order stays."""
+    _, details = _trained(tmp_path, ("fear", "happiness", "neutral")).details(faces(2))
+
+    assert tuple(details) == CATEGORIES
+
+
+def test_a_label_of_another_set_is_refused(tmp_path):
+    """The sentence names it."""
+    with pytest.raises(ConfigError, match="category 'boredom'; FaceChannel's are neutral"):
+        _trained(tmp_path, ("neutral", "boredom"))
+
+
+def test_the_dropout_of_the_training_is_that_of_the_uncertainty(tmp_path):
+    """It is written into the file."""
+    estimator = _trained(tmp_path, (), dropout=0.1)
+
+    assert {module.p for module in estimator._network.modules() if isinstance(module, torch.nn.Dropout)} == {0.1}
+
+
+def test_training_takes_no_weights_as_the_estimators_option(tmp_path):
+    """They would be ignored: what to begin from is the plan's business."""
+    estimator = _trained(tmp_path, ())
+    nothing = LabelledFaces(*(np.zeros((0, 1), np.float32) for _ in range(3)), ())
+
+    with pytest.raises(ConfigError, match=r"type plan\.start=FILE"):
+        estimator.train(nothing, nothing, {}, tmp_path, lambda share, loss: None)
 
 
 def _changed(tmp_path, change):
