@@ -179,8 +179,39 @@ def test_intervals_are_drawn_by_the_group_that_is_named(rated, tmp_path):
     assert by_subject.intervals["of"] == "3 values of 'subject'"
     assert by_default.intervals["of"] == "3 values of 'group'"
     assert by_default.figures == by_subject.figures != by_picture.figures
-    with pytest.raises(ConfigError, match="no rated picture has a group 'person'; name a column"):
+    with pytest.raises(ConfigError, match="has a group 'person'; groups: group; name one of these columns"):
         evaluate(configured(rated, "group=person"), tmp_path / "d", registry=registry())
+
+
+def test_a_group_is_found_however_its_column_is_written(rated, tmp_path):
+    """Names of columns have no case."""
+    rated.write_text(rated.read_text().replace("subject", "Subject"))
+
+    evaluation = evaluate(configured(rated, "group=Subject"), tmp_path / "run", registry=registry())
+
+    assert evaluation.intervals["of"] == "3 values of 'Subject'"
+
+
+def test_a_wrong_group_is_told_before_everything_was_measured(rated, tmp_path):
+    """After the first window, with the groups there are."""
+    estimator = BrightnessEstimator()
+
+    with pytest.raises(ConfigError, match="no rated picture of 2 has a group 'person'; groups: subject; name one"):
+        evaluate(
+            configured(rated, "group=person", "batch_size=2"), tmp_path / "run", registry=registry(estimator=estimator)
+        )
+
+    assert sum(estimator.batches) < 5
+
+
+def test_no_intervals_are_announced_where_all_faces_belong_together(rated, tmp_path):
+    """One subject has nothing to resample."""
+    rated.write_text("image,valence,arousal,subject\n4.png,0.4,0.1,anna\n5.png,0.6,0,anna\n")
+
+    evaluation = evaluate(configured(rated, "group=subject"), tmp_path / "run", registry=registry())
+
+    assert "No intervals: all faces belong to 1 value of 'subject'." in evaluation.page()
+    assert "In parentheses" not in evaluation.page()
 
 
 def test_a_second_evaluation_measures_nothing_again(rated, tmp_path):
@@ -261,7 +292,12 @@ def test_a_person_is_looked_for_where_the_table_says(tmp_path, fresh_cache):
 @pytest.mark.parametrize(
     ("row", "words", "error", "message"),
     [
-        ("5.png,,0", [], ConfigError, "none of 1 pictures has a rating of both valence and arousal; give a CSV"),
+        (
+            "5.png,,0",
+            [],
+            ConfigError,
+            "none of 1 pictures has a rating of both valence and arousal; give as path a CSV",
+        ),
         ("0.png,0,0", [], AffectlmError, "no face was found in 1 rated pictures; .* add detector=whole"),
         ("broken.png,0,0", [], AffectlmError, "none of the 1 rated pictures can be read; the first: .*broken.png"),
         ("5.png,0,7", [], ConfigError, r"arousal is '7'; expected a number in \[-1, 1\] .* dataset.scale=\[1,9\]"),
@@ -300,6 +336,38 @@ def test_a_folder_of_another_evaluation_is_refused(rated, tmp_path):
 
     with pytest.raises(RunFolderError, match="holds the evaluation of another configuration"):
         evaluate(configured(rated, "seed=1"), tmp_path / "run", registry=registry())
+
+
+def test_an_interrupted_evaluation_keeps_its_folder(rated, tmp_path):
+    """For the same configuration, to which agreeing to a licence makes no difference."""
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(configured(rated), tmp_path / "run", registry=registry(), on_record=interrupt)
+
+    with pytest.raises(RunFolderError, match="holds the evaluation of another configuration"):
+        evaluate(configured(rated, "seed=1"), tmp_path / "run", registry=registry())
+    assert evaluate(configured(rated, "accept_licence=true"), tmp_path / "run", registry=registry()).figures
+
+
+def test_two_evaluations_never_write_to_one_folder(rated, tmp_path):
+    """The second is told, the first is not disturbed."""
+
+    def again(_):
+        with pytest.raises(RunFolderError, match="another run is writing"):
+            evaluate(configured(rated), tmp_path / "run", registry=registry())
+
+    assert evaluate(configured(rated), tmp_path / "run", registry=registry(), on_record=again).subset["faces"] == 5
+
+
+def test_columns_with_other_names_are_told(rated, tmp_path):
+    """What was found stands beside what was expected."""
+    rated.write_text("path,val,aro\n5.png,0.5,0.1\n")
+
+    with pytest.raises(ConfigError, match="a CSV with the columns path, valence and arousal; found val, aro"):
+        evaluate(configured(rated), tmp_path / "run", registry=registry())
 
 
 def affectlm(folder, *words):

@@ -25,7 +25,7 @@ def test_a_constant_prediction_has_no_concordance_with_a_varying_target():
     assert concordance(np.zeros(3), np.array([0.0, 1.0, 2.0])) == 0
 
 
-@pytest.mark.parametrize("pair", [(np.zeros(1), np.zeros(1)), (np.zeros(2), np.zeros(3)), (np.ones(3), np.ones(3))])
+@pytest.mark.parametrize("pair", [(np.zeros(1), np.zeros(1)), (np.zeros(2), np.zeros(3)), (np.ones(3), np.zeros(3))])
 def test_undefined_concordance_is_an_error(pair):
     """No number is better than a wrong one."""
     with pytest.raises(ValueError, match=r"expected two series|undefined"):
@@ -70,6 +70,16 @@ def test_intervals_are_those_of_scipys_bootstrap():
     found = intervals(lambda weights: {"ccc": ccc(x, y, weights)}, range(200), np.random.default_rng(1), 2000)["ccc"]
 
     assert found == pytest.approx((expected.low, expected.high), abs=0.1 * (expected.high - expected.low))
+
+
+def test_resamples_of_a_single_face_do_not_pull_an_interval_to_zero():
+    """One in nine resamples of three faces holds one face only and says nothing about agreement."""
+    x = np.array([0.1, 0.5, 0.9])
+
+    found = intervals(lambda weights: {"ccc": ccc(x, x - 0.01, weights)}, range(3), np.random.default_rng(0))["ccc"]
+
+    assert found is not None
+    assert found[0] > 0.99
 
 
 def test_intervals_do_not_depend_on_how_many_weights_memory_holds(monkeypatch):

@@ -230,11 +230,24 @@ def test_offline_counts_more_than_acceptance(repository, fresh_cache, monkeypatc
 
 
 def test_contents_of_an_archive_are_found_unpacked_in_the_users_folder(tmp_path, monkeypatch):
-    """The first that is there."""
-    archive = Weights(name="w", sources=(), digest=BLOB, size=1, licence="GPL", contents=("none", "in/side.h5"))
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "side.h5").touch()
+    """With or without the archive's own folder; the first stands for all."""
+    archive = Weights(name="w", sources=(), digest=BLOB, size=1, licence="GPL", contents=("in/a.h5", "in/b/c.h5"))
+    for folder in (tmp_path / "whole" / "in", tmp_path / "bare"):
+        (folder / "b").mkdir(parents=True)
+        (folder / "a.h5").touch()
+        (folder / "b" / "c.h5").touch()
 
     assert weights.locate_unpacked(archive) is None
+    monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(tmp_path / "whole"))
+    assert weights.locate_unpacked(archive) == tmp_path / "whole" / "in" / "a.h5"
+    monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(tmp_path / "bare"))
+    assert weights.locate_unpacked(archive) == tmp_path / "bare" / "a.h5"
+
+
+def test_some_of_an_archives_contents_do_not_stand_for_it(tmp_path, monkeypatch):
+    """Else the rest of them would never be fetched."""
+    archive = Weights(name="w", sources=(), digest=BLOB, size=1, licence="GPL", contents=("in/a.h5", "in/b.h5"))
+    (tmp_path / "a.h5").touch()
     monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(tmp_path))
-    assert weights.locate_unpacked(archive) == tmp_path / "in" / "side.h5"
+
+    assert weights.locate_unpacked(archive) is None

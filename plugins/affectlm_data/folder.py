@@ -166,7 +166,14 @@ def _natural(path: Path) -> list[tuple[list[tuple[int, str]], str]]:
 
 def _named(found: list[Found]) -> tuple[Image, ...]:
     """The pictures, each once, under unique ids: names that clash are made longer."""
-    once = list({(os.path.abspath(entry.path), entry.region): entry for entry in reversed(found)}.values())[::-1]
+    first: dict[tuple[str, Box | None], Found] = {}
+    for entry in found:
+        if first.setdefault((os.path.abspath(entry.path), entry.region), entry).truth != entry.truth:
+            raise ConfigError(
+                f"'{entry.path}' is named twice, and what is said of it differs; leave one out, or tell people in one "
+                "picture apart by the columns left, top, right, bottom"
+            )
+    once = list(first.values())
     names, *longer = zip(*(entry.names for entry in once), strict=True)
     for longest in longer:
         counts = Counter(names)

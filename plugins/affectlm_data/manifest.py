@@ -113,7 +113,7 @@ def _rating(line: str, name: str, cell: str, scale: tuple[float, float]) -> floa
     if not low <= value <= high:
         hint = "" if scale != UNIT or math.isnan(value) else "; for ratings from 1 to 9 add dataset.scale=[1,9]"
         raise ConfigError(f"{line}: {name} is '{cell}'; expected a number in [{low:g}, {high:g}] or nothing{hint}")
-    return value if scale == UNIT else (2 * value - low - high) / (high - low)
+    return value if scale == UNIT else min(1.0, max(-1.0, (2 * value - low - high) / (high - low)))  # for rounding
 
 
 def _region(line: str, row: Mapping[str, str]) -> Box | None:

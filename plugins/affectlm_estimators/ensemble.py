@@ -68,13 +68,14 @@ class Ensemble:
         return mean, {**found, "valence_sd": spread[:, 0], "arousal_sd": spread[:, 1]}
 
     def describe(self) -> Mapping[str, str]:
-        """What the members say about themselves, under their place in the list and their name."""
-        return {
-            f"{place}.{member['name']}.{key}": value
-            for place, (member, estimator) in enumerate(zip(self.members, self._estimators, strict=True))
-            if isinstance(estimator, Described)
-            for key, value in estimator.describe().items()
-        }
+        """The members' versions and what they say about themselves, under their place in the list and their name."""
+        told: dict[str, str] = {}
+        for place, (member, estimator) in enumerate(zip(self.members, self._estimators, strict=True)):
+            name = str(member["name"])
+            said = estimator.describe() if isinstance(estimator, Described) else {}
+            whole = {"version": Registry.installed().origin("estimator", name), **said}
+            told |= {f"{place}.{name}.{key}": value for key, value in whole.items()}
+        return told
 
     @cached_property
     def _estimators(self) -> list[VAEstimator]:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-from attrs.validators import deep_iterable, ge, gt, in_, instance_of, optional
+from attrs.validators import deep_iterable, ge, in_, instance_of, optional
 from numpy.typing import NDArray
 
 from affectlm.errors import ConfigError, WeightsError
 from affectlm.types import VA, Details, Pixels
-from affectlm.weights import sha256
 from affectlm_estimators.anchors import SOURCES, points
 from affectlm_estimators.crops import as_grey, resize
+from affectlm_estimators.external import digest, model_files
 from affectlm_estimators.reading import Reading, Reference
 
 if TYPE_CHECKING:
@@ -43,16 +43,42 @@ def _listed(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _shown(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def _check_mean(_: object, attribute: Any, value: tuple[Any, ...]) -> None:
+    if not all(_is_number(each) for each in value):
+        raise ConfigError(f"estimator.mean is {_shown(value)}; expected a number, or one a channel")
+
+
+def _check_std(_: object, attribute: Any, value: tuple[Any, ...]) -> None:
+    if not all(_is_number(each) and each > 0 for each in value):
+        raise ConfigError(f"estimator.std is {_shown(value)}; expected a number above 0, or one a channel")
+
+
 def _check_scale(_: object, attribute: Any, value: Any) -> None:
-    if len(value) != 2 or not all(isinstance(end, int | float) and np.isfinite(end) for end in value):
-        raise ConfigError(f"estimator.scale is {list(value)}; expected the least and the greatest value: [-1, 1]")
+    if not isinstance(value, tuple) or len(value) != 2 or not all(_is_number(end) for end in value):
+        raise ConfigError(f"estimator.scale is {_shown(value)}; expected the least and the greatest value: [-1, 1]")
     if not value[0] < value[1]:
-        raise ConfigError(f"estimator.scale is {list(value)}; expected the least value first: [-1, 1]")
+        raise ConfigError(f"estimator.scale is {_shown(value)}; expected the least value first: [-1, 1]")
 
 
 def _check_columns(_: object, attribute: Any, value: Any) -> None:
-    if value is not None and (len(value) != 2 or not all(isinstance(column, int) for column in value)):
-        raise ConfigError(f"estimator.columns is {list(value)}; expected two numbers of columns, as in [8, 9]")
+    pair = isinstance(value, tuple) and len(value) == 2 and all(isinstance(column, int) for column in value)
+    if value is not None and not pair:
+        raise ConfigError(f"estimator.columns is {_shown(value)}; expected two numbers of columns, as in [8, 9]")
+
+
+def _check_labels(_: object, attribute: Any, value: Any) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(label, str) for label in value):
+        raise ConfigError(f"estimator.labels is {_shown(value)}; expected names of categories, as in [joy, fear]")
+    if double := [label for label in value if value.count(label) > 1]:
+        raise ConfigError(f"estimator.labels names '{double[0]}' twice; expected each category once")
 
 
 @attrs.define(kw_only=True, slots=False)
@@ -74,14 +100,15 @@ class OnnxEstimator:
         columns: which two columns of that output, where it has others; negative ones count from the end.
         order: va, or av where arousal comes first.
         scale: least and greatest value of the model's numbers; they are mapped to [-1, 1], and cut there.
-        classes: the output that holds scores of categories; None for none.
+        classes: the output that holds scores of categories; None for none. Of an output that `affect` names too these
+            are the columns that are not in `columns`.
         labels: the categories in the model's order; they become details.
         logits: whether the scores go through a softmax first.
         anchors: points that turn categories into valence and arousal: affectnet or words.
         threads: of the processor; 0 leaves it to ONNX Runtime.
 
     Raises:
-        ConfigError: onnxruntime is not installed, or the options do not fit the model.
+        ConfigError: onnxruntime or onnx is not installed, or the options do not fit the model.
         WeightsError: the file is missing or no ONNX model that can be run.
         ContractError: the model's numbers are not finite.
     """
@@ -90,10 +117,8 @@ class OnnxEstimator:
     size: int | None = attrs.field(default=None, validator=optional([instance_of(int), ge(1)]))
     layout: str = attrs.field(default="auto", validator=in_(("auto", "nchw", "nhwc")))
     colour: str = attrs.field(default="auto", validator=in_(("auto", "rgb", "bgr", "grey")))
-    mean: tuple[float, ...] = attrs.field(
-        default=(0.0,), converter=_several, validator=deep_iterable(instance_of((int, float)))
-    )
-    std: tuple[float, ...] = attrs.field(default=(1.0,), converter=_several, validator=deep_iterable(gt(0)))
+    mean: tuple[float, ...] = attrs.field(default=(0.0,), converter=_several, validator=_check_mean)
+    std: tuple[float, ...] = attrs.field(default=(1.0,), converter=_several, validator=_check_std)
     affect: tuple[Reference, ...] = attrs.field(
         default=None, converter=_references, validator=deep_iterable(instance_of((str, int)))
     )
@@ -101,9 +126,7 @@ class OnnxEstimator:
     order: str = attrs.field(default="va", validator=in_(("va", "av")))
     scale: tuple[float, float] = attrs.field(default=(-1.0, 1.0), converter=_listed, validator=_check_scale)
     classes: Reference | None = attrs.field(default=None, validator=optional(instance_of((str, int))))
-    labels: tuple[str, ...] = attrs.field(
-        default=(), converter=_listed, validator=deep_iterable(instance_of(str), instance_of(tuple))
-    )
+    labels: tuple[str, ...] = attrs.field(default=(), converter=_listed, validator=_check_labels)
     logits: bool = attrs.field(default=True, validator=instance_of(bool))
     anchors: str = attrs.field(default="affectnet", validator=in_(SOURCES))
     threads: int = attrs.field(default=0, validator=[instance_of(int), ge(0)])
@@ -133,7 +156,7 @@ class OnnxEstimator:
         }
 
     def describe(self) -> Mapping[str, str]:
-        """The digest of the model's file."""
+        """The digest of the model, its external data included."""
         return {"weights_sha256": self._digest}
 
     def _measure(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
@@ -156,7 +179,7 @@ class OnnxEstimator:
 
     @cached_property
     def _digest(self) -> str:
-        return sha256(self._path)
+        return digest(self._path)
 
     @cached_property
     def _session(self) -> InferenceSession:
@@ -168,6 +191,7 @@ class OnnxEstimator:
             ) from error
         if not self._path.is_file():
             raise WeightsError(f"'{self._path}' is no file; expected an ONNX model, set estimator.weights=PATH")
+        model_files(self._path)  # a file that it names elsewhere must not be opened
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.log_severity_level = 4  # what goes wrong arrives as an exception

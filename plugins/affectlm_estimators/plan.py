@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import attrs
-from attrs.validators import ge, gt, in_, instance_of, matches_re, optional
+from attrs.validators import in_, matches_re, optional
 
 from affectlm_estimators.devices import DEVICES
 
+_LEAST = {"patience": 0, "seed": 0, "side": 16}  # of whole numbers; 1 for the others
 
-def _whole(_: object, attribute: Any, value: object) -> None:
-    least = 0 if attribute.name in ("patience", "seed") else 1
+
+def _whole(_: object, attribute: Any, value: Any) -> None:
+    least = _LEAST.get(attribute.name, 1)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"plan.{attribute.name} is {value!r}; expected a whole number, {least} or more")
 
 
-def _within(_: object, attribute: Any, value: Any) -> None:
-    if not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError(f"plan.{attribute.name} is {value!r}; expected a number from 0 to 1")
+def _number(expected: str, fits: Callable[[float], bool]) -> Callable[[object, Any, Any], None]:
+    """A validator of numbers that fit."""
+
+    def check(_: object, attribute: Any, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not fits(value):
+            raise ValueError(f"plan.{attribute.name} is {value!r}; expected a number {expected}")
+
+    return check
+
+
+_positive = _number("above 0", lambda value: 0 < value < math.inf)
+_not_negative = _number("of 0 or more", lambda value: 0 <= value < math.inf)
+_within = _number("from 0 to 1", lambda value: 0 <= value <= 1)
+_below_one = _number("from 0 to less than 1", lambda value: 0 <= value < 1)
 
 
 @attrs.frozen(kw_only=True)
@@ -47,16 +62,16 @@ class Plan:
 
     epochs: int = attrs.field(default=14, validator=_whole)
     batch_size: int = attrs.field(default=64, validator=_whole)
-    learning_rate: float = attrs.field(default=1.5e-3, validator=gt(0))
-    weight_decay: float = attrs.field(default=0.02, validator=ge(0))
-    warmup: float = attrs.field(default=1.0, validator=ge(0))
+    learning_rate: float = attrs.field(default=1.5e-3, validator=_positive)
+    weight_decay: float = attrs.field(default=0.02, validator=_not_negative)
+    warmup: float = attrs.field(default=1.0, validator=_not_negative)
     averaging: float = attrs.field(default=0.999, validator=_within)
-    dropout: float = attrs.field(default=0.25, validator=_within)
+    dropout: float = attrs.field(default=0.25, validator=_below_one)
     device: str = attrs.field(default="auto", validator=matches_re(DEVICES))
     precision: str = attrs.field(default="auto", validator=in_(("auto", "float32", "bf16")))
     augmentation: float = attrs.field(default=1.0, validator=_within)
-    mixup: float = attrs.field(default=0.0, validator=ge(0))
-    side: int | None = attrs.field(default=None, validator=optional([instance_of(int), ge(16)]))
+    mixup: float = attrs.field(default=0.0, validator=_not_negative)
+    side: int | None = attrs.field(default=None, validator=optional(_whole))
     balance: float = attrs.field(default=0.5, validator=_within)
     patience: int = attrs.field(default=0, validator=_whole)
     keep: str = attrs.field(default="last", validator=in_(("last", "best")))

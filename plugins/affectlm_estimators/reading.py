@@ -63,17 +63,30 @@ class Reading:
         return scaled if self.order == "va" else scaled[:, ::-1]
 
     def _chances(self, outputs: Mapping[str, Floats], reference: Reference, count: int) -> Floats:
-        wanted = len(self.labels)
-        shared = reference in self.affect  # the rest of its columns is valence and arousal
-        scores = _columns(outputs, reference, count, range(wanted)) if shared else None
-        scores = _table(outputs, reference, count, wanted) if scores is None else scores
+        name, _ = _find(outputs, reference)
+        if name in [_find(outputs, each)[0] for each in self.affect]:
+            scores = self._beside_affect(outputs, name, count)
+        else:
+            scores = _table(outputs, name, count, len(self.labels))
         if self.logits:
             scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         total = scores.sum(axis=1, keepdims=True)
         if (scores < 0).any() or (total <= 0).any():
-            name, _ = _find(outputs, reference)
             raise ContractError(f"output '{name}' holds no probabilities; set estimator.logits=true for raw scores")
         return np.asarray(scores / total, dtype=np.float32)
+
+    def _beside_affect(self, outputs: Mapping[str, Floats], name: str, count: int) -> Floats:
+        """The columns of an output that are not those of valence and arousal, one for each label."""
+        table = _table(outputs, name, count)
+        width = table.shape[1]
+        taken = {column % width for column in self.columns} if self.columns else {*range(width)}
+        rest = [column for column in range(width) if column not in taken]
+        if len(rest) != len(self.labels):
+            raise ConfigError(
+                f"output '{name}' of the model has shape {table.shape} and {len(rest)} columns beside those of valence "
+                f"and arousal, expected {len(self.labels)}, one for each of estimator.labels; set estimator.columns"
+            )
+        return table[:, rest]
 
 
 def _columns(outputs: Mapping[str, Floats], reference: Reference, count: int, columns: Sequence[int]) -> Floats:

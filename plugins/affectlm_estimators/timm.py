@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
+from attrs.validators import ge, instance_of, matches_re, optional
 from numpy.typing import NDArray
 
 from affectlm.errors import ConfigError, WeightsError
 from affectlm.types import VA, Details, Pixels
 from affectlm.weights import hub_reachable, sha256
 from affectlm_estimators.crops import as_grey, resize
+from affectlm_estimators.devices import DEVICES, seeded, torch_device
 from affectlm_estimators.files import load_weights, read_metadata
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Design:
     """What a network is; a file of weights says it in its metadata."""
 
     architecture: str
-    side: int = attrs.field(validator=attrs.validators.ge(16))
+    side: int = attrs.field(validator=[instance_of(int), ge(16)])
     categories: tuple[str, ...] = ()
     excitation: bool = False
 
@@ -92,12 +94,12 @@ class TimmEstimator:
 
     Args:
         weights: a safetensors file that `affectlm train` wrote; it says which architecture it holds. Without, the
-            estimator can be trained only.
+            estimator can be trained only; with, it can be used only.
         architecture: a name that timm knows, for training.
         side: pixels at which faces are read; None for the architecture's own.
         excitation: whether a squeeze-and-excitation block stands before the heads.
         pretrained: whether training begins from the backbone that timm publishes on the Hugging Face hub.
-        device: auto, cpu, cuda, cuda:1, mps.
+        device: auto, cpu, cuda, cuda:1, mps; training has its own, `plan.device`.
 
     Raises:
         ConfigError: there are neither weights nor an architecture, or timm does not know it.
@@ -106,10 +108,10 @@ class TimmEstimator:
 
     weights: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
     architecture: str | None = None
-    side: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(16)))
-    excitation: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
-    pretrained: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
-    device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(r"auto|cpu|mps|cuda(:\d+)?"))
+    side: int | None = attrs.field(default=None, validator=optional([instance_of(int), ge(16)]))
+    excitation: bool = attrs.field(default=False, validator=instance_of(bool))
+    pretrained: bool = attrs.field(default=False, validator=instance_of(bool))
+    device: str = attrs.field(default="auto", validator=matches_re(DEVICES))
 
     def __attrs_post_init__(self) -> None:
         if self.weights is not None:
@@ -160,10 +162,9 @@ class TimmEstimator:
         """Trains anew and yields each epoch's figures; see `affectlm_estimators.training.train`.
 
         Raises:
-            ConfigError: the plan does not fit the architecture.
+            ConfigError: the plan does not fit the architecture, or an option is given that only measuring reads.
             WeightsError: the weights to begin from cannot be had.
         """
-        from affectlm_estimators.devices import seeded
         from affectlm_estimators.network import is_fixed
         from affectlm_estimators.plan import Plan
         from affectlm_estimators.training import train
@@ -177,6 +178,8 @@ class TimmEstimator:
         tensors = _from_hub(design.architecture) if self.pretrained and checked.start is None else None
         with seeded(checked.seed):
             network = design.build(dropout=checked.dropout, pretrained=tensors)
+            if checked.side is not None:
+                attrs.evolve(design, side=checked.side).build()  # a side that it cannot take must show now
         if checked.start is not None:
             load_weights(network, Path(checked.start).expanduser(), f"'{design.architecture}' with these categories")
         return train(
@@ -192,11 +195,22 @@ class TimmEstimator:
         )
 
     def _wanted(self, categories: tuple[str, ...]) -> Design:
-        """The network to be trained: what the options say, and for the rest what the weights hold."""
+        """The network to be trained.
+
+        Raises:
+            ConfigError: an option is given that training would not read.
+        """
         from affectlm_estimators.network import own_side
 
-        if self.architecture is None:
-            return attrs.evolve(self._design, categories=categories)
+        if self.weights is not None or self.architecture is None:
+            raise ConfigError(
+                "training does not read estimator.weights; leave it out, name estimator.architecture, and set "
+                "plan.start=PATH to begin from such a file"
+            )
+        if self.device != "auto":
+            raise ConfigError(
+                f"training does not read estimator.device; leave it out and set plan.device={self.device}"
+            )
         side = self.side or own_side(self.architecture)
         return Design(architecture=self.architecture, side=side, categories=categories, excitation=self.excitation)
 
@@ -237,8 +251,6 @@ class TimmEstimator:
     @cached_property
     def _network(self) -> AffectNetwork:
         import torch
-
-        from affectlm_estimators.devices import torch_device
 
         network = self._design.build()
         load_weights(network, self._path, f"the '{self._design.architecture}' that it says it is")

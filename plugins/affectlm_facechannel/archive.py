@@ -42,7 +42,7 @@ ORIGINAL = Weights(
         "the authors allow research use only, nothing commercial, want their papers cited in publications, and forbid "
         "passing the files on"
     ),
-    contents=tuple(f"{folder}{file}" for file in (DIMENSIONAL, CATEGORICAL, DETECTOR) for folder in (f"{FOLDER}/", "")),
+    contents=tuple(f"{FOLDER}/{file}" for file in (DIMENSIONAL, CATEGORICAL, DETECTOR, DETECTOR_GRAPH)),
 )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Tensors: TypeAlias = dict[str, NDArray[np.float32]]  # "<layer>/<weight>" -> array in Keras' layout
 
 INHIBITION = "ShuntingInhibition"
+_MAX_NUMBERS = 32_000_000  # of all weights, almost nine published graphs: a small file can claim any size
 # What decides what a layer computes; anything else that is stored, a Lambda's code above all, is not even kept.
 _OPTIONS = frozenset(
     (
@@ -88,21 +89,32 @@ def read(path: Path) -> tuple[Graph, Tensors]:
     """Graph and weights of a file that Keras' `model.save("x.h5")` wrote.
 
     Raises:
-        WeightsError: it is no HDF5 file, is cut short, holds no Keras model, or a weight is no array of numbers.
+        WeightsError: it is no HDF5 file, is cut short, holds no Keras model, refers to other files, or a weight is no
+            array of numbers or too large.
     """
     import h5py  # converted copies are read without it
 
     try:
         with h5py.File(path, "r") as file:
+            _check_links(file)
             graph = _graph(_config(file))
             return graph, _tensors(file, graph)
     except Unfit as fault:
         raise WeightsError(f"'{path}' {fault}") from fault
-    except (OSError, RuntimeError, KeyError) as error:  # what h5py raises for damage at various depths
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:  # of h5py, for damage at various depths
         raise WeightsError(
             f"'{path}' cannot be read as HDF5 ({error}); expected the .h5 file of a whole Keras model, such as "
             "DimensionalFaceChannel.h5"
         ) from error
+
+
+def _check_links(file: h5py.File) -> None:
+    """Raises Unfit if a name stands for something elsewhere, which could be any file; nothing is opened for it."""
+    from h5py import h5l
+
+    link = file.id.links.visit(lambda name, info: name if info.type != h5l.TYPE_HARD else None, info=True)
+    if link is not None:
+        raise Unfit(f"has a link '{link.decode(errors='replace')}'; expected a file that holds its weights itself")
 
 
 def _config(file: h5py.File) -> Mapping[str, object]:
@@ -162,25 +174,52 @@ def _references(stored: object) -> Iterator[str]:
 
 
 def _tensors(file: h5py.File, graph: Graph) -> Tensors:
-    groups = file["model_weights"]
+    groups = _group(file, "model_weights")
     tensors: Tensors = {}
+    numbers = 0
     for layer in graph.layers:
         if layer.name not in groups:
             continue  # the network's builder says which weight is missing
-        arrays = _arrays(groups[layer.name])
+        arrays = _arrays(_group(groups, layer.name))
         if layer.kind == INHIBITION and len(arrays) == 1:
             arrays = {"decay": next(iter(arrays.values()))}  # its authors gave the weight no name
         for leaf, array in arrays.items():
-            if array.dtype.kind not in "fiu":
-                raise Unfit(f"has a weight '{leaf}' of layer '{layer.name}' that holds {array.dtype}, no numbers")
+            weight = f"weight '{leaf}' of layer '{layer.name}'"
+            _check(array, weight)
+            numbers += array.size
+            if numbers > _MAX_NUMBERS:
+                raise Unfit(
+                    f"holds more than {_MAX_NUMBERS:,} numbers, the most that are read, with {weight} {array.shape}"
+                )
             tensors[f"{layer.name}/{leaf}"] = np.ascontiguousarray(array[()], dtype=np.float32)
     return tensors
 
 
+def _check(array: h5py.Dataset, weight: str) -> None:
+    """Raises Unfit unless a weight lies in the file as Keras writes it: numbers, uncompressed and in one piece."""
+    if array.external or array.is_virtual or array.chunks:
+        raise Unfit(f"keeps {weight} in pieces or outside the file; expected one plain array as Keras writes it")
+    if array.shape is None:
+        raise Unfit(f"has a {weight} that is empty; expected an array of numbers")
+    if array.dtype.kind not in "fiu":
+        raise Unfit(f"has a {weight} that holds {array.dtype}, no numbers")
+
+
+def _group(parent: h5py.Group, name: str) -> h5py.Group:
+    import h5py
+
+    item = parent[name]
+    if not isinstance(item, h5py.Group):
+        raise Unfit(f"has '{item.name}' as a {type(item).__name__}, expected the group that Keras writes")
+    return item
+
+
 def _arrays(group: h5py.Group) -> dict[str, h5py.Dataset]:
     """The arrays anywhere below a group, by the last part of their names."""
+    import h5py
+
     found: dict[str, h5py.Dataset] = {}
-    group.visititems(lambda name, item: found.update({_leaf(name): item} if hasattr(item, "dtype") else {}))
+    group.visititems(lambda name, item: found.update({_leaf(name): item} if isinstance(item, h5py.Dataset) else {}))
     return found
 
 

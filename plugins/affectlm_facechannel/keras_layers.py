@@ -98,7 +98,7 @@ def build(layer: Layer, inputs: list[Tensor], weights: StoredWeights, graph: Gra
         step = _step(layer, shapes, weights, graph).eval()
         with torch.inference_mode():
             return step, step(*inputs)
-    except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:  # of odd options, also torch's own
+    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:  # of odd options, or torch's
         raise Unfit(
             f"has a layer '{layer.name}' of class '{layer.kind}' on {shapes[0]} that cannot be built "
             f"({type(error).__name__}: {error})"
@@ -163,6 +163,8 @@ def _normalisation(layer: Layer, shape: Shape, weights: StoredWeights) -> nn.Mod
         norm.bias = nn.Parameter(weights.take(layer, "beta", (count,)))
     norm.running_mean = weights.take(layer, "moving_mean", (count,))
     norm.running_var = weights.take(layer, "moving_variance", (count,))
+    if (norm.running_var < 0).any():
+        raise Unfit(f"has negative numbers in weight 'moving_variance' {(count,)} of layer '{layer.name}'")
     return ChannelsLast(norm) if axis == 3 else norm
 
 

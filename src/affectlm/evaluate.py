@@ -23,12 +23,12 @@ from rich.progress import Progress
 from affectlm.cache import MODES, Store, write_atomically
 from affectlm.config import to_plain
 from affectlm.errors import AffectlmError, ConfigError, RunFolderError
-from affectlm.evaluation import DRAWS, PICTURES, Evaluation, RatedFaces, judge
+from affectlm.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, counted, judge
 from affectlm.job import start
 from affectlm.pipeline import class_name, estimate, failure, find_faces
 from affectlm.records import Record
 from affectlm.registry import Registry
-from affectlm.runs import identity, unique, versions
+from affectlm.runs import identity, locked, unique, versions
 from affectlm.settings import DATASET_KEYS, at_least, one_of
 from affectlm.types import Dataset, Described, FaceDetector, Image, Outcome, Sample, VAEstimator
 from affectlm.weights import accepting
@@ -37,6 +37,7 @@ EVALUATION = "evaluation.json"
 PAGE = "evaluation.md"
 FACES = "faces.csv"
 SCATTER = "scatter.svg"
+CLAIM = "config.json"  # written first: the configuration that a folder is for
 _AGREED = {"accept_licence": True}  # agreeing is what an earlier try may have asked for
 _KINDS = ("dataset", "detector", "estimator")
 _COLUMNS = ("id", "valence", "arousal", "rated_valence", "rated_arousal", "outcome")
@@ -93,25 +94,42 @@ def evaluate(
         on_record: called with each picture's record.
 
     Raises:
-        AffectlmError: a setting or part is missing or wrong, no picture is rated or can be read, or no face was found.
+        AffectlmError: a setting or part is missing or wrong, no picture is rated or can be read, or no face was found;
+            or another evaluation is writing to the folder, or it is one of another configuration.
     """
     chosen = _choices(config)
-    registry = registry or Registry.installed()
+    lock = locked(folder)
+    try:
+        return _evaluated(config, chosen, folder, registry or Registry.installed(), on_record)
+    finally:
+        lock.release()
+
+
+def _evaluated(
+    config: Mapping[str, object],
+    chosen: Choices,
+    folder: Path,
+    registry: Registry,
+    on_record: Callable[[Record], None],
+) -> Evaluation:
     _refuse_another(config, folder)
     parts = _build(config, chosen, registry)
+    write_atomically(folder / CLAIM, json.dumps(config, indent=2).encode())
     key = identity(config, "estimator", parts.estimator, registry)
     faces = RatedFaces()
     first_failure = ""
-    folder.mkdir(parents=True, exist_ok=True)
     with (folder / FACES).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_COLUMNS)
         for record in measured(parts, chosen, key):
             faces.add(record, chosen.group or "group")
+            if len(faces.rated) == chosen.batch_size:
+                _refuse_no_group(faces, chosen.group)
             table.writerow(_row(record))
             first_failure = first_failure or (record.reason if record.outcome is Outcome.UNREADABLE_IMAGE else "")
             on_record(record)
     _refuse_nothing(faces, first_failure)
+    _refuse_no_group(faces, chosen.group)
     evaluation = _evaluation(config, chosen, parts, faces)
     _write(evaluation, faces, folder)
     return evaluation
@@ -185,13 +203,13 @@ def _row(record: Record) -> list[object]:
 
 
 def _refuse_another(config: Mapping[str, object], folder: Path) -> None:
-    """Keeps a folder for one configuration; the same one is measured again, quickly, from stored values."""
-    path = folder / EVALUATION
+    """Keeps a folder for one configuration; the same one is measured again, from stored values."""
+    path = folder / CLAIM
     try:
-        earlier = json.loads(path.read_bytes())["config"] if path.exists() else config
+        earlier = json.loads(path.read_bytes()) if path.exists() else config
         same = {**earlier, **_AGREED} == {**json.loads(json.dumps(config)), **_AGREED}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(f"'{path}' is no evaluation: {error}; choose another hydra.run.dir") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise RunFolderError(f"'{path}' is no configuration: {error}; choose another hydra.run.dir") from error
     if not same:
         raise RunFolderError(f"'{folder}' holds the evaluation of another configuration; choose another hydra.run.dir")
 
@@ -200,9 +218,10 @@ def _refuse_nothing(faces: RatedFaces, first_failure: str) -> None:
     subset = faces.subset()
     pictures, rated = subset["pictures"], subset["pictures"] - subset["without_rating"]
     if not rated:
+        found = f"; found {', '.join(faces.groups)}" if faces.groups else ""
         raise ConfigError(
             f"none of {pictures} pictures has a rating of both valence and arousal; "
-            "give a CSV with the columns path, valence and arousal as path, or another dataset"
+            f"give as path a CSV with the columns path, valence and arousal{found}; or give another dataset"
         )
     if subset["unreadable"] == rated:
         raise AffectlmError(f"none of the {rated} rated pictures can be read; the first: {first_failure}")
@@ -213,12 +232,17 @@ def _refuse_nothing(faces: RatedFaces, first_failure: str) -> None:
         )
 
 
+def _refuse_no_group(faces: RatedFaces, group: str | None) -> None:
+    """Raises where intervals are to be drawn by a group and no picture so far is in one."""
+    if group and all(sort == PICTURE for sort, _ in faces.clusters):
+        raise ConfigError(
+            f"no rated picture of {len(faces.rated)} has a group '{group}'; groups: "
+            f"{', '.join(faces.groups) or 'none'}; name one of these columns of the ratings, or leave it out"
+        )
+
+
 def _evaluation(config: Mapping[str, object], chosen: Choices, parts: Parts, faces: RatedFaces) -> Evaluation:
     drawn = Counter(sort for sort, _ in set(faces.clusters))
-    if chosen.group and set(drawn) == {PICTURES}:
-        raise ConfigError(
-            f"no rated picture has a group '{chosen.group}'; name a column of the ratings, or leave it out"
-        )
     dataset = _section(config, "dataset")
     return Evaluation(
         config=config,
@@ -236,7 +260,7 @@ def _evaluation(config: Mapping[str, object], chosen: Choices, parts: Parts, fac
             "level": 0.95,
             "method": "percentile bootstrap",
             "resamples": DRAWS,
-            "of": " and ".join(f"{count} {sort}" for sort, count in sorted(drawn.items())),
+            "of": " and ".join(counted(count, sort) for sort, count in sorted(drawn.items())),
         },
         figures=judge(faces, chosen.seed),
     )

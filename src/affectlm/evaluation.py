@@ -21,7 +21,7 @@ from affectlm.types import Outcome
 
 SCHEMA_VERSION = 1
 DRAWS = 1000
-PICTURES = "pictures"  # the sort of clusters where no group is known
+PICTURE = "picture"  # the sort of clusters where no group is known
 FOUND, ALL = "found", "not_found_as_zero"  # the two sets of faces that figures are given for
 
 _NAMES = {
@@ -67,18 +67,23 @@ class RatedFaces:
     right: list[float] = attrs.field(factory=list)  # 1 or 0, NaN without votes or probabilities
     commonest: list[tuple[str, ...]] = attrs.field(factory=list)  # labels with the most votes
     outcomes: Counter[Outcome] = attrs.field(factory=Counter)  # of all pictures
+    groups: dict[str, None] = attrs.field(factory=dict)  # names of the groups of all pictures, as they came
 
     def add(self, record: Record, group: str) -> None:
-        """Keeps a picture's best face, or that it has none; faces of one value of `group` belong together."""
+        """Keeps a picture's best face, or that it has none; faces of one value of `group` belong together.
+
+        The case of `group` does not matter: tables of ratings come with lower-cased names.
+        """
         self.outcomes[record.outcome] += 1
         truth = record.truth
+        self.groups.update(dict.fromkeys(truth.group))
         if truth.valence is None or truth.arousal is None or record.outcome not in (Outcome.OK, Outcome.NO_FACE):
             return
         self.predicted.append((record.valence or 0.0, record.arousal or 0.0))
         self.rated.append((truth.valence, truth.arousal))
         self.found.append(record.outcome is Outcome.OK)
-        known = group in truth.group
-        self.clusters.append((f"values of '{group}'", truth.group[group]) if known else (PICTURES, record.image))
+        value = {name.casefold(): value for name, value in truth.group.items()}.get(group.casefold())
+        self.clusters.append((PICTURE, record.image) if value is None else (f"value of '{group}'", value))
         self.right.append(_right(record))
         most = max(truth.votes.values(), default=0.0)
         self.commonest.append(tuple(label for label, share in truth.votes.items() if _is_most(share, most)))
@@ -174,10 +179,9 @@ class Evaluation:
             lines += ["", f"## Faces not found counted as (0, 0) ({every} in all)", "", *_table(self.figures[ALL])]
         else:
             lines += ["", "No face was missed, so counting missed faces as (0, 0) changes nothing."]
-        drawn = self.intervals
         lines += [
             "",
-            f"In parentheses 95 % intervals: {drawn['method']}, {drawn['resamples']} resamples of {drawn['of']}.",
+            self._intervals_sentence(),
             "",
             *(f"- {convention}" for convention in self.conventions),
             "",
@@ -193,6 +197,18 @@ class Evaluation:
             f"of them without a rating: {subset['without_rating']}, unreadable: {subset['unreadable']}, "
             f"face found: {subset['faces']}, face not found: {subset['no_face']}."
         )
+
+    def _intervals_sentence(self) -> str:
+        drawn = self.intervals
+        if all(result.low is None for result in self.figures[ALL].values()):
+            return f"No intervals: all faces belong to {drawn['of']}."
+        return f"In parentheses 95 % intervals: {drawn['method']}, {drawn['resamples']} resamples of {drawn['of']}."
+
+
+def counted(count: int, sort: str) -> str:
+    """So many of a sort of clusters, as in "3 values of 'subject'"."""
+    noun, space, rest = sort.partition(" ")
+    return f"{count} {noun}{'' if count == 1 else 's'}{space}{rest}"
 
 
 def _told(part: object) -> str:

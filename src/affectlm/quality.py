@@ -20,8 +20,9 @@ Figure: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray | None], FloatA
 
 CONVENTIONS = (
     "Moments are divided by n and taken over the whole set in float64, not averaged over batches.",
-    "CCC is undefined for one face and when predictions and ratings are constant at the same value, and 0 when "
-    "otherwise one of them is constant; PCC is undefined when one of them is constant.",
+    "CCC is undefined when predictions and ratings are both constant, as those of one face are, and 0 when only one of "
+    "them is; PCC is undefined when one of them is constant.",
+    "Intervals leave out resamples in which the figure is undefined.",
     "SAGR is the share of faces whose predicted and rated sign are equal; an exact 0 agrees only with 0.",
     "Spread ratio is the standard deviation of the predictions divided by that of the ratings; mean offset is "
     "predicted minus rated.",
@@ -33,15 +34,15 @@ _ROUNDING = 1e-14  # a variance below this share of the mean square is the round
 def ccc(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
     """Concordance correlation, from -1 to 1; 1 only when the series are equal.
 
-    2 cov(x, y) / (var x + var y + (mean x - mean y)^2) (Lin 1989, Biometrics 45). Undefined for one face and when both
-    series are constant at the same value; 0 when otherwise one is constant.
+    2 cov(x, y) / (var x + var y + (mean x - mean y)^2) (Lin 1989, Biometrics 45). Undefined when both series are
+    constant, as those of one face are; 0 when only one is.
 
     >>> round(float(ccc(np.array([2.5, 0, 2, 8]), np.array([3, -0.5, 2, 7]))), 4)
     0.9768
     """
     spread = _variance(predicted, weights) + _variance(rated, weights)
     apart = spread + mean_offset(predicted, rated, weights) ** 2
-    return _share(2 * _covariance(predicted, rated, weights), apart if len(predicted) > 1 else 0 * apart)
+    return _share(2 * _covariance(predicted, rated, weights), np.where(spread > 0, apart, 0.0))
 
 
 def pcc(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:

@@ -153,6 +153,11 @@ class Registry:
             raise UnknownComponentError(f"{len(found)} plugins offer the {kind} '{name}'; write {ways}")
         raise UnknownComponentError(f"no {kind} named '{name}'; {self._suggest(kind, bare)}")
 
+    def origin(self, kind: str, name: str) -> str:
+        """Distribution and version of what offers a component, as in "affectlm 1.0.0"; raises as `find`."""
+        plugin = self.find(kind, name).plugin
+        return ", ".join(f"{each.distribution} {each.version}" for each in self.plugins if each.name == plugin)
+
     def build(self, kind: str, config: Mapping[str, object]) -> object:
         """A component from its configuration: `name` and options.
 

@@ -142,11 +142,7 @@ def run(
     report = _open(config, folder)
     begin = time.monotonic()
     tally = Tally()
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RunFolderError(f"another run is writing to '{folder}'; choose another hydra.run.dir") from error
+    lock = locked(folder)
     try:
         report.save(folder)
         parts = build(config, registry)
@@ -320,6 +316,27 @@ def _refuse_nothing(records: Sequence[Record]) -> None:
         raise AffectlmError(f"all {len(records)} records failed; the first, '{first.id}': {first.reason}")
 
 
+def locked(folder: Path) -> FileLock:
+    """The lock of a folder, to be released by who asked; the folder is made when it is not there.
+
+    Raises:
+        RunFolderError: another process has it, or the folder cannot be written.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunFolderError(f"another run is writing to '{folder}'; choose another hydra.run.dir") from error
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return lock
+
+
+def _unwritable(folder: Path, error: OSError) -> RunFolderError:
+    return RunFolderError(f"the run folder '{folder}' cannot be written: {error.strerror}; set hydra.run.dir")
+
+
 def _open(config: Mapping[str, object], folder: Path) -> Report:
     """A report marked started, for a new folder or one that holds the same configuration."""
     if (folder / REPORT).exists():
@@ -335,9 +352,7 @@ def _open(config: Mapping[str, object], folder: Path) -> Report:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORDS).touch()
     except OSError as error:
-        raise RunFolderError(
-            f"the run folder '{folder}' cannot be written: {error.strerror}; set hydra.run.dir"
-        ) from error
+        raise _unwritable(folder, error) from error
     return report
 
 
@@ -363,11 +378,21 @@ def _components(config: Mapping[str, object], parts: Parts) -> dict[str, object]
 def identity(config: Mapping[str, object], kind: str, part: object, registry: Registry) -> dict[str, object]:
     """What makes a component's answers its own: plugin, name, options, weights, without what only changes its speed."""
     section = _section(config, kind)
-    plugin = registry.find(kind, str(section["name"])).plugin
-    origin = [f"{each.distribution} {each.version}" for each in registry.plugins if each.name == plugin]
+    name = str(section["name"])
     said = part.describe() if isinstance(part, Described) else {}
-    whole = {**section, **said, "plugin": plugin, "versions": origin}
-    return {key: value for key, value in whole.items() if key not in _HOW}
+    whole = {**section, **said, "plugin": registry.find(kind, name).plugin, "versions": [registry.origin(kind, name)]}
+    return {key: _without_how(value) for key, value in whole.items() if _tells(key)}
+
+
+def _without_how(value: object) -> object:
+    """An option's value; what holds other components, as an ensemble does, without their options of `_HOW`."""
+    if isinstance(value, Mapping):
+        return {key: _without_how(held) for key, held in value.items() if _tells(key)}
+    return [_without_how(held) for held in value] if isinstance(value, list | tuple) else value
+
+
+def _tells(key: object) -> bool:
+    return str(key).rpartition(".")[2] not in _HOW
 
 
 def _section(config: Mapping[str, object], key: str) -> dict[str, object]:

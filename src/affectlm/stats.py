@@ -82,7 +82,7 @@ def concordance(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> 
         predicted, target: shape (n,), same unit, n at least 2.
 
     Raises:
-        ValueError: shapes differ, n < 2, or both are constant and equal (then it is undefined).
+        ValueError: shapes differ, n < 2, or both are constant (then it is undefined).
 
     >>> round(concordance(np.array([2.5, 0, 2, 8]), np.array([3, -0.5, 2, 7])), 4)
     0.9768
@@ -91,5 +91,5 @@ def concordance(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> 
         raise ValueError(f"expected two series of one length n >= 2, found {predicted.shape} and {target.shape}")
     value = quality.number(quality.ccc(predicted, target))
     if value is None:
-        raise ValueError("the concordance of two equal constants is undefined")
+        raise ValueError("the concordance of two constants is undefined")
     return value

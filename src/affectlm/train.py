@@ -133,7 +133,8 @@ def _load_splits(config: Mapping[str, object], registry: Registry) -> tuple[Labe
 def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str] | None = None) -> LabelledFaces:
     """All faces of a dataset that have valence and arousal, as grey arrays of one size.
 
-    A face's categories are its raters' votes, or its labels in equal shares.
+    A picture with a region gives what `images.crop` cuts there, another one all of itself. A face's categories are its
+    raters' votes, or its labels in equal shares.
 
     Args:
         dataset: gives the faces.
@@ -149,7 +150,8 @@ def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str]
         if not isinstance(item, Image) or truth.valence is None or truth.arousal is None:
             continue
         picture, _ = images.read(item.source)
-        pixels.append(np.asarray(PIL.Image.fromarray(picture).convert("L")))
+        face = picture if item.region is None else images.crop(picture, item.region)
+        pixels.append(np.asarray(PIL.Image.fromarray(face).convert("L")))
         affect.append((truth.valence, truth.arousal))
         votes.append(truth.votes or dict.fromkeys(truth.labels, 1 / max(1, len(truth.labels))))
         if limit is not None and len(pixels) >= limit:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -115,7 +115,7 @@ class Weights:
     licence: str
     citation: str = ""
     terms: str = ""  # one sentence that has to be agreed to before they are fetched
-    contents: tuple[str, ...] = ()  # of an archive: any of these in AFFECTLM_WEIGHTS_DIR stands for it
+    contents: tuple[str, ...] = ()  # of an archive, in its top folder: all of them in AFFECTLM_WEIGHTS_DIR stand for it
 
     @property
     def size_text(self) -> str:
@@ -151,10 +151,16 @@ def locate(weights: Weights) -> Path | None:
 
 
 def locate_unpacked(weights: Weights) -> Path | None:
-    """The first of an archive's contents that lies unpacked in `AFFECTLM_WEIGHTS_DIR`, or None."""
-    folder = os.environ.get("AFFECTLM_WEIGHTS_DIR")
-    places = [Path(folder).expanduser() / name for name in weights.contents] if folder else []
-    return next((path for path in places if path.is_file()), None)
+    """The first of an archive's contents if all of them lie unpacked in `AFFECTLM_WEIGHTS_DIR`, or None.
+
+    They lie in the archive's top folder, or without it.
+    """
+    given = os.environ.get("AFFECTLM_WEIGHTS_DIR")
+    if not given or not weights.contents:
+        return None
+    whole = [Path(given).expanduser() / name for name in weights.contents]
+    bare = [Path(given).expanduser().joinpath(*PurePosixPath(name).parts[1:]) for name in weights.contents]
+    return next((paths[0] for paths in (whole, bare) if all(path.is_file() for path in paths)), None)
 
 
 def obtain(weights: Weights) -> Path:

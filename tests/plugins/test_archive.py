@@ -274,7 +274,10 @@ def test_the_list_tells_terms_and_absence(here: Path) -> None:
 
 def test_the_list_tells_what_the_user_unpacked(here: Path) -> None:
     """It is there, though the archive is not."""
-    (here / DIMENSIONAL).touch()
+    for file in ORIGINAL.contents:
+        path = here / Path(file).relative_to("TrainedNetworks")
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
 
     [row] = json.loads(command("weights", "list", "facechannel-original", "--json").stdout)
 
@@ -305,6 +308,16 @@ def test_pull_by_name_asks_for_acceptance(fresh_cache: Path, monkeypatch: pytest
 
 def test_pull_with_acceptance_goes_on_to_fetch(here: Path) -> None:
     """It is then only the missing network that stops it."""
+    done = command("weights", "pull", "facechannel-original", "--accept-licence")
+
+    assert done.returncode == 1
+    assert "AFFECTLM_OFFLINE=1 forbids fetching them" in done.stdout
+
+
+def test_pull_fetches_the_archive_where_some_of_its_files_are_missing(here: Path) -> None:
+    """Who has the estimator's file only, still wants the detector; here the missing network stops it."""
+    (here / DIMENSIONAL).touch()
+
     done = command("weights", "pull", "facechannel-original", "--accept-licence")
 
     assert done.returncode == 1

@@ -175,6 +175,28 @@ def test_a_manifest_may_name_several_people_of_a_picture(tmp_path: Path) -> None
     assert images[0].truth == Truth()
 
 
+def test_rounding_takes_no_rating_out_of_range(tmp_path: Path) -> None:
+    """The highest of [-10, 0.7] would come to 1.0000000000000002."""
+    path = manifest(tmp_path, "path,valence,arousal\n1.jpg,0.7,-10\n")
+
+    (image,) = Folder(path=path, scale=[-10, 0.7]).items()
+
+    assert (image.truth.valence, image.truth.arousal) == (1, -1)
+
+
+def test_two_ratings_of_one_picture_are_refused(tmp_path: Path) -> None:
+    """Which of them counts is not ours to say; repeating the same is no harm."""
+    path = manifest(tmp_path, "path,valence\na.jpg,0.5\n./a.jpg,-0.5\n")
+    (tmp_path / "other.csv").write_text("path,valence\na.jpg,0.5\n")
+    (tmp_path / "same.csv").write_text("path,valence\na.jpg,0.5\n")
+
+    with pytest.raises(ConfigError, match=r"a\.jpg' is named twice, and what is said of it differs; leave one out"):
+        ids(path=path)
+    with pytest.raises(ConfigError, match=r"a\.jpg' is named twice"):
+        ids(path=[str(touch(tmp_path, "a.jpg")), str(tmp_path / "other.csv")])
+    assert ids(path=[str(tmp_path / "other.csv"), str(tmp_path / "same.csv")]) == ["a.jpg"]
+
+
 @pytest.mark.parametrize("scale", [[9, 1], [1], "1..9", [0, float("inf")]])
 def test_a_scale_needs_a_lowest_and_a_highest_rating(tmp_path: Path, scale: object) -> None:
     """Anything else would give ratings that mean nothing."""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save_file
 
+import affectlm
 from affectlm.errors import ConfigError, ContractError, WeightsError
-from affectlm.registry import Registry
+from affectlm.registry import Component, Registry
+from affectlm.runs import identity
 from affectlm.testing import check_estimator, faces
 from affectlm.train import LabelledFaces
 from affectlm_data.ferplus import ANCHORS, LABELS
 from affectlm_estimators.anchors import points
+from affectlm_estimators.external import model_files
 from affectlm_estimators.files import load_weights, save_weights
 from affectlm_estimators.network import SqueezeExcitation
 from affectlm_estimators.timm import Design, _from_hub
@@ -100,8 +105,46 @@ def test_an_ensemble_tells_the_digest_of_each_member(tmp_path):
 
     told = build("ensemble", members=members).describe()
 
-    assert set(told) == {"0.onnx.weights_sha256", "2.onnx.weights_sha256"}
-    assert len(set(told.values())) == 2
+    digests = {key: value for key, value in told.items() if key.endswith("sha256")}
+    assert set(digests) == {"0.onnx.weights_sha256", "2.onnx.weights_sha256"}
+    assert len(set(digests.values())) == 2
+
+
+def test_an_ensemble_tells_the_version_of_each_member():
+    """Members may come from other distributions than the ensemble."""
+    members = [{"name": "constant"}, {"name": "constant"}]
+
+    told = build("ensemble", members=members).describe()
+
+    assert told == dict.fromkeys(("0.constant.version", "1.constant.version"), f"affectlm {affectlm.__version__}")
+
+
+@attrs.frozen
+class Quick:
+    """A member that tells how it computes."""
+
+    threads: int
+
+    def estimate(self, faces):
+        return np.zeros((len(faces), 2), np.float32)
+
+    def describe(self):
+        return {"threads": str(self.threads), "weights_sha256": "abc"}
+
+
+def test_how_fast_members_are_is_no_part_of_the_key_of_stored_values(monkeypatch):
+    """Values stay on a machine with other cores; the members' own options still tell them apart."""
+    registry = Registry.installed()
+    quick = Component("estimator", "quick", "affectlm_estimators", lambda **options: Quick(options["threads"]))
+    monkeypatch.setattr(registry, "components", [*registry.components, quick])
+
+    def key(**options):
+        section = {"name": "ensemble", "members": [{"name": "quick", **options}]}
+        return identity({"estimator": section}, "estimator", registry.build("estimator", section), registry)
+
+    assert key(threads=1, device="cpu") == key(threads=2, device="cuda")
+    assert key(threads=1, level=1) != key(threads=1, level=2)
+    assert "0.quick.weights_sha256" in key(threads=1)
 
 
 @pytest.mark.parametrize(
@@ -177,12 +220,31 @@ def test_training_begins_from_given_weights(trained, tmp_path):
     plan = {**PLAN, "epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0, "start": str(trained)}
     (tmp_path / "run").mkdir()
 
-    list(build("timm", weights=trained).train(toy(16, 0), toy(16, 1), plan, tmp_path / "run", lambda *_: None))
+    learner = build("timm", architecture="test_efficientnet", side=32, excitation=True)
+    list(learner.train(toy(16, 0), toy(16, 1), plan, tmp_path / "run", lambda *_: None))
 
     given, written = load_file(trained), load_file(tmp_path / "run" / "timm.safetensors")
     parameters = [name for name in given if "running" not in name]  # batch norm's statistics follow the faces
     assert given.keys() == written.keys()
     assert all(torch.equal(given[name], written[name]) for name in parameters)
+
+
+def test_options_that_training_does_not_read_are_refused(trained, tmp_path):
+    """The message names those of the plan that it reads."""
+    faces, options = (toy(16, 0), toy(16, 1), PLAN, tmp_path, print), {"architecture": "test_efficientnet", "side": 32}
+
+    with pytest.raises(ConfigError, match=r"does not read estimator\.weights; .* plan\.start=PATH"):
+        build("timm", weights=trained).train(*faces)
+    with pytest.raises(ConfigError, match=r"does not read estimator\.device; .* plan\.device=cpu"):
+        build("timm", **options, device="cpu").train(*faces)
+
+
+def test_a_plan_with_a_side_that_the_network_cannot_take_is_one_sentence(tmp_path):
+    """Before the first step, though the network itself was built for another side."""
+    learner = build("timm", architecture="inception_v3", side=75)
+
+    with pytest.raises(ConfigError, match="architecture 'inception_v3' with side 32 cannot be built"):
+        learner.train(toy(16, 0), toy(16, 1), {**PLAN, "side": 32}, tmp_path, print)
 
 
 @pytest.mark.parametrize("architecture", ["test_resnet", "test_mambaout", "test_vit"])
@@ -250,6 +312,8 @@ def test_measuring_without_weights_is_refused_before_the_first_face():
         ({"architecture": "resnet_18"}, "timm knows no architecture 'resnet_18'; did you mean .*'resnet18'"),
         ({"architecture": "hf-hub:somebody/model"}, "timm knows no architecture 'hf-hub:somebody/model'"),
         ({"architecture": "resnet18", "side": 4}, "side"),
+        ({"architecture": "resnet18", "side": "abc"}, "side"),
+        ({"architecture": "resnet18", "side": 64.5}, "side"),
         ({"architecture": "resnet18", "device": "gpu"}, "device"),
     ],
 )
@@ -276,6 +340,7 @@ def _described(trained, tmp_path, **changes):
     ("changes", "message"),
     [
         ({"side": 1}, "does not say what network it holds"),
+        ({"side": 64.5}, "does not say what network it holds"),
         ({"side": None}, "does not say what network it holds"),
         ({"categories": 3}, "does not say what network it holds"),
         ({"more": 1}, "does not say what network it holds"),
@@ -455,6 +520,90 @@ def test_published_points_of_words_are_a_choice():
         points(["contempt"], "words")
 
 
+@pytest.mark.parametrize(("affect", "classes"), [(0, 0), (0, "both"), ("both", -1)])
+def test_classes_are_the_columns_that_affect_leaves_however_the_output_is_named(tmp_path, affect, classes):
+    """Valence and arousal come first here, then the scores, all in one output."""
+    path = model(tmp_path, classes=("a", "b", "c"), joined=True)
+    labels = ["sadness", "anger", "joy"]
+
+    estimator = build("onnx", weights=path, affect=affect, columns=[0, 1], classes=classes, labels=labels)
+    found, details = estimator.details([plain(0.5, 0)])
+
+    np.testing.assert_allclose(found, [[0.5, 0]], atol=0.01)
+    chances = np.exp([0, 1.5, 3]) / np.exp([0, 1.5, 3]).sum()
+    assert [float(details[label][0]) for label in labels] == pytest.approx(chances, abs=0.01)
+
+
+@pytest.mark.parametrize(("options", "count"), [({"columns": [0, -1]}, 3), ({}, 0)])
+def test_an_output_without_a_column_for_each_label_is_refused(tmp_path, options, count):
+    """The output is told with what is left of it beside valence and arousal."""
+    path = model(tmp_path, classes=("a", "b", "c"), joined=True)
+
+    with pytest.raises(ConfigError, match=rf"output 'both' .* shape \(1, 5\) and {count} columns .* expected 2, one"):
+        build("onnx", weights=path, affect=0, classes=0, labels=["joy", "fear"], **options)
+
+
+def split(folder):
+    """A model whose weight lies in a file beside it, as exporters write them; the paths of both."""
+    path, data = Path(model(folder)), folder / "model.data"
+    proto = onnx.load(path)
+    weight = next(each for each in proto.graph.initializer if each.name == "weight")
+    data.write_bytes(weight.raw_data)
+    onnx.external_data_helper.set_external_data(weight, data.name)
+    weight.ClearField("raw_data")
+    path.write_bytes(proto.SerializeToString())
+    return path, data
+
+
+def test_the_digest_of_a_model_covers_the_file_that_holds_its_tensors(tmp_path):
+    """The graph's file stays the same, byte for byte; one without such a file has the digest of the file."""
+    path, data = split(tmp_path)
+    before = build("onnx", weights=path).describe()
+
+    data.write_bytes(bytes(data.stat().st_size))
+
+    assert build("onnx", weights=path).describe() != before
+    whole = model(tmp_path)
+    expected = hashlib.sha256(Path(whole).read_bytes()).hexdigest()
+    assert build("onnx", weights=whole).describe() == {"weights_sha256": expected}
+
+
+def test_tensors_inside_nodes_and_functions_count_too(tmp_path):
+    """Anywhere in the file, not only among the graph's initializers."""
+    helper, path = onnx.helper, tmp_path / "deep.onnx"
+    value = onnx.TensorProto(data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
+    value.external_data.add(key="location", value="deep.data")
+    inner = helper.make_graph([helper.make_node("Constant", [], ["c"], value=value)], "inner", [], [])
+    node = helper.make_node("If", ["x"], ["y"], then_branch=inner)
+    function = helper.make_function("f", "g", ["x"], ["y"], [node], [helper.make_opsetid("", 18)])
+    path.write_bytes(helper.make_model(helper.make_graph([], "g", [], []), functions=[function]).SerializeToString())
+    (tmp_path / "deep.data").touch()
+
+    assert model_files(path) == (path, tmp_path / "deep.data")
+
+
+@pytest.mark.parametrize("location", ["../out.data", "/etc/hostname", "sub\\..\\..\\out.data", "C:\\out.data"])
+def test_tensors_outside_the_models_folder_are_refused(tmp_path, location):
+    """A model must not name any file of the machine."""
+    path, _ = split(tmp_path)
+    proto = onnx.load(path, load_external_data=False)
+    weight = next(each for each in proto.graph.initializer if each.name == "weight")
+    weight.external_data[0].value = location
+    path.write_bytes(proto.SerializeToString())
+
+    with pytest.raises(WeightsError, match=r"keeps tensors in .*; expected a file in the model's folder"):
+        build("onnx", weights=path)
+
+
+def test_a_model_without_the_file_of_its_tensors_is_refused(tmp_path):
+    """The message names it."""
+    path, data = split(tmp_path)
+    data.unlink()
+
+    with pytest.raises(WeightsError, match=r"keeps tensors in 'model\.data', which is not beside it"):
+        build("onnx", weights=path)
+
+
 def test_the_emotiefflib_preset_reads_scores_and_affect_from_one_output(compose, tmp_path):
     """Eight scores in its class order, then valence, arousal; ImageNet's mean and deviation."""
     path = model(tmp_path, classes=range(8), shape=("n", 3, 224, 224), joined=True)
@@ -506,11 +655,18 @@ def test_the_emonet_preset_reads_three_outputs(compose, tmp_path):
         ({"classes": "classes", "labels": ["joy", "fear", "awe"]}, "anchors 'affectnet' have no point for .* 'awe'"),
         ({"scale": [1, -1]}, r"scale is \[1, -1\]; expected the least value first"),
         ({"scale": [1]}, r"scale is \[1\]; expected the least and the greatest"),
+        ({"scale": 5}, r"estimator\.scale is 5; expected the least and the greatest"),
+        ({"columns": 3}, r"estimator\.columns is 3; expected two"),
+        ({"std": "a"}, r"estimator\.std is \['a'\]; expected a number above 0"),
+        ({"std": None}, r"estimator\.std is \[None\]; expected a number above 0"),
+        ({"mean": "a"}, r"estimator\.mean is \['a'\]; expected a number"),
+        ({"labels": 5}, r"estimator\.labels is 5; expected names of categories"),
+        ({"classes": "classes", "labels": ["joy", "joy", "fear"]}, r"estimator\.labels names 'joy' twice"),
         ({"size": 16}, "square picture of one or three channels; set estimator.size"),
         ({"layout": "nhwc"}, "square picture of one or three channels"),
         ({"colour": "grey"}, "takes 3 channels, not grey"),
         ({"mean": [0.5, 0.5]}, "mean has 2 numbers, expected one or 3"),
-        ({"std": 0}, "std"),
+        ({"std": 0}, r"estimator\.std is \[0\]; expected a number above 0"),
         ({"order": "vad"}, "order"),
         ({"threads": -1}, "threads"),
     ],
@@ -560,6 +716,15 @@ def test_without_onnxruntime_the_message_says_what_to_install(monkeypatch, tmp_p
 
     with pytest.raises(ConfigError, match=r"needs onnxruntime, which is not installed; type: pip install 'affectlm"):
         build("onnx", weights=model(tmp_path))
+
+
+def test_without_onnx_the_message_says_what_to_install(monkeypatch, tmp_path):
+    """Only it can tell which files a model consists of."""
+    path = model(tmp_path)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+
+    with pytest.raises(ConfigError, match=r"needs onnx, which is not installed; type: pip install 'affectlm"):
+        build("onnx", weights=path)
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's exporter without onnxscript is the deprecated one

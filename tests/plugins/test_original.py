@@ -24,6 +24,7 @@ import torch
 from affectlm.errors import ConfigError, WeightsError
 from affectlm.testing import check_estimator, faces
 from affectlm.weights import sha256
+from affectlm_facechannel import keras_file
 from affectlm_facechannel.estimator import FaceChannelEstimator
 from affectlm_facechannel.keras_file import read
 from affectlm_facechannel.original import Original, Stored, load, prepare_colour, prepare_grey
@@ -32,6 +33,7 @@ from affectlm_facechannel.shape import CATEGORIES
 DATA = Path(__file__).parent / "data"
 DIALECTS = ("keras2", "keras3")
 GRAPHS = ("dim", "plain", "cat", "affwild2")
+BIAS = "denseLayer/denseLayer/bias:0"
 
 
 @pytest.fixture
@@ -98,13 +100,22 @@ def outputs(*names: str) -> Callable[[h5py.File], None]:
     return change
 
 
-def put(key: str, array: np.ndarray) -> Callable[[h5py.File], None]:
-    """A change of one weight."""
+def put(key: str, value: object) -> Callable[[h5py.File], None]:
+    """A change of one weight, or of what else lies at its place."""
 
     def change(file: h5py.File) -> None:
-        if key in file["model_weights"]:
-            del file["model_weights"][key]
-        file["model_weights"][key] = array
+        file["model_weights"].pop(key, None)
+        file["model_weights"][key] = value
+
+    return change
+
+
+def store(key: str, **options: object) -> Callable[[h5py.File], None]:
+    """A change of how one weight lies in the file."""
+
+    def change(file: h5py.File) -> None:
+        file["model_weights"].pop(key, None)
+        file["model_weights"].create_dataset(key, **options)
 
     return change
 
@@ -320,6 +331,18 @@ def _no_model(file: h5py.File) -> None:
     del file.attrs["model_config"]
 
 
+def _virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((6,), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "bias", (6,))
+    del file[f"model_weights/{BIAS}"]
+    file["model_weights"].create_virtual_dataset(BIAS, layout)
+
+
+def _time(file: h5py.File) -> None:
+    group, shape = file["model_weights/denseLayer"], h5py.h5s.create_simple((6,))
+    h5py.h5d.create(group.id, b"time", h5py.h5t.UNIX_D32LE, shape)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -362,16 +385,42 @@ def _no_model(file: h5py.File) -> None:
             r"weight 'scale' \(6,\) that layer 'denseLayer' does not use",
         ),
         (put("denseLayer/denseLayer/bias:0", np.array([b"x"] * 6)), "'bias' of layer 'denseLayer'.*no numbers"),
+        (put("conv9", np.zeros(3)), r"'/model_weights/conv9' as a Dataset, expected the group"),
+        (put("conv9", np.dtype("f4")), r"'/model_weights/conv9' as a Datatype, expected the group"),
+        (put(BIAS, h5py.Empty("f4")), "weight 'bias' of layer 'denseLayer' that is empty"),
+        (put(BIAS, np.dtype("f4")), r"no weight 'bias' of shape \(6,\) for layer 'denseLayer'"),
+        (_time, "cannot be read as HDF5"),
+        (configure("conv9", filters=float("inf")), "'conv9' of class 'Conv2D' .* cannot be built .*infinity"),
+        (configure("conv9", groups=0), "'conv9' of class 'Conv2D' .* cannot be built .*zero"),
+        (
+            put("batch_normalization/batch_normalization/moving_variance:0", np.array([1, -1], np.float32)),
+            r"negative numbers in weight 'moving_variance' \(2,\) of layer 'batch_normalization'",
+        ),
+        (store(BIAS, shape=(2**25,), dtype="f4"), r"numbers, .* weight 'bias' of layer 'denseLayer' \(33554432,\)"),
+        (store(BIAS, data=np.zeros(6), chunks=(2,)), "weight 'bias' of layer 'denseLayer' in pieces or outside"),
+        (store(BIAS, shape=6, dtype="f4", external="any.txt"), "'bias' of layer 'denseLayer' in pieces or outside"),
+        (_virtual, "'bias' of layer 'denseLayer' in pieces or outside"),
+        (put("denseLayer", h5py.SoftLink("/model_weights/conv9")), "link 'model_weights/denseLayer'"),
+        (put(BIAS, h5py.ExternalLink("other.h5", "/bias")), f"link 'model_weights/{BIAS}'"),
         (outputs("arousal_output"), r"has 1 outputs \('arousal_output' \(1,\)\), expected 2"),
         (outputs("arousal_output", "valence_output", "denseLayer"), "has 3 outputs"),
     ],
 )
-def test_a_foreign_model_is_refused(change, message, changed):
+def test_a_foreign_model_is_refused(change, message, changed, fresh_cache):
     """One sentence that names file, layer and shape."""
     with pytest.raises(WeightsError, match=f"'.*model.h5'.*{message}") as error:
         FaceChannelEstimator(weights=changed(change))
 
     assert "\n" not in str(error.value)
+
+
+def test_weights_that_are_too_many_together_are_refused(unpacked, fresh_cache, monkeypatch):
+    """Each alone is small enough; the narrow model has 3,722 numbers in all, at most 768 in one weight."""
+    path = unpacked("keras2-dim")
+    monkeypatch.setattr(keras_file, "_MAX_NUMBERS", 2000)
+
+    with pytest.raises(WeightsError, match=r"'.*model.h5' holds more than 2,000 numbers"):
+        FaceChannelEstimator(weights=path)
 
 
 def test_a_decay_of_another_size_is_refused(changed):
