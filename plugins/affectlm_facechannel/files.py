@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 WEIGHTS = Weights(
     name="facechannel",
     sources=(Packaged("affectlm_facechannel", "facechannel.safetensors"),),
-    digest="bf71ce1fd3b768df9cc19dbb69e11ded27ffe77d5f060950a3c3e08cfae745f8",
-    size=7_192_780,
+    digest="41b41f406dffd95014d65f6993771b34ffcf4c7a78e30a1ada70100713929cfb",
+    size=7_192_892,
     licence="research use (trained on FER2013 pixels, FER+ labels)",
     citation="graph: Barros, Churamani, Sciutti 2020, doi 10.1007/s42979-020-00325-6; weights: affectlm",
 )

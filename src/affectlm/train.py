@@ -29,6 +29,7 @@ from affectlm.settings import DATASET_KEYS
 from affectlm.types import Dataset, Image
 from affectlm.weights import accepting
 
+_CONFIG = "train.json"  # in a training's folder
 Progress = Callable[[float, float], None]  # share done, mean loss
 
 
@@ -72,7 +73,8 @@ def train_job(words: Sequence[str]) -> int:
 
 def _job(config: DictConfig, folder: Path) -> None:
     plain = to_plain(config)
-    _claim(folder, {key: value for key, value in plain.items() if key != "accept_licence"})
+    content = json.dumps({key: value for key, value in plain.items() if key != "accept_licence"}, indent=2).encode()
+    _refuse_another(folder, content)
     registry = Registry.installed()
     with accepting(terms=bool(plain["accept_licence"])):
         estimator = registry.build("estimator", cast("Mapping[str, object]", plain["estimator"]))
@@ -89,6 +91,7 @@ def _job(config: DictConfig, folder: Path) -> None:
 
         plan = cast("Mapping[str, object]", plain["plan"])
         for figures in _epochs(estimator, training, validation, plan, folder, progress):
+            write_atomically(folder / _CONFIG, content)  # only now: a plan that could not start may be corrected
             sys.stderr.write("  ".join(f"{name} {value:.4g}" for name, value in figures.items()) + "\n")
     sys.stdout.write(f"weights, log and checkpoint are in {folder}\n")
 
@@ -170,10 +173,8 @@ def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str]
     return LabelledFaces(np.stack(pixels), np.array(affect, np.float32), categories, names)
 
 
-def _claim(folder: Path, config: Mapping[str, object]) -> None:
+def _refuse_another(folder: Path, content: bytes) -> None:
     """Keeps a folder for one configuration, so that resuming never mixes two."""
-    path = folder / "train.json"
-    content = json.dumps(config, indent=2).encode()
+    path = folder / _CONFIG
     if path.exists() and path.read_bytes() != content:
         raise RunFolderError(f"'{folder}' holds the training of another configuration; choose another hydra.run.dir")
-    write_atomically(path, content)
