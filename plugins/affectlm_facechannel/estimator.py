@@ -208,5 +208,6 @@ class FaceChannelEstimator:
     @cached_property
     def _network(self) -> nn.Module:
         """The network as it was trained, for gradients and dropout."""
-        network = self._loaded.network.eval()
-        return network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        with torch.inference_mode(mode=False):  # whoever asks first: gradients need ordinary tensors
+            network = self._loaded.network.eval()
+            return network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
