@@ -64,6 +64,7 @@ dataset = Registry.installed().build("dataset", {"name": "ferplus", "path": argu
 pixels = load_faces(dataset, 1000).pixels  # type: ignore[arg-type]
 crops = [np.repeat(face[..., None], 3, axis=2) for face in pixels]
 model = released()
+# For time only: Keras 3.15 adds the bias along the wrong axis in this call where width and filters are both 64.
 compiled = tf.function(lambda batch: model(batch, training=False))
 ours = {engine: FaceChannelEstimator(engine=engine, threads=arguments.threads, device="cpu") for engine in ENGINES}
 
