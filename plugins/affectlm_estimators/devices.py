@@ -1,11 +1,14 @@
-"""Where torch computes, and in which precision it is fastest there."""
+"""Where torch computes, in which precision it is fastest there, and how faces get there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from affectlm.errors import ConfigError
 
@@ -26,6 +29,11 @@ def torch_device(wanted: str) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("device 'mps' is not here; use device=cpu")
     return device
+
+
+def as_tensor(faces: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Faces (batch, channels, h, w) as networks take them: float32 in [0, 1]."""
+    return (torch.from_numpy(faces).to(device).float() / 255).contiguous(memory_format=torch.channels_last)
 
 
 def has_bf16(device: torch.device) -> bool:

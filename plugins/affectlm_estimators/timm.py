@@ -18,7 +18,7 @@ from affectlm.errors import ConfigError, WeightsError
 from affectlm.types import VA, Details, Pixels
 from affectlm.weights import hub_reachable, sha256
 from affectlm_estimators.crops import as_grey, resize
-from affectlm_estimators.devices import DEVICES, seeded, torch_device
+from affectlm_estimators.devices import DEVICES, as_tensor, seeded, torch_device
 from affectlm_estimators.files import load_weights, read_metadata
 
 if TYPE_CHECKING:
@@ -218,11 +218,10 @@ class TimmEstimator:
         import torch
 
         side = self._design.side
-        batch = torch.from_numpy(np.stack([resize(as_grey(face), side, side) for face in faces])).unsqueeze(1)
+        batch = np.stack([resize(as_grey(face), side, side) for face in faces])[:, None]
         network = self._network
         with torch.inference_mode():
-            inputs = (batch.to(network.mean.device).float() / 255).contiguous(memory_format=torch.channels_last)
-            affect, logits = network(inputs)
+            affect, logits = network(as_tensor(batch, network.mean.device))
             chances = affect[:, :0] if logits is None else logits.softmax(1)
             return affect.cpu().numpy(), chances.cpu().numpy()
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from affectlm.errors import ConfigError
-from affectlm_estimators.devices import has_bf16
+from affectlm_estimators.devices import as_tensor, has_bf16
 from affectlm_facechannel.network import FaceChannel
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def choose(wanted: str, loaded: Loaded, device: torch.device) -> str:
     Raises:
         ConfigError: it is not here, or cannot compute these weights on this device.
     """
-    ours = isinstance(loaded.network, FaceChannel)
-    portable = ours and device.type == "cpu"
+    portable = isinstance(loaded.network, FaceChannel) and device.type == "cpu"
     installed = all(find_spec(package) for package in ("onnx", "onnxruntime"))
     if wanted == "auto":
         if portable and has_bf16(device):  # the authors' weights stay at the precision that parity was measured with
@@ -69,11 +68,6 @@ def build(engine: str, loaded: Loaded, device: torch.device, count: int) -> Comp
 def available_threads() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def as_tensor(faces: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Faces (batch, channels, h, w) as the network takes them: float32 in [0, 1]."""
-    return (torch.from_numpy(faces).to(device).float() / 255).contiguous(memory_format=torch.channels_last)
 
 
 def folded(network: nn.Module) -> nn.Module:

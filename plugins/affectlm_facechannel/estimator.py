@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,7 +16,8 @@ from torch import Tensor, nn
 from affectlm.errors import ConfigError
 from affectlm.types import VA, Details, Maps, Pixels
 from affectlm.weights import obtain
-from affectlm_estimators.devices import DEVICES, torch_device
+from affectlm_estimators import crops
+from affectlm_estimators.devices import DEVICES, as_tensor, torch_device
 from affectlm_facechannel import engines, original, trained
 from affectlm_facechannel.archive import original_folder
 from affectlm_facechannel.files import WEIGHTS, Loaded
@@ -39,10 +39,10 @@ def as_grey(face: Pixels) -> NDArray[np.uint8]:
     Grey and bilinear resizing as FaceChannel's own code does it, but large crops are averaged down to 48 pixels
     first: bilinear sampling alone skips pixels there, and the faces of the training had no finer detail.
     """
-    grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
+    grey = crops.as_grey(face)
     if min(grey.shape) > _DETAIL:
-        grey = cv2.resize(grey, (_DETAIL, _DETAIL), interpolation=cv2.INTER_AREA)
-    return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+        grey = crops.resize(grey, _DETAIL, _DETAIL)
+    return crops.resize(grey, SIDE, SIDE)
 
 
 def _factors(_: object, attribute: Any, value: Sequence[float]) -> None:
@@ -167,7 +167,7 @@ class FaceChannelEstimator:
 
     def _batches(self, faces: Sequence[Pixels]) -> Iterator[Tensor]:
         """The same as tensors in [0, 1]."""
-        return (engines.as_tensor(batch, self._device) for batch in self._prepared(faces))
+        return (as_tensor(batch, self._device) for batch in self._prepared(faces))
 
     @property
     def _threads(self) -> int:
