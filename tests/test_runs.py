@@ -251,8 +251,8 @@ def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):
     [
         (["faces=some"], "expected all or best"),
         (["dataset.va=guess"], "expected estimated or truth"),
-        (["answer=choices"], "answer=choices is unknown; expected generate"),
-        (["privacy.send_images=true"], "no installed adapter takes pictures"),
+        (["answer=choices"], "ScriptedLLM has none"),
+        (["privacy.send_images=true"], "takes no pictures; leave it out"),
         (["cache=maybe"], "cache=maybe is unknown; expected off or read or on"),
         (["dataset.limit=-1"], "dataset.limit=-1 does not fit"),
         (["batch_size=0"], "batch_size=0 does not fit; expected a whole number, 1 or more"),

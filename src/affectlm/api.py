@@ -12,7 +12,7 @@ import attrs
 from omegaconf import OmegaConf
 
 from affectlm import config as configuration
-from affectlm.asking import Asking, ask
+from affectlm.asking import ask
 from affectlm.cache import Store
 from affectlm.errors import ConfigError, ImageError
 from affectlm.images import from_pil
@@ -20,9 +20,20 @@ from affectlm.pipeline import Finding, Step, estimate, find_faces
 from affectlm.records import Record, Report
 from affectlm.registry import Registry
 from affectlm.report import write_pages
+from affectlm.runs import asking_of
 from affectlm.runs import run as run_config
 from affectlm.settings import settings
-from affectlm.types import FaceDetector, Image, LLMAdapter, Outcome, Pixels, PromptTemplate, Sample, VAEstimator
+from affectlm.types import (
+    FaceDetector,
+    Image,
+    LLMAdapter,
+    Outcome,
+    Pixels,
+    PromptTemplate,
+    Sample,
+    SingleLLM,
+    VAEstimator,
+)
 from affectlm.weights import accepting
 
 if TYPE_CHECKING:
@@ -87,9 +98,9 @@ class Reader:
         return cast("PromptTemplate", self._build("prompt"))
 
     @property
-    def llm(self) -> LLMAdapter:
+    def llm(self) -> LLMAdapter | SingleLLM:
         """What answers."""
-        return cast("LLMAdapter", self._build("llm"))
+        return cast("LLMAdapter | SingleLLM", self._build("llm"))
 
     def estimate(self, picture: Picture) -> list[Sample]:
         """Valence and arousal of each face of a picture, the best face first; empty when there is none.
@@ -113,12 +124,13 @@ class Reader:
 
     def read(self, picture: Picture) -> list[Record]:
         """A record with valence, arousal and answer for each face, or one that says why there is none."""
-        asking = Asking(prompt=self.prompt, llm=self.llm, store=Store("completions", "off"))
+        asking = asking_of(settings(self.config), self.prompt, self.llm, store=Store("completions", "off"))
         return list(ask(self._measured(picture), asking))
 
     def _measured(self, picture: Picture) -> Iterator[Step]:
-        best_only = settings(self.config).faces == "best"
-        return estimate(find_faces([_as_image(picture)], self.detector, best_only=best_only), self.estimator)
+        chosen = settings(self.config)
+        found = find_faces([_as_image(picture)], self.detector, best_only=chosen.faces == "best")
+        return estimate(found, self.estimator, keep_faces=chosen.send_images)
 
     def _build(self, kind: str) -> object:
         with self._building:

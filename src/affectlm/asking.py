@@ -8,17 +8,24 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import TypeAlias
 
 import attrs
 
+from affectlm.budget import Budget, Tally
 from affectlm.cache import Store, digest
-from affectlm.errors import AffectlmError, ContractError
-from affectlm.pipeline import Step, called, class_name, failure
+from affectlm.choices import SCORES, Choice, choose
+from affectlm.concurrency import complete_all
+from affectlm.errors import AffectlmError, ConfigError, ContractError
+from affectlm.pipeline import Finding, Step, called, class_name, failure
 from affectlm.records import Record
+from affectlm.refusals import is_refusal
 from affectlm.types import (
     Answer,
+    BlindPrompt,
+    ChoiceScorer,
     Completion,
     LLMAdapter,
     Message,
@@ -26,25 +33,14 @@ from affectlm.types import (
     PromptTemplate,
     Request,
     Sample,
+    SingleLLM,
+    TokenCounter,
 )
 
 _STORED = {each.name for each in attrs.fields(Completion)} - {"id", "error"}
 READY_LIMIT = 256  # cached answers that may wait while requests are under way
-
-
-@attrs.define
-class Tally:
-    """What asking has cost so far."""
-
-    requests: int = 0
-    cache_hits: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    @property
-    def tokens(self) -> int:
-        """Tokens read and written."""
-        return self.prompt_tokens + self.completion_tokens
+CHARACTERS_PER_TOKEN = 4  # of English, roughly; for estimates before anything is asked
+Notice: TypeAlias = Callable[[str], None]
 
 
 @attrs.define(kw_only=True)
@@ -52,23 +48,62 @@ class Asking:
     """How a run asks: the template, the model, the store, and the limits."""
 
     prompt: PromptTemplate
-    llm: LLMAdapter
+    llm: LLMAdapter | SingleLLM
     store: Store
     key: object = ""  # identifies the model: name, options and weights
-    tally: Tally = attrs.field(factory=Tally)
-    max_requests: int | None = None
-    max_tokens_total: int | None = None
+    answer: str = "generate"  # or choices
+    choice_score: str = attrs.field(default="normalised", validator=attrs.validators.in_(SCORES))
+    send_images: bool = False
     dry_run: bool = False
+    tally: Tally = attrs.field(factory=Tally)
+    budget: Budget = attrs.field(factory=Budget)
+    notice: Notice = lambda _: None  # told what is waited for
+
+    def check(self) -> None:
+        """Nothing, when the template and the model can do what is asked of them.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        if self.send_images and not getattr(self.llm, "takes_faces", False):
+            raise ConfigError(
+                f"privacy.send_images=true, but {class_name(self.llm)} takes no pictures; leave it out, or choose "
+                "llm=openai with a model that can see"
+            )
+        if self.answer != "choices":
+            return
+        if not isinstance(self.llm, ChoiceScorer):
+            raise ConfigError(
+                f"answer=choices needs the log-probabilities of given labels, and {class_name(self.llm)} has none; "
+                "type answer=generate, or choose llm=smollm2, transformers or llamacpp"
+            )
+        if not called(self.prompt.render, Sample("check", 0.0, 0.0)).choices:
+            raise ConfigError(
+                f"answer=choices, but {class_name(self.prompt)} asks an open question; choose prompt=categories"
+            )
+        if self.by_blind and not isinstance(self.prompt, BlindPrompt):
+            raise ConfigError(
+                f"choice_score=normalised asks once without numbers, and {class_name(self.prompt)} cannot; "
+                "type choice_score=mean or choice_score=sum"
+            )
+
+    @property
+    def by_blind(self) -> bool:
+        """Whether the answers need the question without numbers."""
+        return self.answer == "choices" and self.choice_score == "normalised"
 
     def stop(self) -> str:
         """Why nothing more may be asked, or nothing."""
-        if self.dry_run:
-            return "dry_run=true asks nothing"
-        if self.max_requests is not None and self.tally.requests >= self.max_requests:
-            return f"max_requests={self.max_requests} was reached"
-        if self.max_tokens_total is not None and self.tally.tokens >= self.max_tokens_total:
-            return f"max_tokens_total={self.max_tokens_total} was reached"
-        return ""
+        return "dry_run=true asks nothing" if self.dry_run else self.budget.spent(self.tally)
+
+    def expected(self, request: Request) -> tuple[int, int]:
+        """Tokens that a request will make the model read, and the most it may write."""
+        if isinstance(self.llm, TokenCounter):
+            prompt = called(self.llm.count_tokens, request)
+        else:
+            prompt = sum(len(message.text) for message in request.messages) // CHARACTERS_PER_TOKEN + 1
+        written = 0 if self.answer == "choices" else int(getattr(self.llm, "max_new_tokens", 0))
+        return prompt, written
 
 
 @attrs.define
@@ -76,36 +111,93 @@ class _Desk:
     """The requests under way: who waits for which, and what is ready to leave."""
 
     asking: Asking
+    steps: Iterator[Step]
+    finished: bool = False
+    blind: Mapping[str, float] | None = None  # log-probabilities of the labels without numbers
     waiting: dict[str, list[tuple[Record, Request]]] = attrs.field(factory=dict)  # key -> who waits for this answer
     keys: dict[str, str] = attrs.field(factory=dict)  # id of a request under way -> key
+    expected: dict[str, tuple[int, int]] = attrs.field(factory=dict)  # id of a request under way -> its tokens
     ready: deque[Record] = attrs.field(factory=deque)
+    estimated: set[str] = attrs.field(factory=set)  # keys that a dry run has counted
 
-    def requests(self, steps: Iterator[Step]) -> Iterator[Request]:
-        """Requests nobody has the answer to yet; everything else becomes ready. Ends early when much is ready."""
-        asking = self.asking
+    def requests(self) -> Iterator[Request]:
+        """Requests nobody has the answer to yet; everything else becomes ready.
+
+        Ends early when much is ready, or when what is under way may use up the budget.
+        """
         while len(self.ready) < READY_LIMIT:
-            step = next(steps, None)
+            step = next(self.steps, None)
             if step is None:
+                self.finished = True
                 return
             if isinstance(step, Record):
                 self.ready.append(step)
                 continue
-            record, request = _rendered(step.record, asking.prompt)
-            key = _completion_key(request, asking)
-            stored = _from_store(request.id, asking.store.load(key))
-            if stored is not None:
-                asking.tally.cache_hits += 1
-                self.ready.append(_answered(record, request, stored, asking.prompt))
-            elif key in self.waiting:
-                asking.tally.cache_hits += 1
-                self.waiting[key].append((record, request))
-            elif reason := asking.stop():
-                self.ready.append(attrs.evolve(record, reason=reason))
-            else:
-                asking.tally.requests += 1
-                self.waiting[key] = [(record, request)]
-                self.keys[request.id] = key
-                yield request
+            record, request = _rendered(step, self.asking)
+            key = _completion_key(request, self.asking)
+            if self._has_answer(record, request, key):
+                continue
+            expected = self.asking.expected(request)
+            if self.keys and not self._affordable(expected):
+                self.steps = chain([step], self.steps)
+                return
+            self.asking.tally.requests += 1
+            self.waiting[key] = [(record, request)]
+            self.keys[request.id], self.expected[request.id] = key, expected
+            yield request
+
+    def _has_answer(self, record: Record, request: Request, key: str) -> bool:
+        """Whether a request need not or must not be asked; then its record is ready, or waits with another."""
+        asking = self.asking
+        reason = self._learn_blind(request) if asking.by_blind and self.blind is None else ""
+        stored = _from_store(request, asking.store.load(key), asking)
+        if stored is not None:
+            asking.tally.cache_hits += 1
+            if not asking.dry_run and not reason:
+                self._answer(record, request, stored)
+                return True
+        elif key in self.waiting:
+            asking.tally.cache_hits += 1
+            self.waiting[key].append((record, request))
+            return True
+        if reason := reason or asking.stop():
+            if asking.dry_run and stored is None:
+                self._estimate(request, key)
+            self.ready.append(attrs.evolve(record, reason=reason))
+        return bool(reason)
+
+    def _learn_blind(self, like: Request) -> str:
+        """Asks the question without numbers; why not, where nothing may be asked."""
+        asking = self.asking
+        assert isinstance(asking.prompt, BlindPrompt) and isinstance(asking.llm, ChoiceScorer)  # noqa: S101, PT018
+        request = called(asking.prompt.render_blind)
+        if set(request.choices) != set(like.choices):
+            raise ContractError(f"{class_name(asking.prompt)}.render_blind gave other choices than render")
+        key = _completion_key(request, asking)
+        stored = _from_store(request, asking.store.load(key), asking)
+        if stored is None and (reason := asking.stop()):
+            return reason
+        if stored is None:
+            asking.tally.requests += 1
+            stored = next(_completions(asking, iter([request])))
+            if stored.error is not None:
+                raise AffectlmError(f"the question without numbers failed: {stored.error}")
+            self._count(stored, request, key)
+        self.blind = stored.choice_logprobs
+        return ""
+
+    def _estimate(self, request: Request, key: str) -> None:
+        """Counts what a dry run would ask, each question once."""
+        if key not in self.estimated:
+            self.estimated.add(key)
+            prompt, written = self.asking.expected(request)
+            self.asking.tally.estimated_requests += 1
+            self.asking.tally.estimated_prompt_tokens += prompt
+            self.asking.tally.estimated_completion_tokens += written
+
+    def _affordable(self, expected: tuple[int, int]) -> bool:
+        everything = [*self.expected.values(), expected]
+        return self.asking.budget.holds(self.asking.tally, *(sum(column) for column in zip(*everything, strict=True)))
 
     def receive(self, completion: Completion) -> None:
         """Files a completion and answers everybody who waits for it."""
@@ -114,18 +206,25 @@ class _Desk:
             raise ContractError(
                 f"{class_name(self.asking.llm)}: a completion for '{completion.id}', which was not asked"
             )
-        if not all(math.isfinite(value) for value in (completion.choice_logprobs or {}).values()):
-            raise ContractError(
-                f"{class_name(self.asking.llm)}: log-probabilities that are not finite for '{completion.id}'"
-            )
+        del self.expected[completion.id]
+        waiting = self.waiting.pop(key)
+        self._count(completion, waiting[0][1], key)
+        for record, request in waiting:
+            self._answer(record, request, attrs.evolve(completion, id=request.id))
+
+    def _count(self, completion: Completion, request: Request, key: str) -> None:
+        """Checks, counts and stores a completion that was paid for."""
+        asking = self.asking
+        if wrong := _wrong(completion, request, asking):
+            raise ContractError(f"{class_name(asking.llm)}: {wrong} for '{completion.id}'")
         usage = completion.usage or {}
-        self.asking.tally.prompt_tokens += usage.get("prompt_tokens", 0)
-        self.asking.tally.completion_tokens += usage.get("completion_tokens", 0)
-        if completion.error is None:
-            self.asking.store.save(key, _to_store(completion))
-        for record, request in self.waiting.pop(key):
-            mine = attrs.evolve(completion, id=request.id)
-            self.ready.append(_answered(record, request, mine, self.asking.prompt))
+        asking.tally.prompt_tokens += usage.get("prompt_tokens", 0)
+        asking.tally.completion_tokens += usage.get("completion_tokens", 0)
+        if completion.error is None and getattr(asking.llm, "repeatable", True):
+            asking.store.save(key, _to_store(completion))
+
+    def _answer(self, record: Record, request: Request, completion: Completion) -> None:
+        self.ready.append(_answered(record, request, completion, self.asking, self.blind))
 
     def drain(self) -> Iterator[Record]:
         while self.ready:
@@ -136,19 +235,18 @@ def ask(steps: Iterable[Step], asking: Asking) -> Iterator[Record]:
     """Asks about every finding and yields its record as answers come; records pass through.
 
     A request whose answer is stored, or that is already under way, is not asked again. Errors are not stored.
+
+    Raises:
+        ConfigError: the template or the model cannot do what is asked of them.
     """
-    steps = iter(steps)
-    desk = _Desk(asking)
-    while True:
-        first = next(desk.requests(steps), None)
+    asking.check()
+    desk = _Desk(asking, iter(steps))
+    while not desk.finished:
+        first = next(desk.requests(), None)
         yield from desk.drain()
         if first is None:
-            step = next(steps, None)
-            if step is None:
-                return
-            steps = chain([step], steps)
             continue
-        for completion in _completions(asking.llm, chain([first], desk.requests(steps))):
+        for completion in _completions(asking, chain([first], desk.requests())):
             desk.receive(completion)
             yield from desk.drain()
         for request_id in list(desk.keys):
@@ -156,23 +254,31 @@ def ask(steps: Iterable[Step], asking: Asking) -> Iterator[Record]:
         yield from desk.drain()
 
 
-def _completions(llm: LLMAdapter, requests: Iterator[Request]) -> Iterator[Completion]:
+def _completions(asking: Asking, requests: Iterator[Request]) -> Iterator[Completion]:
     """What the adapter gives; a failure of its own, not of what it draws from, is named as its own."""
+    llm = asking.llm
     try:
-        yield from llm.complete(requests)
+        if asking.answer == "choices" and isinstance(llm, ChoiceScorer):
+            yield from llm.score_choices(requests)
+        elif hasattr(llm, "complete"):
+            yield from llm.complete(requests)
+        else:
+            yield from complete_all(llm, requests, notice=asking.notice)
     except (AffectlmError, GeneratorExit):
         raise
     except Exception as error:
-        raise failure(f"{class_name(llm)}.complete", error) from error
+        raise failure(f"{class_name(llm)}'s answer", error) from error
 
 
-def _rendered(record: Record, prompt: PromptTemplate) -> tuple[Record, Request]:
+def _rendered(step: Finding, asking: Asking) -> tuple[Record, Request]:
+    record = step.record
     if record.valence is None or record.arousal is None:
         raise ContractError(f"'{record.id}' has no valence and arousal to ask about")
     sample = Sample(record.id, record.valence, record.arousal, record.extra, record.truth)
-    request = attrs.evolve(called(prompt.render, sample), sample=sample)
+    face = step.face.pixels if asking.send_images and step.face is not None else None
+    request = attrs.evolve(called(asking.prompt.render, sample), sample=sample, face=face)
     if request.id != record.id:
-        raise ContractError(f"{class_name(prompt)}.render gave the id '{request.id}', expected '{record.id}'")
+        raise ContractError(f"{class_name(asking.prompt)}.render gave the id '{request.id}', expected '{record.id}'")
     text = "\n\n".join(f"[{message.role}]\n{message.text}" for message in request.messages)
     return attrs.evolve(record, prompt=text, prompt_sha256=prompt_hash(request.messages)), request
 
@@ -186,7 +292,8 @@ def _completion_key(request: Request, asking: Asking) -> str:
     messages = [[message.role, message.text] for message in request.messages]
     sample = request.sample
     affect = [sample.valence, sample.arousal] if sample and getattr(asking.llm, "reads_sample", False) else None
-    return digest([asking.key, messages, request.choices, affect])
+    face = None if request.face is None else hashlib.sha256(request.face.tobytes()).hexdigest()
+    return digest([asking.key, asking.answer, messages, request.choices, affect, face])
 
 
 def _to_store(completion: Completion) -> dict[str, object]:
@@ -195,15 +302,32 @@ def _to_store(completion: Completion) -> dict[str, object]:
     return content
 
 
-def _from_store(request_id: str, stored: Mapping[str, object] | None) -> Completion | None:
+def _from_store(request: Request, stored: Mapping[str, object] | None, asking: Asking) -> Completion | None:
     """The stored completion, or None where there is none or another version wrote it."""
     if stored is None or set(stored) != _STORED or not isinstance(stored["text"], str):
         return None
-    return Completion(id=request_id, **stored)  # type: ignore[arg-type]
+    completion = Completion(id=request.id, **stored)  # type: ignore[arg-type]
+    return None if _wrong(completion, request, asking) else completion
 
 
-def _answered(record: Record, request: Request, completion: Completion, prompt: PromptTemplate) -> Record:
-    answer = Answer() if completion.error else called(prompt.parse, completion)
+def _wrong(completion: Completion, request: Request, asking: Asking) -> str:
+    """What a completion breaks its protocol by, or nothing."""
+    found = completion.choice_logprobs
+    if found is not None and not all(math.isfinite(value) for value in found.values()):
+        return "log-probabilities that are not finite"
+    if asking.answer == "choices" and completion.error is None and set(found or ()) != set(request.choices):
+        return f"log-probabilities of {len(found or ())} labels, expected those of the {len(request.choices)} choices"
+    return ""
+
+
+def _answered(
+    record: Record, request: Request, completion: Completion, asking: Asking, blind: Mapping[str, float] | None
+) -> Record:
+    if asking.answer == "choices" and completion.error is None and completion.choice_logprobs is not None:
+        tokens = completion.choice_tokens or {}
+        ordered = {label: completion.choice_logprobs[label] for label in request.choices}
+        return _chosen(record, completion, choose(ordered, tokens, blind, asking.choice_score))
+    answer = Answer() if completion.error else called(asking.prompt.parse, completion)
     outcome, reason = judge(request, completion, answer)
     return attrs.evolve(
         record,
@@ -217,19 +341,38 @@ def _answered(record: Record, request: Request, completion: Completion, prompt: 
     )
 
 
+def _chosen(record: Record, completion: Completion, choice: Choice) -> Record:
+    return attrs.evolve(
+        record,
+        model=completion.model or None,
+        answer=choice.label,
+        labels=(choice.label,),
+        outcome=Outcome.OK,
+        choice_logprobs=completion.choice_logprobs,
+        choice_tokens=completion.choice_tokens,
+        choice_means=choice.means,
+        choice_normalised=choice.normalised,
+        probabilities=choice.probabilities,
+        entropy=choice.entropy,
+    )
+
+
 def judge(request: Request, completion: Completion, answer: Answer) -> tuple[Outcome, str]:
-    """The outcome of a reply and why it is not ok."""
+    """The outcome of a reply and why it is not ok; the provider's word on refusal comes before the text's."""
     if completion.error is not None:
         return Outcome.API_ERROR, completion.error
     if completion.finish_reason in ("content_filter", "refusal"):
         return Outcome.REFUSED, f"the model stopped with '{completion.finish_reason}'"
+    outside = [label for label in answer.labels if label not in request.choices]
+    named = bool(request.choices and answer.labels and not outside)
     if completion.finish_reason == "length" and not (request.choices and answer.labels):
         return Outcome.TRUNCATED, "the reply reached the token limit"
+    if not named and is_refusal(completion.text):
+        return Outcome.REFUSED, "the reply declines to answer"
     if not request.choices:
         return (Outcome.OK, "") if answer.text else (Outcome.UNPARSEABLE, "the reply is empty")
     if not answer.labels:
         return Outcome.UNPARSEABLE, "no label was found in the reply"
-    outside = [label for label in answer.labels if label not in request.choices]
     if outside:
         return Outcome.OUT_OF_SET, f"'{outside[0]}' is not among the labels asked for"
     return Outcome.OK, ""

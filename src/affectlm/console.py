@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from affectlm.cli import printable
 from affectlm.records import Record, Report
 from affectlm.runs import Parts
 
+QUIET = 10.0  # seconds between two notices
 SHOWN = 25  # records in the table; a larger run is told by its counts
 
 
@@ -25,6 +27,7 @@ class Console:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self._count = 0
+        self._quiet_until = 0.0
         wide = None if sys.stdout.isatty() else 140
         self._out = rich.console.Console(width=wide, highlight=False)
         self._progress = Progress(
@@ -49,6 +52,12 @@ class Console:
             if "chosen" in said:
                 sys.stderr.write(f"affectlm: {kind} auto chose {said['chosen']} ({said.get('reason', '')})\n")
 
+    def notice(self, sentence: str) -> None:
+        """Says what is waited for, at most once in a while."""
+        if time.monotonic() >= self._quiet_until:
+            self._quiet_until = time.monotonic() + QUIET
+            sys.stderr.write(f"affectlm: {printable(sentence)}\n")
+
     def record(self, record: Record) -> None:
         """Counts a record and keeps the first ones for the table."""
         self._count += 1
@@ -64,10 +73,22 @@ class Console:
             self._out.print(_table(self.records))
         counts = ", ".join(f"{count} {name}" for name, count in report.outcomes.items())
         self._out.print(f"{self._count} records: {counts}; {report.usage['seconds']:.1f} s", soft_wrap=True)
+        if report.usage.get("estimated_requests"):
+            self._out.print(_estimate(report.usage), soft_wrap=True)
         for score in report.scores:
             bounds = f" [{score.low:.3f}, {score.high:.3f}]" if score.low is not None and score.high is not None else ""
             self._out.print(f"{score.name} {score.value:.3f}{bounds} (n={score.count})", soft_wrap=True)
         self._out.print(f"records and report are in {escape(str(folder))}", soft_wrap=True)
+
+
+def _estimate(usage: Mapping[str, float]) -> str:
+    """What a dry run would cost."""
+    cost = f", at most {usage['estimated_cost']:.4f} by your prices" if "estimated_cost" in usage else ""
+    return (
+        f"to be asked: {usage['estimated_requests']:,.0f} requests, about {usage['estimated_prompt_tokens']:,.0f} "
+        f"tokens to read and at most {usage['estimated_completion_tokens']:,.0f} to write{cost}; "
+        f"{usage['cache_hits']:,.0f} answers are stored"
+    )
 
 
 def _table(records: Sequence[Record]) -> Table:

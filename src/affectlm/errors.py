@@ -25,6 +25,18 @@ class AccessError(AffectlmError):
     """A model or service needs a key, a licence click or a network that is not there."""
 
 
+class TransientError(AffectlmError):
+    """A service failed in a way that may pass; `retry_after` are the seconds it asks to wait, where it says so."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BusyError(TransientError):
+    """A service that is asked too much at once."""
+
+
 class ContractError(AffectlmError):
     """A component returned something its protocol does not allow."""
 

@@ -37,7 +37,9 @@ def run_job(words: Sequence[str], *, demo: bool = False) -> int:
         console = Console()
         try:
             with console.progress():
-                report = run(plain, folder, on_start=console.started, on_record=console.record)
+                report = run(
+                    plain, folder, on_start=console.started, on_record=console.record, on_notice=console.notice
+                )
         except KeyboardInterrupt:
             sys.stderr.write(f"affectlm: interrupted; to continue, repeat the command with hydra.run.dir={folder}\n")
             raise

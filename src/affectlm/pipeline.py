@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TypeAlias, TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
 import attrs
 import numpy as np
@@ -32,7 +32,7 @@ from affectlm.types import (
     VAEstimator,
 )
 
-_A = TypeVar("_A")
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
@@ -129,6 +129,7 @@ def estimate(
     store: Store | None = None,
     key: object = "",
     watch: Watch = lambda *_: None,
+    keep_faces: bool = False,
 ) -> Iterator[Step]:
     """Measures the faces that pass; the estimator sees batches, and never a face whose value is in the store.
 
@@ -139,6 +140,7 @@ def estimate(
         store: where measured values are kept, under the picture's hash, the box and `key`.
         key: what identifies the estimator: its name, options and weights.
         watch: called with each measured face, stored or not, before its pixels go.
+        keep_faces: the pixels go on with the finding, for a language model that may see them.
     """
     for window in _windows(steps, batch_size):
         waiting = [step for step in window if isinstance(step, Finding) and step.face is not None]
@@ -158,7 +160,7 @@ def estimate(
             if isinstance(step, Finding) and step.face is not None:
                 record = attrs.evolve(step.record, **values[step.record.id])  # type: ignore[arg-type]
                 watch(record, step.face)
-                yield Finding(record)
+                yield Finding(record, step.face if keep_faces else None)
             else:
                 yield step
 
@@ -219,10 +221,10 @@ def _corners(box: Box | None) -> list[float] | None:
     return None if box is None else [box.left, box.top, box.right, box.bottom]
 
 
-def called(method: Callable[[_A], _T], argument: _A) -> _T:
+def called(method: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
     """What a component's method returns; what it raises becomes a ContractError that names class and method."""
     try:
-        return method(argument)
+        return method(*arguments, **named)
     except AffectlmError:
         raise
     except Exception as error:

@@ -17,6 +17,7 @@ from affectlm.types import Box, Outcome, Score, Truth
 SCHEMA_VERSION = 1
 RECORDS = "records.jsonl"
 REPORT = "report.json"
+_BY_LABEL = ("choice_logprobs", "choice_tokens", "choice_means", "choice_normalised", "probabilities")
 EXPLANATIONS = "explain"  # folder of the pictures that `explain=true` makes
 
 
@@ -41,7 +42,12 @@ class Record:
     answer: str = ""
     labels: tuple[str, ...] = ()
     reason: str = ""  # why the outcome is not ok
-    choice_logprobs: Mapping[str, float] | None = None
+    choice_logprobs: Mapping[str, float] | None = None  # with answer=choices, summed over the tokens of each label
+    choice_tokens: Mapping[str, int] | None = None
+    choice_means: Mapping[str, float] | None = None  # a token
+    choice_normalised: Mapping[str, float] | None = None  # the sums less those of the question without numbers
+    probabilities: Mapping[str, float] | None = None  # of the labels, by the score that decided
+    entropy: float | None = None  # of the probabilities, in nats
     truth: Truth = attrs.field(factory=Truth)
 
 
@@ -69,9 +75,14 @@ def to_json(record: Record) -> dict[str, object]:
         "labels": list(record.labels),
         "outcome": record.outcome.value,
         "reason": record.reason,
-        "choice_logprobs": record.choice_logprobs and dict(record.choice_logprobs),
+        **{name: _plain(getattr(record, name)) for name in _BY_LABEL},
+        "entropy": record.entropy,
         "truth": attrs.asdict(record.truth),
     }
+
+
+def _plain(values: Mapping[str, float] | None) -> dict[str, float] | None:
+    return None if values is None else dict(values)
 
 
 def from_json(line: Mapping[str, object]) -> Record:

@@ -20,7 +20,8 @@ import attrs
 import numpy as np
 from filelock import FileLock, Timeout
 
-from affectlm.asking import Asking, Tally, ask
+from affectlm.asking import Asking, Notice, ask
+from affectlm.budget import EXAMPLE, Budget, Tally, find_price
 from affectlm.cache import Store
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
 from affectlm.pipeline import Finding, Step, Watch, about_one, estimate, find_faces
@@ -32,11 +33,14 @@ from affectlm.types import Described, Image, Outcome, Sample
 from affectlm.weights import accepting
 
 if TYPE_CHECKING:
-    from affectlm.types import Dataset, FaceDetector, LLMAdapter, Metric, PromptTemplate, VAEstimator
+    from affectlm.types import Dataset, FaceDetector, LLMAdapter, Metric, PromptTemplate, SingleLLM, VAEstimator
 
 # Options that change how fast an answer comes, not what it says.
 _HOW = ("batch_size", "device", "device_map", "concurrency", "timeout", "threads")
 _VERSIONS = ("affectlm", "numpy", "torch", "transformers", "opencv-python-headless", "pillow", "hydra-core")
+# Settings that a run may be continued with otherwise: how much more it may cost, and what the user has agreed to.
+_MAY_CHANGE = ("accept_licence", "max_requests", "max_tokens_total", "max_cost", "max_seconds", "prices")
+_AGAIN = (Outcome.API_ERROR, Outcome.SKIPPED)  # records of an earlier try that are made anew
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
 
 OnRecord = Callable[[Record], None]
@@ -48,7 +52,7 @@ class Parts:
 
     dataset: Dataset
     prompt: PromptTemplate
-    llm: LLMAdapter
+    llm: LLMAdapter | SingleLLM
     metrics: tuple[Metric, ...]
     detector: FaceDetector | None = None  # None where ratings take the place of pictures
     estimator: VAEstimator | None = None
@@ -70,12 +74,11 @@ def wanted(config: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
     Raises:
         ConfigError: a setting has no such value.
     """
-    if _section(config, "privacy").get("send_images"):
-        raise ConfigError("privacy.send_images=true, but no installed adapter takes pictures; leave it out")
     dataset = {key: value for key, value in _section(config, "dataset").items() if key not in DATASET_KEYS}
     measured = settings(config).va == "estimated"
-    if settings(config).explain and not measured:
-        raise ConfigError("explain=true looks at faces, but dataset.va=truth opens no picture; leave one of them out")
+    for wish, key in ((settings(config).explain, "explain"), (settings(config).send_images, "privacy.send_images")):
+        if wish and not measured:
+            raise ConfigError(f"{key}=true needs faces, but dataset.va=truth opens no picture; leave one of them out")
     kinds = ["prompt", "llm", *(("detector", "estimator") if measured else ())]
     metrics = [cast("dict[str, object]", metric) for metric in _section(config, "metric").values() if metric]
     return [
@@ -123,6 +126,7 @@ def run(
     registry: Registry | None = None,
     on_start: Callable[[Parts], None] = lambda _: None,
     on_record: OnRecord = lambda _: None,
+    on_notice: Notice = lambda _: None,
 ) -> Report:
     """Runs a configuration into a folder and returns the report; a folder with the same configuration is continued.
 
@@ -132,6 +136,7 @@ def run(
         registry: where components are found; the installed one by default.
         on_start: called with the parts before the first picture.
         on_record: called with each record, those of an earlier try included.
+        on_notice: told, in a sentence, what a language model is waited for.
 
     Raises:
         AffectlmError: see `build`; or the folder belongs to another configuration; or no record could be made.
@@ -140,24 +145,19 @@ def run(
     chosen = settings(config)
     registry = registry or Registry.installed()
     report = _open(config, folder)
-    begin = time.monotonic()
-    tally = Tally()
+    begin = time.monotonic() - report.usage.get("seconds", 0.0)
+    tally = _earlier_tally(report)
     lock = locked(folder)
+    asking: Asking | None = None
     try:
         report.save(folder)
         parts = build(config, registry)
         report.components = _components(config, parts)
         on_start(parts)
-        asking = Asking(
-            prompt=parts.prompt,
-            llm=parts.llm,
-            store=Store("completions", chosen.cache),
-            key=identity(config, "llm", parts.llm, registry),
-            tally=tally,
-            max_requests=chosen.max_requests,
-            max_tokens_total=chosen.max_tokens_total,
-            dry_run=chosen.dry_run,
-        )
+        store = Store("completions", chosen.cache)
+        asking = asking_of(chosen, parts.prompt, parts.llm, store=store, tally=tally, notice=on_notice)
+        asking.check()
+        asking.key = identity(config, "llm", parts.llm, registry)
         key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
         _stream(folder, lambda earlier: steps(chosen, parts, earlier, key, folder), asking, report, on_record)
         records = [_slim(record) for record in read_records(folder)]
@@ -171,7 +171,7 @@ def run(
         report.status, report.error = "error", str(error)
         raise
     finally:
-        report.usage = _usage(tally, time.monotonic() - begin)
+        report.usage = _usage(tally, time.monotonic() - begin, asking.budget if asking else None)
         report.save(folder)
         lock.release()
     return report
@@ -240,7 +240,15 @@ def steps(
     fresh = (step for step in found if _id(step) not in earlier.ids)
     store = Store("affect", chosen.cache)
     watch = _explainer(chosen, parts.estimator, folder)
-    measured = estimate(fresh, parts.estimator, batch_size=chosen.batch_size, store=store, key=key, watch=watch)
+    measured = estimate(
+        fresh,
+        parts.estimator,
+        batch_size=chosen.batch_size,
+        store=store,
+        key=key,
+        watch=watch,
+        keep_faces=chosen.send_images,
+    )
     return (noise(step) for step in measured)
 
 
@@ -265,7 +273,7 @@ class _Noise:
         record = step.record
         generator = np.random.default_rng([self.seed, *record.id.encode()])
         moved = np.clip(generator.normal((record.valence or 0.0, record.arousal or 0.0), self.deviation), -1, 1)
-        return Finding(attrs.evolve(record, valence=float(moved[0]), arousal=float(moved[1])))
+        return Finding(attrs.evolve(record, valence=float(moved[0]), arousal=float(moved[1])), step.face)
 
 
 def unique(items: Iterable[Image | Sample]) -> Iterator[Image | Sample]:
@@ -305,7 +313,9 @@ def _id(step: Step) -> str:
 
 
 def _slim(record: Record) -> Record:
-    return attrs.evolve(record, prompt=None, reply=None)
+    """A record as metrics see it: without what takes much memory and what they can do without."""
+    left_out = ("prompt", "reply", "choice_logprobs", "choice_tokens", "choice_means", "choice_normalised")
+    return attrs.evolve(record, **dict.fromkeys(left_out))  # type: ignore[arg-type]
 
 
 def _refuse_nothing(records: Sequence[Record]) -> None:
@@ -339,15 +349,19 @@ def _unwritable(folder: Path, error: OSError) -> RunFolderError:
 
 def _open(config: Mapping[str, object], folder: Path) -> Report:
     """A report marked started, for a new folder or one that holds the same configuration."""
+    usage: dict[str, float] = {}
     if (folder / REPORT).exists():
         earlier = read_report(folder)
-        keys = {*earlier.config, *config} - {"accept_licence"}  # agreeing is what the first try may have asked for
+        keys = {*earlier.config, *config} - set(_MAY_CHANGE)
         if changed := sorted(key for key in keys if earlier.config.get(key) != config.get(key)):
             raise RunFolderError(
                 f"'{folder}' holds a run of another configuration ({', '.join(changed)} differ); "
                 "choose another hydra.run.dir, or repeat that run's settings to continue it"
             )
-    report = Report(config=dict(config), seed=cast("int", config["seed"]), versions=versions(), folder=folder)
+        usage = earlier.usage
+    report = Report(
+        config=dict(config), seed=cast("int", config["seed"]), versions=versions(), usage=usage, folder=folder
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORDS).touch()
@@ -357,12 +371,12 @@ def _open(config: Mapping[str, object], folder: Path) -> Report:
 
 
 def _finished(folder: Path) -> Iterator[Record]:
-    """The records of an earlier try; a torn last line and failed requests leave the file, so that they are repeated."""
+    """The records of an earlier try; a torn last line, failed and skipped requests leave the file, to be repeated."""
     path = folder / RECORDS
     part = path.with_suffix(".part")
     with part.open("wb") as file:
         for record in read_records(folder):
-            if record.outcome is not Outcome.API_ERROR:
+            if record.outcome not in _AGAIN:
                 file.write(to_line(record))
                 yield record
     part.replace(path)
@@ -399,8 +413,54 @@ def _section(config: Mapping[str, object], key: str) -> dict[str, object]:
     return dict(cast("Mapping[str, object]", config.get(key) or {}))
 
 
-def _usage(tally: Tally, seconds: float) -> dict[str, float]:
-    return {**attrs.asdict(tally), "tokens": tally.tokens, "seconds": round(seconds, 3)}
+def asking_of(
+    chosen: Settings,
+    prompt: PromptTemplate,
+    llm: LLMAdapter | SingleLLM,
+    *,
+    store: Store,
+    tally: Tally | None = None,
+    notice: Notice = lambda _: None,
+) -> Asking:
+    """How a run with these settings asks.
+
+    Raises:
+        ConfigError: a limit of cost was set, but the model's price is not known.
+    """
+    if chosen.max_cost is not None and chosen.prices is None:
+        raise ConfigError(f"max_cost needs prices: write a file with lines such as {EXAMPLE}, and add prices=FILE")
+    price = find_price(Path(chosen.prices).expanduser(), str(getattr(llm, "model", ""))) if chosen.prices else None
+    return Asking(
+        prompt=prompt,
+        llm=llm,
+        store=store,
+        answer=chosen.answer,
+        choice_score=chosen.choice_score,
+        send_images=chosen.send_images,
+        dry_run=chosen.dry_run,
+        tally=tally or Tally(),
+        budget=Budget(
+            max_requests=chosen.max_requests,
+            max_tokens_total=chosen.max_tokens_total,
+            max_cost=chosen.max_cost,
+            max_seconds=chosen.max_seconds,
+            price=price,
+        ),
+        notice=notice,
+    )
+
+
+def _earlier_tally(report: Report) -> Tally:
+    """What earlier tries of a run have cost: limits hold for the whole run."""
+    return Tally(**{each.name: int(report.usage.get(each.name, 0)) for each in attrs.fields(Tally)})
+
+
+def _usage(tally: Tally, seconds: float, budget: Budget | None) -> dict[str, float]:
+    found = {**attrs.asdict(tally), "tokens": tally.tokens, "seconds": round(seconds, 3)}
+    if budget is None or budget.price is None:
+        return found
+    estimated = budget.price.cost(tally.estimated_prompt_tokens, tally.estimated_completion_tokens)
+    return {**found, "cost": budget.cost(tally), "estimated_cost": estimated}
 
 
 def versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import attrs
 
 from affectlm.cache import MODES
+from affectlm.choices import SCORES
 from affectlm.errors import ConfigError
 
 DATASET_KEYS = ("va", "limit")  # what the core reads of a dataset's configuration; the rest is the dataset's own
@@ -49,6 +50,12 @@ def _key(attribute: Any) -> str:
     return str(attribute.metadata.get("key", attribute.name))
 
 
+def _amount(_: object, attribute: Any, value: Any) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise ValueError(f"{_key(attribute)}={value} does not fit; expected a number, 0 or more")
+
+
+_limit = attrs.validators.optional(_amount)
 _count = attrs.validators.optional(at_least(0))
 
 
@@ -56,7 +63,8 @@ _count = attrs.validators.optional(at_least(0))
 class Settings:
     """Field names are the keys of `conf/affectlm.yaml`, but for those of a group, which metadata names."""
 
-    answer: str = attrs.field(validator=one_of("generate"))
+    answer: str = attrs.field(validator=one_of("generate", "choices"))
+    choice_score: str = attrs.field(validator=one_of(*SCORES))
     faces: str = attrs.field(validator=one_of("all", "best"))
     cache: str = attrs.field(validator=one_of(*MODES))
     batch_size: int = attrs.field(validator=at_least(1))
@@ -66,9 +74,13 @@ class Settings:
     accept_licence: bool = attrs.field(validator=one_of(True, False))
     max_requests: int | None = attrs.field(validator=_count)
     max_tokens_total: int | None = attrs.field(validator=_count)
+    max_cost: float | None = attrs.field(validator=_limit)
+    max_seconds: float | None = attrs.field(validator=_limit)
+    prices: str | None = attrs.field(converter=attrs.converters.optional(str))
     fail_under: Mapping[str, float] = attrs.field(validator=_thresholds)
     va: str = attrs.field(validator=one_of("estimated", "truth"), metadata={"key": "dataset.va"})
     limit: int | None = attrs.field(validator=_count, metadata={"key": "dataset.limit"})
+    send_images: bool = attrs.field(validator=one_of(True, False), metadata={"key": "privacy.send_images"})
     va_sd: float = attrs.field(validator=_deviation, metadata={"key": "perturb.va_sd"})
 
 
@@ -79,11 +91,13 @@ def settings(config: Mapping[str, object]) -> Settings:
         ConfigError: one has no such value.
     """
     dataset = cast("Mapping[str, object]", config.get("dataset") or {})
+    privacy = cast("Mapping[str, object]", config.get("privacy") or {})
     noise = cast("Mapping[str, object]", config.get("perturb") or {})
     values = {field.name: config.get(field.name) for field in attrs.fields(Settings)}
     values |= {"va": dataset.get("va", "estimated"), "limit": dataset.get("limit"), "va_sd": noise.get("va_sd", 0.0)}
     values |= {"fail_under": config.get("fail_under") or {}, "accept_licence": config.get("accept_licence", False)}
-    values["explain"] = config.get("explain", False)
+    values |= {"explain": config.get("explain", False), "choice_score": config.get("choice_score", SCORES[0])}
+    values["send_images"] = privacy.get("send_images", False)
     try:
         return Settings(**cast("dict[str, Any]", values))
     except ValueError as error:

@@ -124,7 +124,7 @@ class Request:
     """What a language model is asked about one sample.
 
     `choices` are the labels it should choose from, empty for free text. The core adds `sample`, for baselines that
-    answer from the numbers, and `face` only under `privacy.send_images=true`.
+    answer from the numbers, and `face` only under `privacy.send_images=true`, to adapters with `takes_faces`.
     """
 
     id: str
@@ -143,7 +143,8 @@ class Completion:
     model: str = ""
     finish_reason: str = "stop"  # stop, length, content_filter, ...
     usage: Mapping[str, int] | None = None  # prompt_tokens, completion_tokens
-    choice_logprobs: Mapping[str, float] | None = None
+    choice_logprobs: Mapping[str, float] | None = None  # of each choice, summed over its tokens, natural logarithm
+    choice_tokens: Mapping[str, int] | None = None  # how many tokens each choice has
     error: str | None = None
 
 
@@ -220,6 +221,42 @@ class LLMAdapter(Protocol):
         ...
 
 
+@runtime_checkable
+class SingleLLM(Protocol):
+    """A language model behind a network, in place of `LLMAdapter`: the core asks several requests at once and again.
+
+    Attributes it may have: `concurrency`, the most requests under way (64 without it).
+    """
+
+    def complete_one(self, request: Request) -> Completion:
+        """The reply; called by several threads at once, each request possibly more than once.
+
+        Raises:
+            BusyError: the service had no time; the core waits, asks fewer at once, and asks again.
+            TransientError: asking again may help; the core does, after a while.
+            AffectlmError: any other stops the run.
+        """
+        ...
+
+
+@runtime_checkable
+class ChoiceScorer(Protocol):
+    """A language model that can say how likely it is to give each of the choices, for `answer=choices`."""
+
+    def score_choices(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """As `complete`, but with `choice_logprobs` and `choice_tokens` of every choice and without a text."""
+        ...
+
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """A language model that knows how many tokens it would read."""
+
+    def count_tokens(self, request: Request) -> int:
+        """Tokens of the request, without asking anybody."""
+        ...
+
+
 class PromptTemplate(Protocol):
     """Turns a sample into a request and the reply into an answer: who asks knows how to read the reply."""
 
@@ -229,6 +266,15 @@ class PromptTemplate(Protocol):
 
     def parse(self, completion: Completion) -> Answer:
         """What the reply says; an empty answer when it cannot be read, never an exception."""
+        ...
+
+
+@runtime_checkable
+class BlindPrompt(Protocol):
+    """A template that can ask its question without saying anything about a face, for `choice_score=normalised`."""
+
+    def render_blind(self) -> Request:
+        """The request with valence and arousal left out, and the same choices."""
         ...
 
 

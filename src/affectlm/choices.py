@@ -1,0 +1,65 @@
+"""How an answer is chosen by the log-probabilities of the labels, for `answer=choices`.
+
+Three scores: `sum` over a label's tokens; `mean` a token, which does not favour short labels; and `normalised`, the sum
+less that of the same label when the question leaves out the numbers, which does not favour labels the model likes
+anyway (the pointwise mutual information of Holtzman et al. 2021, arXiv 2104.08315).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import attrs
+
+SCORES = ("normalised", "mean", "sum")
+
+
+@attrs.frozen
+class Choice:
+    """The scores of the labels, and what follows from the one that decides."""
+
+    label: str  # the best; the first of equals
+    means: Mapping[str, float]
+    normalised: Mapping[str, float] | None  # None when the question was not asked without numbers
+    probabilities: Mapping[str, float]  # softmax of the deciding score
+    entropy: float  # of the probabilities, in nats
+
+
+def choose(
+    logprobs: Mapping[str, float], tokens: Mapping[str, int], blind: Mapping[str, float] | None, by: str
+) -> Choice:
+    """The label a model prefers.
+
+    Args:
+        logprobs: of each label, summed over its tokens.
+        tokens: how many each has.
+        blind: `logprobs` of the same labels when the numbers are left out.
+        by: the deciding score, one of `SCORES`.
+
+    >>> choose({"joy": -1.0, "fear": -1.5}, {"joy": 1, "fear": 1}, {"joy": -0.5, "fear": -3.0}, "normalised").label
+    'fear'
+    """
+    means = {label: value / max(1, tokens.get(label, 1)) for label, value in logprobs.items()}
+    normalised = None if blind is None else {label: value - blind[label] for label, value in logprobs.items()}
+    deciding = {"sum": logprobs, "mean": means}.get(by, normalised or logprobs)
+    probabilities = softmax(deciding)
+    return Choice(
+        label=max(deciding, key=lambda label: deciding[label]),
+        means=means,
+        normalised=normalised,
+        probabilities=probabilities,
+        entropy=-sum(value * math.log(value) for value in probabilities.values() if value > 0),
+    )
+
+
+def softmax(scores: Mapping[str, float]) -> dict[str, float]:
+    """Probabilities in proportion to the exponential of the scores.
+
+    >>> softmax({"a": 0.0, "b": 0.0})
+    {'a': 0.5, 'b': 0.5}
+    """
+    highest = max(scores.values())
+    weights = {label: math.exp(value - highest) for label, value in scores.items()}
+    whole = sum(weights.values())
+    return {label: weight / whole for label, weight in weights.items()}

@@ -1,0 +1,237 @@
+"""Many requests at once to a language model that takes one at a time, and again where that may help.
+
+How many are under way follows the service: twice as many each round until it is busy, then half, then one more a round.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import TypeAlias
+
+import attrs
+
+from affectlm.errors import AffectlmError, BusyError, TransientError
+from affectlm.types import Completion, Request, SingleLLM
+
+Notice: TypeAlias = Callable[[str], None]
+START, MOST = 16, 64  # requests under way
+
+
+def silent(sentence: str) -> None:
+    """Tells nobody."""
+
+
+@attrs.frozen(kw_only=True)
+class Patience:
+    """How often and how long to wait for a service; times are in seconds."""
+
+    attempts: int = 8  # of one request
+    first: float = 0.5  # wait after the first failure; twice as long after each further one
+    longest: float = 60.0
+    given_up: int = 8  # requests given up one after the other, after which the run stops
+    farewell: float = 30.0  # how long a run that stops waits for what is under way
+
+    def wait(self, attempt: int, retry_after: float | None) -> float:
+        """How long to wait before asking again; at least what the service asks for, and never all at one moment."""
+        backoff = min(self.longest, self.first * 2.0 ** (attempt - 1))
+        return max(backoff * random.uniform(0.5, 1.0), (retry_after or 0.0) * random.uniform(1.0, 1.05))  # noqa: S311
+
+
+@attrs.define
+class Pace:
+    """How many requests may be under way at once."""
+
+    most: int
+    limit: float = attrs.field(init=False)
+    _unhurt: bool = attrs.field(default=True, init=False)
+    _halved: float = attrs.field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Starts carefully."""
+        self.limit = float(min(START, self.most))
+
+    def succeeded(self) -> None:
+        """Grows: by one, or by one a round once the service has complained."""
+        self.limit = min(float(self.most), self.limit + (1.0 if self._unhurt else 1.0 / self.limit))
+
+    def complained(self, begun: float, now: float) -> None:
+        """Halves; requests that began before the last halving complain about what is mended already."""
+        if begun >= self._halved:
+            self.limit, self._halved, self._unhurt = max(1.0, self.limit / 2), now, False
+
+
+@attrs.define(order=True)
+class _Task:
+    due: float
+    number: int
+    request: Request = attrs.field(order=False)
+    attempt: int = attrs.field(default=1, order=False)
+    begun: float = attrs.field(default=0.0, order=False)
+
+
+class _Crew:
+    """Threads that ask; they end with the process, so that Ctrl-C waits for no reply."""
+
+    def __init__(self, llm: SingleLLM) -> None:
+        self._llm = llm
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._results: SimpleQueue[tuple[_Task, Completion | Exception]] = SimpleQueue()
+        self._threads = 0
+        self.under_way = 0
+
+    def start(self, task: _Task) -> None:
+        task.begun = time.monotonic()
+        self.under_way += 1
+        if self.under_way > self._threads:
+            threading.Thread(target=self._work, daemon=True).start()
+            self._threads += 1
+        self._tasks.put(task)
+
+    def wait(self, seconds: float | None) -> tuple[_Task, Completion | Exception] | None:
+        """The next result, or None when there is none in that time."""
+        try:
+            result = self._results.get(timeout=seconds)
+        except Empty:
+            return None
+        self.under_way -= 1
+        return result
+
+    def dismiss(self) -> None:
+        for _ in range(self._threads):
+            self._tasks.put(None)
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                self._results.put((task, self._llm.complete_one(task.request)))
+            except Exception as error:  # handed to who waits for the result
+                self._results.put((task, error))
+
+
+@attrs.define
+class _Office:
+    """Who is asked when: new requests, those to be asked again, and what to do with each result."""
+
+    crew: _Crew
+    requests: Iterator[Request]
+    pace: Pace
+    patience: Patience
+    notice: Notice
+    again: list[_Task] = attrs.field(factory=list)
+    pause: float = 0.0  # until when the service asked for peace
+    more: bool = True
+    failures: int = 0  # requests given up since the last reply
+    stop: AffectlmError | None = None
+    _numbers: Iterator[int] = attrs.field(factory=count)
+
+    def fill(self) -> None:
+        """Starts as many requests as may be under way."""
+        while self.stop is None and self.crew.under_way < int(self.pace.limit):
+            now = time.monotonic()
+            if now < self.pause:
+                return
+            if self.again and self.again[0].due <= now:
+                self.crew.start(heapq.heappop(self.again))
+                continue
+            if not self.more or self._held >= int(self.pace.limit):
+                return
+            request = next(self.requests, None)
+            if request is None:
+                self.more = False
+                return
+            self.crew.start(_Task(now, next(self._numbers), request))
+
+    def idle_for(self) -> float | None:
+        """Seconds until something can be started; None when only a result can change that."""
+        if self.stop is not None or self.crew.under_way >= int(self.pace.limit):
+            return None
+        waits = [self.again[0].due] if self.again else []
+        if self.more and self._held < int(self.pace.limit):
+            waits.append(self.pause)
+        return max(0.0, max(min(waits), self.pause) - time.monotonic()) if waits else None
+
+    @property
+    def _held(self) -> int:
+        """Requests drawn and not answered; those to be asked again keep their place."""
+        return self.crew.under_way + len(self.again)
+
+    def receive(self, task: _Task, result: Completion | Exception) -> Completion | None:
+        """The completion, or None where the request is asked again or the run must stop."""
+        if isinstance(result, Completion):
+            self.pace.succeeded()
+            self.failures = 0
+            return result
+        if isinstance(result, TransientError):
+            return self._postponed(task, result)
+        if not isinstance(result, AffectlmError):
+            raise result
+        self.stop = self.stop or result
+        return None
+
+    def _postponed(self, task: _Task, error: TransientError) -> Completion | None:
+        now = time.monotonic()
+        wait = self.patience.wait(task.attempt, error.retry_after)
+        if isinstance(error, BusyError):
+            self.pace.complained(task.begun, now)
+            if error.retry_after is not None:
+                self.pause = max(self.pause, now + wait)
+        if task.attempt < self.patience.attempts:
+            self.notice(f"{error}; asking again in {wait:.1f} s")
+            heapq.heappush(self.again, attrs.evolve(task, due=now + wait, attempt=task.attempt + 1))
+            return None
+        self.failures += 1
+        reason = f"{error} (asked {task.attempt} times)"
+        if self.failures >= self.patience.given_up:
+            self.stop = AffectlmError(f"{self.failures} requests failed one after the other, the last: {reason}")
+        return Completion(id=task.request.id, error=reason)
+
+
+def complete_all(
+    llm: SingleLLM, requests: Iterable[Request], *, patience: Patience | None = None, notice: Notice = silent
+) -> Iterator[Completion]:
+    """A completion for each request, as they finish; requests are drawn when they can be asked.
+
+    A failure that may pass is waited for; one that stays becomes a completion with `error`. What stops the run is
+    raised after the replies under way have come in.
+
+    Args:
+        llm: what is asked, by several threads.
+        requests: drawn by the calling thread only.
+        patience: how often and how long to wait.
+        notice: told, in a sentence, what is waited for.
+
+    Raises:
+        AffectlmError: what the language model raised, if it is no TransientError; or nothing but failures came.
+    """
+    crew = _Crew(llm)
+    pace = Pace(int(getattr(llm, "concurrency", MOST)))
+    office = _Office(crew, iter(requests), pace, patience or Patience(), notice)
+    try:
+        while True:
+            office.fill()
+            if office.stop is not None:
+                break
+            wait = office.idle_for()
+            if not crew.under_way and wait is None:
+                return
+            result = crew.wait(wait)
+            if result and (completion := office.receive(*result)):
+                yield completion
+        yield from _farewell(crew, office)
+        raise office.stop
+    finally:
+        crew.dismiss()
+
+
+def _farewell(crew: _Crew, office: _Office) -> Iterator[Completion]:
+    """The replies that were under way when the run had to stop."""
+    end = time.monotonic() + office.patience.farewell
+    while crew.under_way and (result := crew.wait(max(0.0, end - time.monotonic()))):
+        if isinstance(result[1], Completion):
+            yield result[1]

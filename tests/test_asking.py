@@ -1,0 +1,349 @@
+"""Asking: each question once, budgets, choices, outcomes."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+import numpy as np
+import pytest
+
+from affectlm.asking import Asking, ask, judge
+from affectlm.budget import Budget
+from affectlm.cache import Store
+from affectlm.choices import choose
+from affectlm.errors import AffectlmError, ConfigError, ContractError
+from affectlm.pipeline import Finding
+from affectlm.records import Record, from_json, to_json
+from affectlm.testing import PlainPrompt, ScriptedLLM
+from affectlm.types import Answer, Box, Completion, Face, Message, Outcome, Request
+
+LIMITS = ("max_requests", "max_tokens_total", "max_cost", "max_seconds")
+
+
+def found(count: int) -> list[Finding]:
+    return [
+        Finding(Record(id=f"f{number}", outcome=Outcome.SKIPPED, valence=number / 1000, arousal=0.0))
+        for number in range(count)
+    ]
+
+
+def asking(llm, tmp_path, prompt=None, mode="on", **options) -> Asking:
+    limits = {name: options.pop(name) for name in list(options) if name in ("price", *LIMITS)}
+    store = Store("completions", mode, tmp_path)
+    return Asking(prompt=prompt or PlainPrompt(), llm=llm, store=store, budget=Budget(**limits), **options)
+
+
+def test_every_finding_is_answered_once_and_records_pass_through(tmp_path):
+    """The line ends with one record for each face and picture."""
+    done = Record(id="done", outcome=Outcome.NO_FACE)
+
+    records = list(ask([*found(3), done], asking(ScriptedLLM(["a", "b", "c"]), tmp_path)))
+
+    assert {record.id: record.answer for record in records} == {"f0": "a", "f1": "b", "f2": "c", "done": ""}
+    assert {record.prompt for record in records if record.prompt} >= {"[user]\nvalence 0.001, arousal 0.000"}
+
+
+def test_a_stored_answer_is_not_asked_again(tmp_path):
+    """The second run asks nothing, however long it is."""
+    list(ask(found(600), asking(ScriptedLLM(), tmp_path)))
+    llm = ScriptedLLM(["never"])
+    second = asking(llm, tmp_path)
+
+    records = list(ask(found(600), second))
+
+    assert (len(llm.asked), len(records), second.tally.cache_hits) == (0, 600, 600)
+
+
+def test_stored_and_new_answers_may_alternate(tmp_path):
+    """Whatever is known is answered at once, the rest is asked, nothing is lost."""
+    list(ask(found(900)[::2], asking(ScriptedLLM(), tmp_path)))
+    llm = ScriptedLLM()
+
+    records = list(ask(found(900), asking(llm, tmp_path)))
+
+    assert len({record.id for record in records}) == 900
+    assert len(llm.asked) == 450
+
+
+class Delayed:
+    """Draws all requests before it answers the first, backwards."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def complete(self, requests):
+        drawn = list(requests)
+        self.asked += len(drawn)
+        for request in reversed(drawn):
+            yield Completion(id=request.id, text=request.messages[0].text)
+
+
+def test_identical_requests_under_way_are_asked_once(tmp_path):
+    """Four faces, two prompts, two requests, also with the cache off."""
+    twins = [
+        Finding(Record(id=f"t{number}", outcome=Outcome.SKIPPED, valence=number % 2 / 2, arousal=0.0))
+        for number in range(4)
+    ]
+    llm = Delayed()
+
+    records = list(ask(twins, asking(llm, tmp_path, mode="off")))
+
+    assert llm.asked == 2
+    assert {record.id: record.answer for record in records}["t3"] == "valence 0.500, arousal 0.000"
+
+
+class Failing:
+    def complete(self, requests):
+        for request in requests:
+            yield Completion(id=request.id, error="HTTP 500")
+
+
+def test_a_failed_request_is_an_outcome_and_never_stored(tmp_path):
+    """An error must be asked again."""
+    records = list(ask(found(1), asking(Failing(), tmp_path)))
+    again = list(ask(found(1), asking(ScriptedLLM(["fine"]), tmp_path)))
+
+    assert (records[0].outcome, records[0].reason) == (Outcome.API_ERROR, "HTTP 500")
+    assert again[0].answer == "fine"
+
+
+class Silent:
+    def complete(self, requests):
+        for _ in requests:
+            yield from ()
+
+
+def test_an_adapter_that_forgets_a_request_gives_an_error_outcome(tmp_path):
+    """Nothing is dropped silently."""
+    records = list(ask(found(2), asking(Silent(), tmp_path)))
+
+    assert [record.outcome for record in records] == [Outcome.API_ERROR] * 2
+    assert "Silent gave no completion" in records[0].reason
+
+
+class Inventing:
+    def complete(self, requests):
+        list(requests)
+        yield Completion(id="nobody", text="x")
+
+
+def test_an_adapter_that_invents_a_completion_is_named(tmp_path):
+    """An answer belongs to a request."""
+    with pytest.raises(ContractError, match="Inventing: a completion for 'nobody'"):
+        list(ask(found(1), asking(Inventing(), tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked"), [({"max_requests": 2}, 2), ({"max_tokens_total": 4}, 2), ({"dry_run": True}, 0)]
+)
+def test_budgets_skip_what_they_do_not_allow(tmp_path, limits, asked):
+    """A limit is kept exactly; what was not asked says why."""
+    llm = ScriptedLLM()
+
+    records = list(ask(found(5), asking(llm, tmp_path, **limits)))
+
+    assert len(llm.asked) == asked
+    skipped = [record for record in records if record.outcome is Outcome.SKIPPED]
+    assert len(skipped) == 5 - asked
+    assert all(next(iter(limits)) in record.reason and record.prompt for record in skipped)
+
+
+REQUEST = Request("f", (Message("user", "?"),), choices=("anger", "fear"))
+FREE = Request("f", (Message("user", "?"),))
+
+
+@pytest.mark.parametrize(
+    ("request_", "completion", "answer", "outcome"),
+    [
+        (REQUEST, {}, Answer(labels=("anger",)), Outcome.OK),
+        (REQUEST, {}, Answer(labels=("joy",)), Outcome.OUT_OF_SET),
+        (REQUEST, {}, Answer(), Outcome.UNPARSEABLE),
+        (REQUEST, {"finish_reason": "length"}, Answer(labels=("anger",)), Outcome.OK),
+        (REQUEST, {"finish_reason": "length"}, Answer(), Outcome.TRUNCATED),
+        (REQUEST, {"finish_reason": "content_filter"}, Answer(), Outcome.REFUSED),
+        (REQUEST, {"error": "HTTP 400"}, Answer(), Outcome.API_ERROR),
+        (FREE, {}, Answer(text="I'm sorry to hear that."), Outcome.OK),
+        (FREE, {}, Answer(), Outcome.UNPARSEABLE),
+        (FREE, {"finish_reason": "length"}, Answer(text="It"), Outcome.TRUNCATED),
+    ],
+)
+def test_outcomes_are_kept_apart(request_, completion, answer, outcome):
+    """Errors, refusals, unreadable and wrong answers are different things."""
+    assert judge(request_, Completion(id="f", **completion), answer)[0] is outcome
+
+
+class Expensive:
+    """Writes as much as it may, and keeps how many requests were under way."""
+
+    max_new_tokens = 10
+
+    def __init__(self):
+        self.batches = []
+
+    def complete(self, requests):
+        drawn = list(requests)
+        self.batches.append(len(drawn))
+        for request in drawn:
+            yield Completion(id=request.id, text="x", usage={"prompt_tokens": 8, "completion_tokens": 10})
+
+
+def test_what_is_under_way_counts_towards_the_budget(tmp_path):
+    """Many requests at once overshoot a limit by one request at most."""
+    llm = Expensive()
+
+    records = list(ask(found(50), asking(llm, tmp_path, max_tokens_total=100)))
+
+    assert llm.batches == [5, 1]
+    assert sum(record.outcome is Outcome.OK for record in records) == 6
+    assert records[-1].reason == "max_tokens_total=100 was reached"
+
+
+def test_a_dry_run_estimates_each_new_question_once(tmp_path):
+    """Stored answers and repeated questions cost nothing."""
+    again = [attrs.evolve(each, record=attrs.evolve(each.record, id=f"again {each.record.id}")) for each in found(4)]
+    twice = [*found(4), *again]
+    list(ask(found(1), asking(Expensive(), tmp_path)))
+    dry = asking(Expensive(), tmp_path, dry_run=True)
+
+    records = list(ask(twice, dry))
+
+    assert {record.outcome for record in records} == {Outcome.SKIPPED}
+    assert (dry.tally.estimated_requests, dry.tally.estimated_completion_tokens) == (3, 30)
+    assert dry.tally.estimated_prompt_tokens == 3 * 8
+    assert dry.tally.cache_hits == 2
+
+
+class Scorer:
+    """Likes long labels when the face is pleasant, and "fear" always."""
+
+    def __init__(self, scores=None):
+        self.asked = []
+        self.scores = scores
+
+    def complete(self, requests):
+        raise AssertionError("the reply was asked for, not the choices")
+
+    def score_choices(self, requests):
+        for request in requests:
+            self.asked.append(request)
+            blind = request.id == "blind"
+            scores = self.scores or {"joy": -2.0 if blind else -1.5, "fear": -1.0}
+            yield Completion(id=request.id, model="m", choice_logprobs=scores, choice_tokens={"joy": 1, "fear": 2})
+
+
+class Blind(PlainPrompt):
+    def render_blind(self):
+        return Request("blind", (Message("user", "?"),), choices=self.choices)
+
+
+CHOICES = Blind(choices=("joy", "fear"))
+
+
+@pytest.mark.parametrize(("by", "label"), [("normalised", "joy"), ("mean", "fear"), ("sum", "fear")])
+def test_a_choice_is_made_by_the_score_that_is_asked_for(tmp_path, by, label):
+    """Log-probabilities favour what a model says anyway; the normalised ones do not."""
+    llm = Scorer()
+
+    records = list(ask(found(3), asking(llm, tmp_path, CHOICES, answer="choices", choice_score=by)))
+
+    assert {record.labels for record in records} == {(label,)}
+    assert len(llm.asked) == 3 + (by == "normalised")
+    assert records[0].choice_logprobs == {"joy": -1.5, "fear": -1.0}
+    assert records[0].choice_means == {"joy": -1.5, "fear": -0.5}
+    assert sum(records[0].probabilities.values()) == pytest.approx(1)
+    assert from_json(to_json(records[0])) == records[0]
+
+
+def test_choices_are_stored_with_the_question_without_numbers(tmp_path):
+    """A second run asks nothing at all, and generated replies are kept apart from choices."""
+    list(ask(found(3), asking(Scorer(), tmp_path, CHOICES, answer="choices")))
+    again = Scorer()
+
+    records = list(ask(found(3), asking(again, tmp_path, CHOICES, answer="choices")))
+    written = list(ask(found(3), asking(ScriptedLLM(["joy"]), tmp_path, CHOICES)))
+
+    assert again.asked == []
+    assert [record.answer for record in records] == ["joy"] * 3
+    assert written[0].choice_logprobs is None
+
+
+def test_probabilities_and_entropy_follow_the_deciding_score():
+    """Softmax of the differences; entropy in nats."""
+    choice = choose({"a": -1.0, "b": -2.0}, {"a": 1, "b": 1}, {"a": -1.0, "b": -2.0}, "normalised")
+
+    assert choice.probabilities == pytest.approx({"a": 0.5, "b": 0.5})
+    assert choice.entropy == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ({"joy": -1.0}, "log-probabilities of 1 labels, expected those of the 2 choices"),
+        ({"joy": -1.0, "fear": float("-inf")}, "not finite"),
+    ],
+)
+def test_scores_that_are_not_of_the_choices_are_refused(tmp_path, scores, message):
+    """Each choice has one finite number."""
+    with pytest.raises(ContractError, match=message):
+        list(ask(found(1), asking(Scorer(scores), tmp_path, CHOICES, answer="choices")))
+
+
+@pytest.mark.parametrize(
+    ("llm", "prompt", "options", "message"),
+    [
+        (ScriptedLLM(), CHOICES, {"answer": "choices"}, "ScriptedLLM has none; type answer=generate"),
+        (Scorer(), PlainPrompt(), {"answer": "choices"}, "asks an open question"),
+        (Scorer(), PlainPrompt(choices=("a",)), {"answer": "choices"}, "type choice_score=mean"),
+        (ScriptedLLM(), PlainPrompt(), {"send_images": True}, "ScriptedLLM takes no pictures"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_before_anything_is(tmp_path, llm, prompt, options, message):
+    """A wrong run costs nothing."""
+    with pytest.raises(ConfigError, match=message):
+        list(ask(found(1), asking(llm, tmp_path, prompt, **options)))
+
+
+class Seeing(ScriptedLLM):
+    takes_faces = True
+
+
+def test_a_face_reaches_only_who_may_see_it(tmp_path):
+    """Pictures leave the line by consent only; another face is another question."""
+    record = Record(id="f", outcome=Outcome.SKIPPED, valence=0.0, arousal=0.0)
+    faces = [
+        Finding(attrs.evolve(record, id=f"f{value}"), Face("f", Box(0, 0, 4, 4), np.full((4, 4, 3), value, np.uint8)))
+        for value in (1, 2)
+    ]
+    seeing, blind = Seeing(), Seeing()
+
+    list(ask(faces, asking(seeing, tmp_path, send_images=True)))
+    list(ask(faces, asking(blind, tmp_path)))
+
+    assert [request.face.max() for request in seeing.asked] == [1, 2]
+    assert [request.face for request in blind.asked] == [None]
+
+
+class Unauthorised:
+    concurrency = 4
+
+    def complete_one(self, request):
+        raise AffectlmError("no key")
+
+
+def test_what_stops_a_run_stops_it(tmp_path):
+    """A wrong key is found once, not once a face."""
+    with pytest.raises(AffectlmError, match="no key"):
+        list(ask(found(9), asking(Unauthorised(), tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("request_", "text", "answer"),
+    [
+        (FREE, "I'm sorry, but I can't help with that.", Answer(text="I'm sorry, but I can't help with that.")),
+        (REQUEST, "I'm sorry, but I can't help with that.", Answer()),
+    ],
+)
+def test_a_reply_that_declines_is_a_refusal(request_, text, answer):
+    """Declining is neither a description nor an unreadable answer."""
+    assert judge(request_, Completion(id="f", text=text), answer)[0] is Outcome.REFUSED
