@@ -1,6 +1,7 @@
 """What asking has cost, what it may cost, and what it would.
 
-Prices come from a list that the user keeps; affectlm ships none, for they change. The file is YAML or JSON: a model's name, and what a million tokens read (`input`) and written (`output`) cost:
+Prices come from a list that the user keeps; affectlm ships none, for they change. The file is YAML or JSON: a model's
+name, and what a million tokens read (`input`) and written (`output`) cost:
 
     gpt-4o-mini: {input: 0.15, output: 0.60}
 """

@@ -22,13 +22,14 @@ from rich.progress import Progress
 
 from affectlm.cache import MODES, Store, write_atomically
 from affectlm.config import to_plain
-from affectlm.errors import AffectlmError, ConfigError, RunFolderError
+from affectlm.errors import AffectlmError, ConfigError
 from affectlm.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, counted, judge
+from affectlm.folders import locked, refuse_another_file
 from affectlm.job import start
 from affectlm.pipeline import class_name, estimate, failure, find_faces
 from affectlm.records import Record
 from affectlm.registry import Registry
-from affectlm.runs import identity, locked, unique, versions
+from affectlm.runs import identity, unique, versions
 from affectlm.settings import DATASET_KEYS, at_least, one_of
 from affectlm.types import Dataset, Described, FaceDetector, Image, Outcome, Sample, VAEstimator
 from affectlm.weights import accepting
@@ -38,7 +39,6 @@ PAGE = "evaluation.md"
 FACES = "faces.csv"
 SCATTER = "scatter.svg"
 CLAIM = "config.json"  # written first: the configuration that a folder is for
-_AGREED = {"accept_licence": True}  # agreeing is what an earlier try may have asked for
 _KINDS = ("dataset", "detector", "estimator")
 _COLUMNS = ("id", "valence", "arousal", "rated_valence", "rated_arousal", "outcome")
 
@@ -112,7 +112,7 @@ def _evaluated(
     registry: Registry,
     on_record: Callable[[Record], None],
 ) -> Evaluation:
-    _refuse_another(config, folder)
+    refuse_another_file(folder / CLAIM, config, "evaluation")
     parts = _build(config, chosen, registry)
     write_atomically(folder / CLAIM, json.dumps(config, indent=2).encode())
     key = identity(config, "estimator", parts.estimator, registry)
@@ -200,18 +200,6 @@ def _section(config: Mapping[str, object], key: str) -> dict[str, object]:
 def _row(record: Record) -> list[object]:
     values = (record.valence, record.arousal, record.truth.valence, record.truth.arousal)
     return [record.id, *("" if value is None else round(value, 6) for value in values), record.outcome.value]
-
-
-def _refuse_another(config: Mapping[str, object], folder: Path) -> None:
-    """Keeps a folder for one configuration; the same one is measured again, from stored values."""
-    path = folder / CLAIM
-    try:
-        earlier = json.loads(path.read_bytes()) if path.exists() else config
-        same = {**earlier, **_AGREED} == {**json.loads(json.dumps(config)), **_AGREED}
-    except (OSError, ValueError, TypeError) as error:
-        raise RunFolderError(f"'{path}' is no configuration: {error}; choose another hydra.run.dir") from error
-    if not same:
-        raise RunFolderError(f"'{folder}' holds the evaluation of another configuration; choose another hydra.run.dir")
 
 
 def _refuse_nothing(faces: RatedFaces, first_failure: str) -> None:

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 import numpy as np
-from filelock import FileLock, Timeout
 
 from affectlm.asking import Asking, Notice, ask
 from affectlm.budget import EXAMPLE, Budget, Tally, find_price
 from affectlm.cache import Store
-from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
+from affectlm.errors import AffectlmError, ConfigError, ContractError
+from affectlm.folders import Earlier, finished_records, locked, refuse_another, unwritable
 from affectlm.pipeline import Finding, Step, Watch, about_one, estimate, find_faces
 from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
 from affectlm.registry import KINDS, Registry
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 # Options that change how fast an answer comes, not what it says.
 _HOW = ("batch_size", "device", "device_map", "concurrency", "timeout", "threads")
 _VERSIONS = ("affectlm", "numpy", "torch", "transformers", "opencv-python-headless", "pillow", "hydra-core")
-# Settings that a run may be continued with otherwise: how much more it may cost, and what the user has agreed to.
-_MAY_CHANGE = ("accept_licence", "max_requests", "max_tokens_total", "max_cost", "max_seconds", "prices")
-_AGAIN = (Outcome.API_ERROR, Outcome.SKIPPED)  # records of an earlier try that are made anew
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
 
 OnRecord = Callable[[Record], None]
@@ -144,7 +141,7 @@ def run(
     """
     chosen = settings(config)
     registry = registry or Registry.installed()
-    report = _open(config, folder)
+    report = _report(config, folder)
     begin = time.monotonic() - report.usage.get("seconds", 0.0)
     tally = _earlier_tally(report)
     lock = locked(folder)
@@ -178,12 +175,12 @@ def run(
 
 
 def _stream(
-    folder: Path, line: Callable[[_Earlier], Iterator[Step]], asking: Asking, report: Report, on_record: OnRecord
+    folder: Path, line: Callable[[Earlier], Iterator[Step]], asking: Asking, report: Report, on_record: OnRecord
 ) -> None:
     """Draws the line to its end; every record is on disk before the next is asked for."""
     outcomes: Counter[str] = Counter()
-    earlier = _Earlier()
-    for record in _finished(folder):
+    earlier = Earlier()
+    for record in finished_records(folder):
         earlier.add(record)
         outcomes[record.outcome.value] += 1
         on_record(record)
@@ -198,34 +195,11 @@ def _stream(
             report.outcomes = dict(sorted(outcomes.items()))
 
 
-@attrs.define
-class _Earlier:
-    """What an interrupted try of the same run has finished."""
-
-    ids: set[str] = attrs.field(factory=set)
-    faces: Counter[str] = attrs.field(factory=Counter)  # picture -> faces recorded
-    expected: dict[str, int] = attrs.field(factory=dict)  # picture -> faces it has
-
-    def add(self, record: Record) -> None:
-        self.ids.add(record.id)
-        if record.face is not None:
-            picture = record.id.rpartition("#")[0]
-            self.faces[picture] += 1
-            self.expected[picture] = record.others + 1
-
-    def finished(self, picture: str, *, all_faces: bool) -> bool:
-        """Whether nothing of a picture is left to do, so that it need not be opened again."""
-        if picture in self.ids:
-            return True
-        expected = self.expected.get(picture)
-        return expected is not None and self.faces[picture] >= (expected if all_faces else 1)
-
-
 def steps(
-    chosen: Settings, parts: Parts, earlier: _Earlier | None = None, key: object = "", folder: Path | None = None
+    chosen: Settings, parts: Parts, earlier: Earlier | None = None, key: object = "", folder: Path | None = None
 ) -> Iterator[Step]:
     """Measured findings and finished records of a run, not yet asked about; `explain` draws into the folder."""
-    earlier = earlier or _Earlier()
+    earlier = earlier or Earlier()
     items = unique(islice(parts.dataset.items(), chosen.limit))
     noise = _Noise(chosen.va_sd, chosen.seed)
     if parts.detector is None or parts.estimator is None:
@@ -326,60 +300,20 @@ def _refuse_nothing(records: Sequence[Record]) -> None:
         raise AffectlmError(f"all {len(records)} records failed; the first, '{first.id}': {first.reason}")
 
 
-def locked(folder: Path) -> FileLock:
-    """The lock of a folder, to be released by who asked; the folder is made when it is not there.
-
-    Raises:
-        RunFolderError: another process has it, or the folder cannot be written.
-    """
-    lock = FileLock(folder / ".lock")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RunFolderError(f"another run is writing to '{folder}'; choose another hydra.run.dir") from error
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    return lock
-
-
-def _unwritable(folder: Path, error: OSError) -> RunFolderError:
-    return RunFolderError(f"the run folder '{folder}' cannot be written: {error.strerror}; set hydra.run.dir")
-
-
-def _open(config: Mapping[str, object], folder: Path) -> Report:
+def _report(config: Mapping[str, object], folder: Path) -> Report:
     """A report marked started, for a new folder or one that holds the same configuration."""
     usage: dict[str, float] = {}
     if (folder / REPORT).exists():
         earlier = read_report(folder)
-        keys = {*earlier.config, *config} - set(_MAY_CHANGE)
-        if changed := sorted(key for key in keys if earlier.config.get(key) != config.get(key)):
-            raise RunFolderError(
-                f"'{folder}' holds a run of another configuration ({', '.join(changed)} differ); "
-                "choose another hydra.run.dir, or repeat that run's settings to continue it"
-            )
+        refuse_another(folder, earlier.config, config, "run")
         usage = earlier.usage
-    report = Report(
-        config=dict(config), seed=cast("int", config["seed"]), versions=versions(), usage=usage, folder=folder
-    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORDS).touch()
     except OSError as error:
-        raise _unwritable(folder, error) from error
-    return report
-
-
-def _finished(folder: Path) -> Iterator[Record]:
-    """The records of an earlier try; a torn last line, failed and skipped requests leave the file, to be repeated."""
-    path = folder / RECORDS
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        for record in read_records(folder):
-            if record.outcome not in _AGAIN:
-                file.write(to_line(record))
-                yield record
-    part.replace(path)
+        raise unwritable(folder, error) from error
+    seed = cast("int", config["seed"])
+    return Report(config=dict(config), seed=seed, versions=versions(), usage=usage, folder=folder)
 
 
 def _components(config: Mapping[str, object], parts: Parts) -> dict[str, object]:

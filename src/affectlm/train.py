@@ -22,7 +22,8 @@ from rich.progress import Progress as ProgressBar
 from affectlm import images
 from affectlm.cache import write_atomically
 from affectlm.config import to_plain
-from affectlm.errors import ConfigError, RunFolderError
+from affectlm.errors import ConfigError
+from affectlm.folders import refuse_another_file
 from affectlm.job import start
 from affectlm.registry import Registry
 from affectlm.settings import DATASET_KEYS
@@ -73,8 +74,7 @@ def train_job(words: Sequence[str]) -> int:
 
 def _job(config: DictConfig, folder: Path) -> None:
     plain = to_plain(config)
-    content = json.dumps({key: value for key, value in plain.items() if key != "accept_licence"}, indent=2).encode()
-    _refuse_another(folder, content)
+    refuse_another_file(folder / _CONFIG, plain, "training")
     registry = Registry.installed()
     with accepting(terms=bool(plain["accept_licence"])):
         estimator = registry.build("estimator", cast("Mapping[str, object]", plain["estimator"]))
@@ -91,7 +91,9 @@ def _job(config: DictConfig, folder: Path) -> None:
 
         plan = cast("Mapping[str, object]", plain["plan"])
         for figures in _epochs(estimator, training, validation, plan, folder, progress):
-            write_atomically(folder / _CONFIG, content)  # only now: a plan that could not start may be corrected
+            write_atomically(
+                folder / _CONFIG, json.dumps(plain, indent=2).encode()
+            )  # only now: a plan that could not start may be corrected
             sys.stderr.write("  ".join(f"{name} {value:.4g}" for name, value in figures.items()) + "\n")
     sys.stdout.write(f"weights, log and checkpoint are in {folder}\n")
 
@@ -171,10 +173,3 @@ def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str]
     names = tuple(found if labels is None else labels)
     categories = np.array([[shares.get(name, 0.0) for name in names] for shares in votes], np.float32)
     return LabelledFaces(np.stack(pixels), np.array(affect, np.float32), categories, names)
-
-
-def _refuse_another(folder: Path, content: bytes) -> None:
-    """Keeps a folder for one configuration, so that resuming never mixes two."""
-    path = folder / _CONFIG
-    if path.exists() and path.read_bytes() != content:
-        raise RunFolderError(f"'{folder}' holds the training of another configuration; choose another hydra.run.dir")

@@ -1,0 +1,107 @@
+"""A run's folder: who writes to it, which configuration it is for, and what an earlier try left there."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import attrs
+from filelock import FileLock, Timeout
+
+from affectlm.errors import RunFolderError
+from affectlm.records import RECORDS, Record, read_records, to_line
+from affectlm.types import Outcome
+
+# Settings that a run may be continued with otherwise: how much more it may cost, and what the user has agreed to.
+MAY_CHANGE = ("accept_licence", "max_requests", "max_tokens_total", "max_cost", "max_seconds", "prices")
+AGAIN = (Outcome.API_ERROR, Outcome.SKIPPED)  # records of an earlier try that are made anew
+
+
+@attrs.define
+class Earlier:
+    """What an interrupted try of the same run has finished."""
+
+    ids: set[str] = attrs.field(factory=set)
+    faces: Counter[str] = attrs.field(factory=Counter)  # picture -> faces recorded
+    expected: dict[str, int] = attrs.field(factory=dict)  # picture -> faces it has
+
+    def add(self, record: Record) -> None:
+        """Takes note of a record."""
+        self.ids.add(record.id)
+        if record.face is not None:
+            picture = record.id.rpartition("#")[0]
+            self.faces[picture] += 1
+            self.expected[picture] = record.others + 1
+
+    def finished(self, picture: str, *, all_faces: bool) -> bool:
+        """Whether nothing of a picture is left to do, so that it need not be opened again."""
+        if picture in self.ids:
+            return True
+        expected = self.expected.get(picture)
+        return expected is not None and self.faces[picture] >= (expected if all_faces else 1)
+
+
+def locked(folder: Path) -> FileLock:
+    """The lock of a folder, to be released by who asked; the folder is made when it is not there.
+
+    Raises:
+        RunFolderError: another process has it, or the folder cannot be written.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunFolderError(f"another run is writing to '{folder}'; choose another hydra.run.dir") from error
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return lock
+
+
+def unwritable(folder: Path, error: OSError) -> RunFolderError:
+    """What to say of a folder that cannot be written."""
+    return RunFolderError(f"the run folder '{folder}' cannot be written: {error.strerror}; set hydra.run.dir")
+
+
+def refuse_another(folder: Path, earlier: Mapping[str, object], config: Mapping[str, object], sort: str) -> None:
+    """Nothing, where a folder is for this configuration; settings of `MAY_CHANGE` may differ.
+
+    Args:
+        folder: for the message.
+        earlier: the configuration that was read from the folder.
+        config: the one that wants to use it.
+        sort: what the folder holds, for the message.
+
+    Raises:
+        RunFolderError: it is for another.
+    """
+    now = json.loads(json.dumps(config))  # as a file gives it back
+    keys = {*earlier, *now} - set(MAY_CHANGE)
+    if changed := sorted(key for key in keys if earlier.get(key) != now.get(key)):
+        raise RunFolderError(
+            f"'{folder}' holds the {sort} of another configuration ({', '.join(changed)} differ); choose another "
+            f"hydra.run.dir, or repeat the settings of that {sort} to continue it"
+        )
+
+
+def refuse_another_file(path: Path, config: Mapping[str, object], sort: str) -> None:
+    """As `refuse_another`, for a folder whose configuration is in a file of its own, if it is there yet."""
+    try:
+        earlier = json.loads(path.read_bytes()) if path.exists() else dict(config)
+        refuse_another(path.parent, {**earlier}, config, sort)
+    except (OSError, ValueError, TypeError) as error:
+        raise RunFolderError(f"'{path}' is no configuration: {error}; choose another hydra.run.dir") from error
+
+
+def finished_records(folder: Path) -> Iterator[Record]:
+    """The records of an earlier try; a torn last line, failed and skipped requests leave the file, to be repeated."""
+    path = folder / RECORDS
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        for record in read_records(folder):
+            if record.outcome not in AGAIN:
+                file.write(to_line(record))
+                yield record
+    part.replace(path)
