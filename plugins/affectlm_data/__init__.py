@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def affectlm_datasets() -> Mapping[str, Factory]:
     """The datasets of this plugin."""
     return {
+        "manifest": "affectlm_data.ratings:Manifest",
         "folder": "affectlm_data.folder:Folder",
         "samples": "affectlm_data.samples:Samples",
         "ferplus": "affectlm_data.ferplus:FERPlus",

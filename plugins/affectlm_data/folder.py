@@ -6,7 +6,6 @@ Which pictures there are is settled when the dataset is built; none is opened he
 from __future__ import annotations
 
 import glob
-import math
 import os
 import re
 from collections import Counter
@@ -17,7 +16,7 @@ import attrs
 
 from affectlm.errors import ConfigError
 from affectlm.types import Box, Image, Truth
-from affectlm_data.manifest import UNIT, read_manifest
+from affectlm_data.manifest import UNIT, read_manifest, scale_ends
 
 EXTENSIONS = ("jpg", "jpeg", "jfif", "png", "bmp", "gif", "tif", "tiff", "webp", "ppm", "pgm")
 
@@ -52,13 +51,6 @@ def _paths(value: object) -> tuple[str, ...]:
     return tuple(str(item) for item in value) if isinstance(value, (list, tuple)) else (str(value),)
 
 
-def _scale(value: object) -> tuple[float, float]:
-    match value:
-        case [int() | float() as low, int() | float() as high] if -math.inf < low < high < math.inf:
-            return float(low), float(high)
-    raise ConfigError(f"scale is '{value}'; expected the lowest and the highest rating, as in dataset.scale=[1,9]")
-
-
 @attrs.frozen(kw_only=True)
 class Folder:
     """Pictures in a natural order: 2.jpg before 10.jpg.
@@ -69,7 +61,7 @@ class Folder:
     path: tuple[str, ...] = attrs.field(default=".", converter=_paths)  # folders, pictures, patterns, manifests
     split: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
     manifest: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
-    scale: tuple[float, float] = attrs.field(default=UNIT, converter=_scale)
+    scale: tuple[float, float] = attrs.field(default=UNIT, converter=scale_ends)
     recursive: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
     _images: tuple[Image, ...] = attrs.field(init=False, repr=False, eq=False)
 

@@ -1,15 +1,17 @@
-"""Manifests: a CSV that names pictures and says what is known about them.
+"""Manifests: tables of what is known about faces, as CSV or JSON lines, and the columns they share.
 
-Columns: `path` (or `image`), and if wanted `label` and `text` (several separated by "|"), `valence`, `arousal`,
-`split`, and `left`, `top`, `right`, `bottom`, which say in pixels where in the picture the person is; any other column,
-such as `group` or `subject`, becomes a group under its own name.
+A manifest of pictures is a CSV with `path` (or `image`), and if wanted `label` and `text` (several separated by "|"),
+`valence`, `arousal`, `split`, and `left`, `top`, `right`, `bottom`, which say in pixels where in the picture the person
+is; any other column, such as `group` or `subject`, becomes a group under its own name.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -21,6 +23,8 @@ from affectlm.types import Box, Truth
 UNIT = (-1.0, 1.0)
 _SIDES = ("left", "top", "right", "bottom")
 _KNOWN = ("path", "label", "valence", "arousal", "text", "split", *_SIDES)
+_LISTS = ("label", "text")  # columns that may hold several
+_decode = json.JSONDecoder(object_pairs_hook=tuple, parse_int=str, parse_float=str, parse_constant=str).decode
 
 
 @attrs.frozen
@@ -33,11 +37,20 @@ class Row:
     region: Box | None = None
 
 
+@attrs.frozen
+class Line:
+    """One line of a table: what its cells say, without spaces around, by the columns' names in lower case."""
+
+    number: int
+    place: str  # "line 3 of 'm.csv'", for messages
+    cells: Mapping[str, str]
+
+
 def read_manifest(manifest: Path, split: str | None = None, scale: tuple[float, float] = UNIT) -> list[Row]:
-    """The rows of a manifest in UTF-8, or those of one split; whether the pictures exist is not looked at.
+    """The rows of a manifest of pictures, or those of one split; whether the pictures exist is not looked at.
 
     Args:
-        manifest: the file.
+        manifest: a CSV in UTF-8.
         split: a value of the column `split`, or None for all rows.
         scale: lowest and highest rating; ratings are brought from there to [-1, 1].
 
@@ -47,90 +60,207 @@ def read_manifest(manifest: Path, split: str | None = None, scale: tuple[float, 
     rows = list(_rows(manifest, scale))
     if not rows:
         raise ConfigError(f"manifest '{manifest}' names no pictures; give one line for each")
-    if split is None:
-        return rows
-    chosen = [row for row in rows if row.split == split]
-    if not chosen:
-        known = ", ".join(sorted({row.split for row in rows if row.split})) or "none; it needs a column 'split'"
-        raise ConfigError(f"manifest '{manifest}' has no split '{split}'; splits: {known}")
-    return chosen
+    check_split(manifest, split, {row.split for row in rows})
+    return [row for row in rows if split in (None, row.split)]
 
 
-def _rows(manifest: Path, scale: tuple[float, float]) -> Iterator[Row]:
-    try:
-        with manifest.open(encoding="utf-8-sig", newline="") as file:
-            yield from _parsed(manifest, file, scale)
-    except OSError as error:
-        raise ConfigError(f"manifest '{manifest}' cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"manifest '{manifest}' is not in UTF-8; save it as CSV in UTF-8") from error
-    except csv.Error as error:
-        raise ConfigError(f"manifest '{manifest}' is no CSV: {error}") from error
+def check_split(manifest: Path, split: str | None, known: Collection[str]) -> None:
+    """Raises ConfigError when a split is wanted that no line has."""
+    if split is not None and split not in known:
+        names = ", ".join(sorted(filter(None, known))) or "none; it needs a column 'split'"
+        raise ConfigError(f"manifest '{manifest}' has no split '{split}'; splits: {names}")
 
 
-def _parsed(manifest: Path, file: TextIO, scale: tuple[float, float]) -> Iterator[Row]:
-    reader = csv.reader(file, strict=True)
-    columns = [name.strip().lower() for name in next(reader, [])]
-    columns = ["path" if name == "image" and "path" not in columns else name for name in columns]
-    if "path" not in columns or len(set(columns)) < len(columns):
-        found = ", ".join(columns) or "nothing"
-        raise ConfigError(f"manifest '{manifest}' has the columns {found}; expected each once, 'path' among them")
-    seen: dict[tuple[str, Box | None], int] = {}
-    for cells in reader:
-        line = f"line {reader.line_num} of '{manifest}'"
-        if not cells:
-            continue
-        if len(cells) != len(columns):
-            raise ConfigError(f"{line} has {len(cells)} cells; expected {len(columns)}: {', '.join(columns)}")
-        row = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
-        if not row["path"]:
-            raise ConfigError(f"{line} names no path")
-        region = _region(line, row)
-        if (earlier := seen.setdefault((row["path"], region), reader.line_num)) != reader.line_num:
-            raise ConfigError(f"{line} names '{row['path']}' again; line {earlier} did already")
-        yield Row(row["path"], row.get("split", ""), _truth(line, row, scale), region)
+def scale_ends(value: object) -> tuple[float, float]:
+    """The lowest and the highest rating of the option `scale`.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    match value:
+        case [int() | float() as low, int() | float() as high] if -math.inf < low < high < math.inf:
+            return float(low), float(high)
+    raise ConfigError(f"scale is '{value}'; expected the lowest and the highest rating, as in dataset.scale=[1,9]")
 
 
-def _truth(line: str, row: Mapping[str, str], scale: tuple[float, float]) -> Truth:
-    return Truth(
-        labels=_several(row.get("label", "")),
-        valence=_rating(line, "valence", row.get("valence", ""), scale),
-        arousal=_rating(line, "arousal", row.get("arousal", ""), scale),
-        text=_several(row.get("text", "")),
-        group={name: cell for name, cell in row.items() if name not in _KNOWN and cell},
-    )
+def read_csv(manifest: Path, needed: Sequence[str], aliases: Mapping[str, str] | None = None) -> Iterator[Line]:
+    """The lines below the header of a CSV in UTF-8, each with a cell for every column; blank lines are passed over.
+
+    Args:
+        manifest: the file.
+        needed: columns it must have.
+        aliases: other names, each with the column it stands for where that is missing.
+
+    Raises:
+        ConfigError: it cannot be read, a column is missing or there twice, or a line has too few or too many cells.
+    """
+    with _opened(manifest) as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            columns = _columns(manifest, next(filter(None, reader), []), needed, aliases or {})
+            for cells in filter(None, reader):
+                place = f"line {reader.line_num} of '{manifest}'"
+                if len(cells) != len(columns):
+                    raise ConfigError(f"{place} has {len(cells)} cells; expected {len(columns)}: {', '.join(columns)}")
+                found = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
+                yield Line(reader.line_num, place, found)
+        except csv.Error as error:
+            raise ConfigError(f"line {reader.line_num} of '{manifest}' is no CSV: {error}") from error
 
 
-def _several(cell: str) -> tuple[str, ...]:
+def read_json_lines(manifest: Path) -> Iterator[Line]:
+    """The lines of a file of JSON objects in UTF-8, numbers as written; null is empty, blank lines are passed over.
+
+    Raises:
+        ConfigError: it cannot be read, or a line is no object, has a key twice, or values that are no text or number.
+    """
+    with _opened(manifest) as file:
+        for number, text in enumerate(file, 1):
+            if text.strip():
+                place = f"line {number} of '{manifest}'"
+                yield Line(number, place, _json_cells(place, text))
+
+
+def several(cell: str) -> tuple[str, ...]:
+    """What a cell lists.
+
+    >>> several("joy | surprise")
+    ('joy', 'surprise')
+    """
     return tuple(part.strip() for part in cell.split("|") if part.strip())
 
 
-def _rating(line: str, name: str, cell: str, scale: tuple[float, float]) -> float | None:
-    """The rating in [-1, 1], None for an empty cell."""
-    if not cell:
-        return None
-    value, (low, high) = _number(cell), scale
-    if not low <= value <= high:
-        hint = "" if scale != UNIT or math.isnan(value) else "; for ratings from 1 to 9 add dataset.scale=[1,9]"
-        raise ConfigError(f"{line}: {name} is '{cell}'; expected a number in [{low:g}, {high:g}] or nothing{hint}")
+def rating(line: Line, name: str, scale: tuple[float, float], otherwise: str = "") -> float:
+    """The rating in a column, brought to [-1, 1].
+
+    Args:
+        line: what holds it.
+        name: of the column.
+        scale: lowest and highest rating.
+        otherwise: what else the column may hold, for the message.
+
+    Raises:
+        ConfigError: it is no number, or outside the scale.
+    """
+    cell, (low, high) = line.cells.get(name, ""), scale
+    value = number_in(cell)
+    if value is None or not low <= value <= high:
+        other = scale == UNIT and value is not None and math.isfinite(value)
+        hint = "; for ratings from 1 to 9 add dataset.scale=[1,9]" if other else ""
+        expected = f"a number in [{low:g}, {high:g}]{otherwise}"
+        raise ConfigError(f"{line.place}: {name} is '{cell}'; expected {expected}{hint}")
     return value if scale == UNIT else min(1.0, max(-1.0, (2 * value - low - high) / (high - low)))  # for rounding
 
 
-def _region(line: str, row: Mapping[str, str]) -> Box | None:
+def number_in(cell: str) -> float | None:
+    """The number that a cell holds, NaN and infinity included; None when it holds none."""
+    try:
+        return None if "_" in cell else float(cell)  # to Python 1_000 is a number
+    except ValueError:
+        return None
+
+
+@contextmanager
+def _opened(manifest: Path) -> Iterator[TextIO]:
+    """The file, with or without a byte-order mark; that it cannot be read is told in a sentence."""
+    try:
+        with manifest.open(encoding="utf-8-sig", newline="") as file:
+            yield file
+    except OSError as error:
+        raise ConfigError(f"manifest '{manifest}' cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"manifest '{manifest}' is not in UTF-8, first in line {_undecodable(manifest)}; save it in UTF-8"
+        ) from error
+
+
+def _undecodable(manifest: Path) -> int:
+    """The number of the first line that is not in UTF-8, 0 when there is none."""
+    raw = manifest.read_bytes()
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return raw.count(b"\n", 0, error.start) + 1
+    return 0
+
+
+def _columns(manifest: Path, header: list[str], needed: Sequence[str], aliases: Mapping[str, str]) -> list[str]:
+    given = [name.strip().lower() for name in header]
+    columns = [name if aliases.get(name, name) in given else aliases[name] for name in given]
+    if not set(needed) <= set(columns) or len(set(columns)) < len(columns):
+        names = " and ".join(f"'{name}'" for name in needed)
+        found = ", ".join(columns) or "nothing"
+        raise ConfigError(f"manifest '{manifest}' has the columns {found}; expected each once, {names} among them")
+    return columns
+
+
+def _json_cells(place: str, text: str) -> dict[str, str]:
+    try:
+        pairs = _decode(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{place} is no JSON: {error.msg.lower()}, at character {error.colno}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{place} is nested too deeply; expected an object of texts and numbers") from error
+    if not isinstance(pairs, tuple):
+        raise ConfigError(f'{place} is no object; expected one a line: {{"id": "a", "valence": 0.5, "arousal": -0.2}}')
+    cells: dict[str, str] = {}
+    for key, value in pairs:
+        name = key.strip().lower()
+        if name in cells:
+            raise ConfigError(f"{place} has '{name}' twice; expected each key once")
+        cells[name] = _json_cell(place, name, value)
+    return cells
+
+
+def _json_cell(place: str, name: str, value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case str():
+            return value.strip()
+        case list() if name in _LISTS and all(isinstance(part, str) and "|" not in part for part in value):
+            return "|".join(value)
+    found = "a list" if isinstance(value, list) else "an object"
+    more = ", or a list of texts without '|'" if name in _LISTS else ""
+    raise ConfigError(f"{place}: {name} is {found}; expected text or a number{more}")
+
+
+def _rows(manifest: Path, scale: tuple[float, float]) -> Iterator[Row]:
+    seen: dict[tuple[str, Box | None], int] = {}
+    for line in read_csv(manifest, ("path",), {"image": "path"}):
+        path, region = line.cells["path"], _region(line)
+        if not path:
+            raise ConfigError(f"{line.place} names no path")
+        if (earlier := seen.setdefault((path, region), line.number)) != line.number:
+            raise ConfigError(f"{line.place} names '{path}' again; line {earlier} did already")
+        yield Row(path, line.cells.get("split", ""), _truth(line, scale), region)
+
+
+def _truth(line: Line, scale: tuple[float, float]) -> Truth:
+    return Truth(
+        labels=several(line.cells.get("label", "")),
+        valence=_rating_if_any(line, "valence", scale),
+        arousal=_rating_if_any(line, "arousal", scale),
+        text=several(line.cells.get("text", "")),
+        group={name: cell for name, cell in line.cells.items() if name not in _KNOWN and cell},
+    )
+
+
+def _rating_if_any(line: Line, name: str, scale: tuple[float, float]) -> float | None:
+    return rating(line, name, scale, " or nothing") if line.cells.get(name) else None
+
+
+def _region(line: Line) -> Box | None:
     """Where the person is, None when all four cells are empty or not there."""
-    cells = [row.get(side, "") for side in _SIDES]
+    cells = [line.cells.get(side, "") for side in _SIDES]
     if not any(cells):
         return None
-    left, top, right, bottom = (_number(cell) for cell in cells)
+    left, top, right, bottom = (math.nan if value is None else value for value in map(number_in, cells))
     if not (-math.inf < left < right < math.inf and -math.inf < top < bottom < math.inf):
         found = ", ".join(f"'{cell}'" for cell in cells)
-        raise ConfigError(f"{line}: left, top, right, bottom are {found}; expected four numbers that make a rectangle")
+        raise ConfigError(
+            f"{line.place}: left, top, right, bottom are {found}; expected four numbers that make a rectangle"
+        )
     return Box(left, top, right, bottom)
-
-
-def _number(cell: str) -> float:
-    """The number in a cell, NaN when there is none."""
-    try:
-        return float(cell)
-    except ValueError:
-        return math.nan

@@ -75,7 +75,7 @@ class Asking:
         if not isinstance(self.llm, ChoiceScorer):
             raise ConfigError(
                 f"answer=choices needs the log-probabilities of given labels, and {class_name(self.llm)} has none; "
-                "type answer=generate, or choose llm=smollm2, transformers or llamacpp"
+                "type answer=generate, or choose llm=smollm2, transformers, llamacpp or circumplex"
             )
         if not called(self.prompt.render, Sample("check", 0.0, 0.0)).choices:
             raise ConfigError(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from affectlm.cache import cache_folder
+from affectlm.cache import Store, cache_folder
 from affectlm.config import compose, to_plain
 from affectlm.errors import AffectlmError
 from affectlm.registry import Registry
-from affectlm.runs import wanted
+from affectlm.runs import asking_of, wanted
+from affectlm.settings import settings
 from affectlm.types import Described
 from affectlm.weights import fetching
 
@@ -21,24 +23,41 @@ def examine(words: Sequence[str]) -> list[dict[str, str]]:
     registry = Registry.installed()
     rows += [_row(f"plugin {plugin.name}", plugin.error, missing=True) for plugin in registry.broken]
     try:
-        components = wanted(to_plain(compose(words)))
+        config = to_plain(compose(words))
+        components = wanted(config)
     except AffectlmError as error:
         return [*rows, _row("configuration", str(error), missing=True)]
     token = fetching.set(False)
     try:
-        return [*rows, *(_component_row(registry, kind, options) for kind, options in components)]
+        built: dict[str, object] = {}
+        rows += [_component_row(registry, kind, options, built) for kind, options in components]
+        return [*rows, *_asking_rows(config, built)]
     finally:
         fetching.reset(token)
 
 
-def _component_row(registry: Registry, kind: str, options: Mapping[str, object]) -> dict[str, str]:
+def _component_row(
+    registry: Registry, kind: str, options: Mapping[str, object], built: dict[str, object]
+) -> dict[str, str]:
+    """The row of a component, which goes into `built` when it can be built."""
     item = f"{kind} {options.get('name', '')}"
     try:
-        component = registry.build(kind, options)
+        component = built[kind] = registry.build(kind, options)
     except AffectlmError as error:
         return _row(item, str(error), missing=True)
     said = component.describe() if isinstance(component, Described) else {}
     return _row(item, f"ready, {said['chosen']}: {said.get('reason', '')}" if "chosen" in said else "ready")
+
+
+def _asking_rows(config: Mapping[str, object], built: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A row when prompt and language model are there, but not for each other or not with these settings."""
+    if not {"prompt", "llm"} <= set(built):
+        return []
+    try:
+        asking_of(settings(config), built["prompt"], built["llm"], store=Store("completions", "off")).check()
+    except AffectlmError as error:
+        return [_row("asking", str(error), missing=True)]
+    return []
 
 
 def _cache_row() -> dict[str, str]:

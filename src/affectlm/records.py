@@ -107,12 +107,12 @@ def to_line(record: Record) -> bytes:
 
 
 def read_records(folder: Path) -> Iterator[Record]:
-    """The records of a run's folder, in the order they were written; a torn last line is left out.
+    """The records of a run's folder, or of such a file, in the order they were written; a torn last line is left out.
 
     Raises:
         RunFolderError: a line is no record.
     """
-    path = folder / RECORDS
+    path = folder if folder.is_file() else folder / RECORDS
     if not path.exists():
         return
     with path.open("rb") as file:

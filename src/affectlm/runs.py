@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 # Options that change how fast an answer comes, not what it says.
 _HOW = ("batch_size", "device", "device_map", "concurrency", "timeout", "threads")
 _VERSIONS = ("affectlm", "numpy", "torch", "transformers", "opencv-python-headless", "pillow", "hydra-core")
+_NO_PICTURES = "this dataset holds ratings and no pictures; add dataset.va=truth"
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
 
 OnRecord = Callable[[Record], None]
@@ -99,6 +100,8 @@ def build(config: Mapping[str, object], registry: Registry) -> Parts:
                 built[kind].append(registry.build(kind, options))
         except AffectlmError as error:
             problems.append(error)
+        if kind == "dataset" and settings(config).va == "estimated":
+            _refuse_ratings(*built[kind])
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -114,6 +117,12 @@ def build(config: Mapping[str, object], registry: Registry) -> Parts:
     if parts.detector is None and (derived := getattr(parts.dataset, "truth_is_derived", "")):
         raise ConfigError(f"dataset.va=truth would go in a circle: {derived}")
     return parts
+
+
+def _refuse_ratings(dataset: object = None) -> None:
+    """Raises where faces are to be measured and a dataset has none, before detectors fetch their weights."""
+    if not getattr(dataset, "has_pictures", True):
+        raise ConfigError(_NO_PICTURES)
 
 
 def run(
@@ -266,7 +275,7 @@ def unique(items: Iterable[Image | Sample]) -> Iterator[Image | Sample]:
 
 def _image(item: Image | Sample) -> Image:
     if isinstance(item, Sample):
-        raise ConfigError("this dataset holds ratings and no pictures; add dataset.va=truth")
+        raise ConfigError(_NO_PICTURES)
     return item
 
 

@@ -214,7 +214,10 @@ class ExplainableEstimator(Protocol):
 
 
 class LLMAdapter(Protocol):
-    """Asks a language model."""
+    """Asks a language model.
+
+    Attributes it may have: `repeatable`, False where the same question may get another reply, so that none is stored.
+    """
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """One completion for each request, in any order, as they finish; requests are drawn as there is room."""

@@ -6,40 +6,108 @@ the word for arousal depends on the sign of valence.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import attrs
+
 STYLES = ("numbers", "words", "both")
-SCALES = (
-    "Valence says how pleasant a feeling is, from -1 (very unpleasant) to 1 (very pleasant). "
-    "Arousal says how much energy it has, from -1 (very calm or tired) to 1 (very excited or tense)."
-)
 NEAR = 0.12  # so close to the middle a value says neither
 SLIGHT, STRONG = 0.35, 0.65
 
 
-def phrase(valence: float, arousal: float, *, style: str = "words", decimals: int = 2) -> str:
+@attrs.frozen
+class Scale:
+    """How a value in [-1, 1] is written as a number.
+
+    >>> SCALES["sam"].written(-0.5, 1), SCALES["percent"].written(-0.5, 0), SCALES["unit"].written(-0.001, 2)
+    ('3.0', '-50%', '0.00')
+    """
+
+    low: int
+    high: int
+    sign: str = ""  # behind every number
+
+    @property
+    def middle(self) -> int:
+        """What 0 becomes."""
+        return (self.low + self.high) // 2
+
+    def written(self, value: float, decimals: int) -> str:
+        """The value on this scale, rounded; never "-0.00"."""
+        scaled = self.middle + value * (self.high - self.middle)
+        return f"{round(scaled, decimals) + 0.0:.{decimals}f}{self.sign}"
+
+
+SCALES: Mapping[str, Scale] = {
+    "unit": Scale(-1, 1),
+    "ten": Scale(0, 10),
+    "sam": Scale(1, 9),  # Self-Assessment Manikin, Bradley and Lang 1994, doi 10.1016/0005-7916(94)90063-9
+    # Signed: without a sign a percentage is read as strength, and "50% valence" as half pleased, not as neither.
+    "percent": Scale(-100, 100, "%"),
+}
+
+
+def definition(scale: str = "unit") -> str:
+    """What valence and arousal mean, with the ends and the middle of a scale.
+
+    >>> definition("sam").split(". ")[0]
+    'Valence says how pleasant a feeling is, from 1 (very unpleasant) through 5 (neither) to 9 (very pleasant)'
+    """
+    low, middle, high = _points(SCALES[scale])
+    return (
+        f"Valence says how pleasant a feeling is, from {low} (very unpleasant) through {middle} (neither) to "
+        f"{high} (very pleasant). Arousal says how much energy it has, from {low} (very calm or tired) through "
+        f"{middle} (neither) to {high} (very excited or tense)."
+    )
+
+
+def phrase(
+    valence: float,
+    arousal: float,
+    *,
+    style: str = "words",
+    decimals: int = 2,
+    scale: str = "unit",
+    defined: bool = False,
+) -> str:
     """A place in the plane as a prompt says it; fits after "looks".
+
+    Args:
+        valence, arousal: in [-1, 1].
+        style: one of `STYLES`.
+        decimals: of numbers.
+        scale: of numbers, one of `SCALES`.
+        defined: whether `definition` was said before, so that the ends of the scale need not be.
 
     >>> phrase(0.7, -0.2, style="both")
     'very pleased and slightly calm (valence 0.70, arousal -0.20)'
+    >>> phrase(0.7, -0.2, style="numbers", decimals=1, scale="ten")
+    'like valence 8.5, arousal 4.0, on scales from 0 to 10'
 
     Raises:
         ValueError: no such style.
     """
+    told = numbers(valence, arousal, decimals, scale)
+    if scale != "unit" and not defined:
+        low, _, high = _points(SCALES[scale])
+        told += f", on scales from {low} to {high}"
     if style == "numbers":
-        return f"like {numbers(valence, arousal, decimals)}"
+        return f"like {told}"
     if style == "words":
         return words(valence, arousal)
     if style == "both":
-        return f"{words(valence, arousal)} ({numbers(valence, arousal, decimals)})"
+        return f"{words(valence, arousal)} ({told})"
     raise ValueError(f"style is '{style}'; expected one of: {', '.join(STYLES)}")
 
 
-def numbers(valence: float, arousal: float, decimals: int = 2) -> str:
+def numbers(valence: float, arousal: float, decimals: int = 2, scale: str = "unit") -> str:
     """Both values with their names, rounded; never "-0.00".
 
     >>> numbers(0.512, -0.001)
     'valence 0.51, arousal 0.00'
     """
-    return f"valence {_rounded(valence, decimals)}, arousal {_rounded(arousal, decimals)}"
+    written = SCALES[scale].written
+    return f"valence {written(valence, decimals)}, arousal {written(arousal, decimals)}"
 
 
 def words(valence: float, arousal: float) -> str:
@@ -71,5 +139,7 @@ def level(value: float) -> str:
     return "" if abs(value) >= SLIGHT else "slightly "
 
 
-def _rounded(value: float, decimals: int) -> str:
-    return f"{round(value, decimals) + 0.0:.{decimals}f}"
+def _points(scale: Scale) -> tuple[str, str, str]:
+    """Lowest number, middle and highest number as a prompt writes them."""
+    low, middle, high = (f"{value}{scale.sign}" for value in (scale.low, scale.middle, scale.high))
+    return low, middle, high

@@ -1,0 +1,133 @@
+"""Ratings without pictures, so that language models can be asked about valence and arousal that people gave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import attrs
+
+from affectlm.errors import ConfigError
+from affectlm.types import Sample, Truth
+from affectlm_data.manifest import (
+    UNIT,
+    Line,
+    check_split,
+    number_in,
+    rating,
+    read_csv,
+    read_json_lines,
+    scale_ends,
+    several,
+)
+
+_RATED = ("valence", "arousal")
+_KNOWN = ("id", "label", "text", "split", *_RATED)
+
+
+def _one_path(value: object) -> Path:
+    if value is None:
+        raise ConfigError("dataset 'manifest' got no path; give a file with ratings, as in dataset.path=ratings.csv")
+    # A bare word of the command line arrives as a list of one.
+    return Path(str(value[0] if isinstance(value, list) and len(value) == 1 else value)).expanduser()
+
+
+@attrs.frozen(kw_only=True)
+class Manifest:
+    """Rated faces of a CSV or of JSON lines, in the order of the file.
+
+    Columns: `valence` and `arousal`, and if wanted `id` (else the first is "1"), `label`, `text`, `group` and `split`;
+    several labels or texts are separated by "|", in JSON also a list. Of the other columns, those that hold numbers
+    alone go to a sample's `extra`, where an empty cell is left out; those with words become groups of their own name.
+
+    The whole file is checked when this is built and read again for each pass: it may be larger than the memory.
+
+    Args:
+        path: .csv, .jsonl or .ndjson, in UTF-8.
+        split: a value of the column `split`, or None for all rows.
+        scale: lowest and highest rating; ratings are brought from there to [-1, 1].
+
+    Raises:
+        ConfigError: the file cannot be read, has no such split, or a line is wrong.
+    """
+
+    has_pictures: ClassVar[bool] = False
+    path: Path = attrs.field(converter=_one_path)
+    split: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
+    scale: tuple[float, float] = attrs.field(default=UNIT, converter=scale_ends)
+    _numbers: frozenset[str] = attrs.field(init=False, repr=False, eq=False)  # columns that hold nothing else
+
+    @_numbers.default
+    def _check(self) -> frozenset[str]:
+        seen: dict[str, int] = {}
+        splits: set[str] = set()
+        columns = _Columns()
+        for row, line in enumerate(self._lines(), 1):
+            sample = self._sample(row, line, frozenset())
+            if (earlier := seen.setdefault(sample.id, line.number)) != line.number:
+                raise ConfigError(f"{line.place} has the id '{sample.id}', as line {earlier} has; give each its own")
+            splits.add(line.cells.get("split", ""))
+            columns.add(line)
+        if not seen:
+            raise ConfigError(f"manifest '{self.path}' has no ratings; give one line for each face")
+        check_split(self.path, self.split, splits)
+        return columns.numeric()
+
+    def items(self) -> Iterator[Sample]:
+        """A sample for each row of the split, rated as its truth says."""
+        for row, line in enumerate(self._lines(), 1):
+            if self.split in (None, line.cells.get("split", "")):
+                yield self._sample(row, line, self._numbers)
+
+    def _lines(self) -> Iterator[Line]:
+        match self.path.suffix.lower():
+            case ".csv":
+                return read_csv(self.path, _RATED)
+            case ".jsonl" | ".ndjson":
+                return read_json_lines(self.path)
+        raise ConfigError(f"manifest '{self.path}' is of no known form; expected a name in .csv, .jsonl or .ndjson")
+
+    def _sample(self, row: int, line: Line, numbers: frozenset[str]) -> Sample:
+        cells = line.cells
+        valence, arousal = (rating(line, name, self.scale) for name in _RATED)
+        others = {name: cell for name, cell in cells.items() if cell and name not in _KNOWN}
+        truth = Truth(
+            labels=several(cells.get("label", "")),
+            valence=valence,
+            arousal=arousal,
+            text=several(cells.get("text", "")),
+            group={name: cell for name, cell in others.items() if name not in numbers},
+        )
+        extra = {name: float(cell) for name, cell in others.items() if name in numbers}
+        return Sample(cells.get("id") or str(row), valence, arousal, extra, truth)
+
+
+@attrs.frozen
+class _Columns:
+    """What the further columns hold; `group` holds words even where they look like numbers."""
+
+    all: set[str] = attrs.field(factory=set)
+    words: set[str] = attrs.field(factory=lambda: {"group"})
+    odd: dict[str, str] = attrs.field(factory=dict)  # column -> complaint about its first number that is not finite
+
+    def add(self, line: Line) -> None:
+        for name, cell in line.cells.items():
+            if not name:
+                raise ConfigError(f"{line.place} has a column without a name; name it or leave it out")
+            if not cell or name in _KNOWN:
+                continue
+            self.all.add(name)
+            value = number_in(cell)
+            if value is None:
+                self.words.add(name)
+            elif not math.isfinite(value):
+                self.odd.setdefault(name, f"{line.place}: {name} is '{cell}'; expected a finite number or nothing")
+
+    def numeric(self) -> frozenset[str]:
+        """The columns of numbers alone; ConfigError when one of them holds a number that is not finite."""
+        for name, complaint in self.odd.items():
+            if name not in self.words:
+                raise ConfigError(complaint)
+        return frozenset(self.all - self.words)
