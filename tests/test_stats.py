@@ -7,7 +7,10 @@ import pytest
 from scipy import stats as reference
 
 from affectlm.quality import ccc
+from affectlm.scoring import judge
 from affectlm.stats import concordance, interval, intervals
+from affectlm.testing import record
+from affectlm.types import Outcome
 
 
 def test_concordance_has_its_published_form():
@@ -110,3 +113,43 @@ def test_resamples_without_a_value_are_left_out():
     )
 
     assert some == {"some": (1.0, 1.0), "none": None}
+
+
+class Macro:
+    """Mean of two shares, each over its own half of the records: no mean over records."""
+
+    judges_answers = True
+
+    def known(self, records):
+        return np.array([bool(record.truth.labels) for record in records])
+
+    def weighted(self, records, weights):
+        right = np.array([record.labels == record.truth.labels for record in records])
+        shares = []
+        for label in ("a", "b"):
+            of = np.array([record.truth.labels == (label,) for record in records])
+            shares.append(weights[:, of] @ right[of] / weights[:, of].sum(axis=1))
+        return {"macro": (shares[0] + shares[1]) / 2}
+
+    def parts(self, records):
+        return {"macro": {"chance": 0.5}}
+
+
+def test_a_weighted_metric_gets_an_interval_parts_and_its_answered_twin():
+    """The figure is that of weights of one; records without an answer are left out of the twin."""
+    records = [
+        record(
+            id=f"{label}{number}",
+            label=label if number < 8 else None,
+            truth=label,
+            outcome=Outcome.OK if number < 8 else Outcome.REFUSED,
+        )
+        for label in "ab"
+        for number in range(10)
+    ]
+
+    whole, answered = judge(records, [Macro()])
+
+    assert (whole.name, whole.value, whole.count, whole.parts) == ("macro", 0.8, 20, {"chance": 0.5})
+    assert whole.low < 0.8 < whole.high
+    assert (answered.name, answered.value, answered.count) == ("macro_answered", 1.0, 16)

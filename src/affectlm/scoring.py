@@ -7,16 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from affectlm.errors import ContractError
 from affectlm.pipeline import called
 from affectlm.records import Record, Report
-from affectlm.stats import interval
-from affectlm.types import Metric, Outcome, Score, ValuedMetric
+from affectlm.stats import Resamples
+from affectlm.types import Metric, Outcome, PartedMetric, Score, ValuedMetric, WeightedMetric
 
 
 def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0) -> list[Score]:
-    """All scores; those that are means get an interval, drawn by picture (by prompt where there is no picture).
+    """All scores; means and weighted figures get intervals, drawn by picture (by prompt where there is none).
 
     What judges answers counts a missing or unreadable answer as wrong; where there are such records it is scored again
     as `<name>_answered` over the records with an answer.
@@ -36,20 +37,49 @@ def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0
 
 
 def _scores(records: Sequence[Record], metrics: Iterable[Metric], seed: int) -> list[Score]:
-    scores: list[Score] = []
+    if not records:
+        return []
     clusters = [record.image or record.prompt_sha256 or record.id for record in records]
-    for metric in metrics:
-        if not isinstance(metric, ValuedMetric):
-            scores += called(metric.score, records)
-            continue
-        for name, values in called(metric.values, records).items():
-            known = np.isfinite(values)
-            if not known.any():
-                continue
-            chosen = [cluster for cluster, use in zip(clusters, known, strict=True) if use]
-            bounds = interval(values[known], chosen, np.random.default_rng(seed)) or (None, None)
-            scores.append(Score(name, float(values[known].mean()), int(known.sum()), *bounds))
-    return scores
+    resamples = Resamples.draw(clusters, np.random.default_rng(seed))
+    return [score for metric in metrics for score in _scores_of(metric, records, resamples)]
+
+
+def _scores_of(metric: Metric, records: Sequence[Record], resamples: Resamples) -> list[Score]:
+    if isinstance(metric, ValuedMetric):
+        scores = _means(called(metric.values, records), resamples)
+    elif isinstance(metric, WeightedMetric):
+        scores = _weighted(metric, records, resamples)
+    else:
+        scores = called(metric.score, records)
+    parts = called(metric.parts, records) if scores and isinstance(metric, PartedMetric) else {}
+    return [attrs.evolve(score, parts={**score.parts, **parts.get(score.name, {})}) for score in scores]
+
+
+def _means(columns: Mapping[str, NDArray[np.float64]], resamples: Resamples) -> list[Score]:
+    known = {name: values[np.isfinite(values)] for name, values in columns.items()}
+    return [
+        Score(name, float(known[name].mean()), len(known[name]), *(resamples.mean(values) or (None, None)))
+        for name, values in columns.items()
+        if len(known[name])
+    ]
+
+
+def _weighted(metric: WeightedMetric, records: Sequence[Record], resamples: Resamples) -> list[Score]:
+    rows = np.flatnonzero(called(metric.known, records))
+    if not len(rows):
+        return []
+    chosen = [records[row] for row in rows.tolist()]
+
+    def statistic(weights: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:
+        return called(metric.weighted, chosen, weights)
+
+    bounds = resamples.intervals(statistic, rows)
+    found = statistic(np.ones((1, len(rows))))
+    return [
+        Score(name, float(values[0]), len(rows), *(bounds[name] or (None, None)))
+        for name, values in found.items()
+        if np.isfinite(values[0])
+    ]
 
 
 def missed(report: Report, thresholds: Mapping[str, float]) -> list[str]:

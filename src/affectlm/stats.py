@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,55 +17,73 @@ Interval = tuple[float, float] | None
 Statistic = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
 
 
+@attrs.frozen(eq=False)
+class Resamples:
+    """Resamples of clusters, drawn once for all figures over the same records.
+
+    Source: Field & Welsh 2007, J. R. Statist. Soc. B 69, the cluster bootstrap.
+    """
+
+    counts: NDArray[np.float64]  # (draws, clusters): how often each resample has each cluster
+    member: NDArray[np.intp]  # (n,): the cluster of each record
+
+    @classmethod
+    def draw(cls, clusters: Sequence[object], generator: np.random.Generator, draws: int = DRAWS) -> Resamples:
+        """Resamples of as many clusters as there are, with replacement.
+
+        Args:
+            clusters: what belongs together (a subject, a picture, a prompt), one entry a record; at least one.
+            generator: where the randomness comes from.
+            draws: how many.
+        """
+        _, member = np.unique([str(cluster) for cluster in clusters], return_inverse=True)
+        count = int(member.max()) + 1
+        drawn = [np.bincount(generator.integers(0, count, count), minlength=count) for _ in range(draws)]
+        return cls(np.stack(drawn).astype(np.float64), member)
+
+    def mean(self, values: NDArray[np.float64]) -> Interval:
+        """The 95 % percentile-bootstrap interval of the mean of values (n,), those that are NaN left out.
+
+        None where fewer than two clusters have a value.
+        """
+        known = np.isfinite(values)
+        if len(set(self.member[known])) < 2:
+            return None
+        size = self.counts.shape[1]
+        sums = np.bincount(self.member, np.where(known, values, 0.0), size)
+        with np.errstate(invalid="ignore"):
+            return _percentiles(self.counts @ sums / (self.counts @ np.bincount(self.member, known, size)))
+
+    def intervals(self, statistic: Statistic, rows: NDArray[np.intp] | None = None) -> dict[str, Interval]:
+        """The 95 % percentile-bootstrap interval of each figure.
+
+        None where there are fewer than two clusters, or where no resample defines the figure; resamples in which it
+        is undefined (NaN) are left out.
+
+        Args:
+            statistic: from weights (d, n), how often each of d resamples has each record, to figures of shape (d,).
+            rows: which records the figures are about; all by default.
+        """
+        member = self.member if rows is None else self.member[rows]
+        if len(set(member)) < 2:
+            return dict.fromkeys(statistic(np.ones((1, len(member)))))
+        size = max(1, _AT_ONCE // len(member))
+        parts = [statistic(self.counts[start : start + size][:, member]) for start in range(0, len(self.counts), size)]
+        return {name: _percentiles(np.concatenate([part[name] for part in parts])) for name in parts[0]}
+
+
 def interval(
     values: NDArray[np.float64], clusters: Sequence[object], generator: np.random.Generator, draws: int = DRAWS
 ) -> Interval:
-    """The 95 % percentile-bootstrap interval of a mean, drawn by cluster, or None with fewer than two clusters.
-
-    Args:
-        values: shape (n,), finite.
-        clusters: what belongs together (a subject, a picture, a prompt), one entry a value.
-        generator: where the randomness comes from.
-        draws: resamples.
-    """
-
-    def mean(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        return {"mean": weights @ values / weights.sum(axis=1)}
-
-    return intervals(mean, clusters, generator, draws)["mean"]
+    """The interval of a mean of finite values (n,); see `Resamples.mean`."""
+    return Resamples.draw(clusters, generator, draws).mean(values)
 
 
 def intervals(
     statistic: Statistic, clusters: Sequence[object], generator: np.random.Generator, draws: int = DRAWS
 ) -> dict[str, Interval]:
-    """The 95 % percentile-bootstrap interval of each figure, all over the same resamples of clusters.
-
-    None where there are fewer than two clusters, or where no resample defines the figure; resamples in which it is
-    undefined (NaN) are left out.
-
-    Args:
-        statistic: from weights (d, n), how often each of d resamples has each record, to each figure's values (d,).
-        clusters: what belongs together, one entry a record; at least one.
-        generator: where the randomness comes from.
-        draws: resamples.
-
-    Source: Field & Welsh 2007, J. R. Statist. Soc. B 69, the cluster bootstrap.
-    """
-    if len({str(cluster) for cluster in clusters}) < 2:
-        return dict.fromkeys(statistic(np.ones((1, len(clusters)))))
-    parts = [statistic(weights) for weights in _resamples(clusters, generator, draws)]
-    return {name: _percentiles(np.concatenate([part[name] for part in parts])) for name in parts[0]}
-
-
-def _resamples(clusters: Sequence[object], generator: np.random.Generator, draws: int) -> Iterator[NDArray[np.float64]]:
-    """Weights (d, n) of `draws` resamples, as many at a time as memory should hold."""
-    _, member = np.unique([str(cluster) for cluster in clusters], return_inverse=True)
-    count = int(member.max()) + 1
-    size = max(1, _AT_ONCE // len(member))
-    for start in range(0, draws, size):
-        rows = range(start, min(start + size, draws))
-        drawn = [np.bincount(generator.integers(0, count, count), minlength=count) for _ in rows]
-        yield np.stack(drawn).astype(np.float64)[:, member]
+    """The interval of each figure, all over the same resamples; see `Resamples.intervals`."""
+    return Resamples.draw(clusters, generator, draws).intervals(statistic)
 
 
 def _percentiles(values: NDArray[np.float64]) -> Interval:

@@ -145,7 +145,10 @@ class Strategy:
         return f"looks {told}"
 
     def conversation(self, seen: str, sample_id: str = "") -> tuple[Message, ...]:
-        """The examples as earlier turns and the question; the sample of that id is none of the examples."""
+        """The examples as earlier turns and the question; the sample of that id is none of the examples.
+
+        The next of the draw takes its place; where none is left, there is one example fewer.
+        """
         turns: list[Message] = []
         fresh = (example for example in self._drawn if not is_same(example.id, sample_id))
         for example in islice(fresh, self.shots):

@@ -282,7 +282,11 @@ class BlindPrompt(Protocol):
 
 
 class Metric(Protocol):
-    """Judges records."""
+    """Judges records.
+
+    Attributes it may have: `judges_answers`, True where a missing answer counts as a wrong one; the core then scores
+    the records with an answer once more.
+    """
 
     def score(self, records: Sequence[Record]) -> list[Score]:
         """Scores over the records that have the truth this metric needs; an empty list when none has."""
@@ -295,6 +299,33 @@ class ValuedMetric(Protocol):
 
     def values(self, records: Sequence[Record]) -> Mapping[str, NDArray[np.float64]]:
         """For each name one value a record, shape (n,); NaN where the record has no such truth."""
+        ...
+
+
+@runtime_checkable
+class WeightedMetric(Protocol):
+    """A metric that is no mean, computed for many resamples at once; the core adds the interval."""
+
+    def known(self, records: Sequence[Record]) -> NDArray[np.bool_]:
+        """Which records have the truth this metric needs, shape (n,)."""
+        ...
+
+    def weighted(self, records: Sequence[Record], weights: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:
+        """Each figure of shape (draws,), NaN where undefined.
+
+        Args:
+            records: those that are known, n of them.
+            weights: (draws, n), how often each draw has each record; ones for the figure itself.
+        """
+        ...
+
+
+@runtime_checkable
+class PartedMetric(Protocol):
+    """A metric whose scores have parts: figures by class, baselines beside it, ..."""
+
+    def parts(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, float]]:
+        """For each score's name its parts by name."""
         ...
 
 
