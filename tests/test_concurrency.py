@@ -84,6 +84,14 @@ def test_a_service_that_asks_for_time_gets_it():
     assert 0.4 <= time.monotonic() - begin < 1.5
 
 
+def test_a_service_that_asks_for_a_day_stops_the_run():
+    """Nobody wants to find a run asleep in the morning."""
+    service = Service(raising(BusyError("HTTP 429", 86_400.0)))
+
+    with pytest.raises(AffectlmError, match="HTTP 429: the service asks to come back in 86400 s"):
+        list(complete_all(service, requests(20), patience=QUICK))
+
+
 def test_a_request_that_never_succeeds_is_an_error_and_the_others_are_answered():
     """One bad request does not hold the run."""
     service = Service(raising(TransientError("reset"), only="r3"))

@@ -50,6 +50,7 @@ def test_words_that_exist_on_disk_become_the_dataset_path(tmp_path, compose):
         "password=1",
         "++llm={name: a, api_key: abc}",
         "+llm.key=a",
+        "llm.base_url=https://me:secret@host/v1",
     ],
 )
 def test_a_key_on_the_command_line_is_refused(word):

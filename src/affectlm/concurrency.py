@@ -34,6 +34,7 @@ class Patience:
     attempts: int = 8  # of one request
     first: float = 0.5  # wait after the first failure; twice as long after each further one
     longest: float = 60.0
+    patient_for: float = 600.0  # a service that asks for more time than this stops the run
     given_up: int = 8  # requests given up one after the other, after which the run stops
     farewell: float = 30.0  # how long a run that stops waits for what is under way
 
@@ -177,6 +178,10 @@ class _Office:
     def _postponed(self, task: _Task, error: TransientError) -> Completion | None:
         now = time.monotonic()
         wait = self.patience.wait(task.attempt, error.retry_after)
+        if (error.retry_after or 0) > self.patience.patient_for:
+            later = f"the service asks to come back in {error.retry_after:.0f} s; repeat the command then to continue"
+            self.stop = self.stop or AffectlmError(f"{error}: {later}")
+            return None
         if isinstance(error, BusyError):
             self.pace.complained(task.begun, now)
             if error.retry_after is not None:

@@ -36,7 +36,7 @@ _FLAGS_WITH_VALUE = (
     *("--shell-completion", "-sc", "--experimental-rerun"),
 )
 _SENSITIVE = r"(api[_-]?key|key|token|secret|password)"
-_SECRET = re.compile(rf"^[^=]*\b{_SENSITIVE}=|[{{,]\s*{_SENSITIVE}\s*:", re.IGNORECASE)
+_SECRET = re.compile(rf"^[^=]*\b{_SENSITIVE}=|[{{,]\s*{_SENSITIVE}\s*:|=\W*https?://[^/\s]+@", re.IGNORECASE)
 
 
 _composing = Lock()  # Hydra keeps one state for the whole process

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from affectlm.types import Dataset, FaceDetector, LLMAdapter, Metric, PromptTemplate, SingleLLM, VAEstimator
 
 # Options that change how fast an answer comes, not what it says.
-_HOW = ("batch_size", "device", "device_map", "concurrency", "timeout", "threads")
+_HOW = ("batch_size", "device", "device_map", "concurrency", "timeout", "threads", "provider", "key_needed")
 _VERSIONS = ("affectlm", "numpy", "torch", "transformers", "opencv-python-headless", "pillow", "hydra-core")
 _NO_PICTURES = "this dataset holds ratings and no pictures; add dataset.va=truth"
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)

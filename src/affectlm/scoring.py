@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 import attrs
 import numpy as np
@@ -37,14 +38,12 @@ def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0
 
 
 def _scores(records: Sequence[Record], metrics: Iterable[Metric], seed: int) -> list[Score]:
-    if not records:
-        return []
     clusters = [record.image or record.prompt_sha256 or record.id for record in records]
-    resamples = Resamples.draw(clusters, np.random.default_rng(seed))
+    resamples = cache(lambda: Resamples.draw(clusters, np.random.default_rng(seed)))  # drawn when first needed
     return [score for metric in metrics for score in _scores_of(metric, records, resamples)]
 
 
-def _scores_of(metric: Metric, records: Sequence[Record], resamples: Resamples) -> list[Score]:
+def _scores_of(metric: Metric, records: Sequence[Record], resamples: Callable[[], Resamples]) -> list[Score]:
     if isinstance(metric, ValuedMetric):
         scores = _means(called(metric.values, records), resamples)
     elif isinstance(metric, WeightedMetric):
@@ -55,16 +54,16 @@ def _scores_of(metric: Metric, records: Sequence[Record], resamples: Resamples) 
     return [attrs.evolve(score, parts={**score.parts, **parts.get(score.name, {})}) for score in scores]
 
 
-def _means(columns: Mapping[str, NDArray[np.float64]], resamples: Resamples) -> list[Score]:
+def _means(columns: Mapping[str, NDArray[np.float64]], resamples: Callable[[], Resamples]) -> list[Score]:
     known = {name: values[np.isfinite(values)] for name, values in columns.items()}
     return [
-        Score(name, float(known[name].mean()), len(known[name]), *(resamples.mean(values) or (None, None)))
+        Score(name, float(known[name].mean()), len(known[name]), *(resamples().mean(values) or (None, None)))
         for name, values in columns.items()
         if len(known[name])
     ]
 
 
-def _weighted(metric: WeightedMetric, records: Sequence[Record], resamples: Resamples) -> list[Score]:
+def _weighted(metric: WeightedMetric, records: Sequence[Record], resamples: Callable[[], Resamples]) -> list[Score]:
     rows = np.flatnonzero(called(metric.known, records))
     if not len(rows):
         return []
@@ -73,7 +72,7 @@ def _weighted(metric: WeightedMetric, records: Sequence[Record], resamples: Resa
     def statistic(weights: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:
         return called(metric.weighted, chosen, weights)
 
-    bounds = resamples.intervals(statistic, rows)
+    bounds = resamples().intervals(statistic, rows)
     found = statistic(np.ones((1, len(rows))))
     return [
         Score(name, float(values[0]), len(rows), *(bounds[name] or (None, None)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from affectlm import quality
 
 DRAWS = 2000
-_AT_ONCE = 4_000_000  # weights held at a time, 32 MB
+_AT_ONCE = 1_000_000  # weights held at a time, 8 MB
 
 Interval = tuple[float, float] | None
 Statistic = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
@@ -24,7 +24,7 @@ class Resamples:
     Source: Field & Welsh 2007, J. R. Statist. Soc. B 69, the cluster bootstrap.
     """
 
-    counts: NDArray[np.float64]  # (draws, clusters): how often each resample has each cluster
+    counts: NDArray[np.uint8]  # (draws, clusters): how often each resample has each cluster
     member: NDArray[np.intp]  # (n,): the cluster of each record
 
     @classmethod
@@ -38,8 +38,10 @@ class Resamples:
         """
         _, member = np.unique([str(cluster) for cluster in clusters], return_inverse=True)
         count = int(member.max()) + 1
-        drawn = [np.bincount(generator.integers(0, count, count), minlength=count) for _ in range(draws)]
-        return cls(np.stack(drawn).astype(np.float64), member)
+        counts = np.empty((draws, count), np.uint8)
+        for row in counts:
+            row[:] = np.bincount(generator.integers(0, count, count), minlength=count)
+        return cls(counts, member)
 
     def mean(self, values: NDArray[np.float64]) -> Interval:
         """The 95 % percentile-bootstrap interval of the mean of values (n,), those that are NaN left out.
@@ -51,8 +53,13 @@ class Resamples:
             return None
         size = self.counts.shape[1]
         sums = np.bincount(self.member, np.where(known, values, 0.0), size)
-        with np.errstate(invalid="ignore"):
-            return _percentiles(self.counts @ sums / (self.counts @ np.bincount(self.member, known, size)))
+        sizes = np.bincount(self.member, known, size)
+
+        def mean(counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+            with np.errstate(invalid="ignore"):
+                return {"mean": counts @ sums / (counts @ sizes)}
+
+        return self._percentiles(mean, np.arange(size))["mean"]
 
     def intervals(self, statistic: Statistic, rows: NDArray[np.intp] | None = None) -> dict[str, Interval]:
         """The 95 % percentile-bootstrap interval of each figure.
@@ -67,8 +74,15 @@ class Resamples:
         member = self.member if rows is None else self.member[rows]
         if len(set(member)) < 2:
             return dict.fromkeys(statistic(np.ones((1, len(member)))))
-        size = max(1, _AT_ONCE // len(member))
-        parts = [statistic(self.counts[start : start + size][:, member]) for start in range(0, len(self.counts), size)]
+        return self._percentiles(statistic, member)
+
+    def _percentiles(self, statistic: Statistic, columns: NDArray[np.intp]) -> dict[str, Interval]:
+        """The interval of each figure of some columns of the counts, as many draws at a time as memory should hold."""
+        size = max(1, _AT_ONCE // len(columns))
+        parts = [
+            statistic(self.counts[start : start + size, columns].astype(np.float64))
+            for start in range(0, len(self.counts), size)
+        ]
         return {name: _percentiles(np.concatenate([part[name] for part in parts])) for name in parts[0]}
 
 

@@ -1,0 +1,257 @@
+"""Whole runs against a server on loopback that misbehaves: the scores of a clean run, or a clear stop."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from loopback import LoopbackServer, Plan, failure, reply
+
+import affectlm
+from affectlm.errors import AffectlmError
+from affectlm.records import read_records
+
+KEY = "sk-test-7d1f0c"
+LABELS = ("anger", "fear", "happiness", "sadness")
+RATED = 24
+
+
+@pytest.fixture(autouse=True)
+def _environment(fresh_cache, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def ratings(tmp_path) -> Path:
+    """A manifest of rated faces, no two alike."""
+    points = np.random.default_rng(0).uniform(-1, 1, (RATED, 2))
+    lines = [f"p{number},{v:.4f},{a:.4f},{LABELS[number % 4]}" for number, (v, a) in enumerate(points)]
+    path = tmp_path / "ratings.csv"
+    path.write_text("\n".join(["id,valence,arousal,label", *lines]))
+    return path
+
+
+def words(ratings: Path, server: LoopbackServer, *more: str) -> list[str]:
+    return [
+        *("+experiment=basic", "dataset=manifest", f"dataset.path={ratings}", "prompt.style=numbers"),
+        *("prompt.decimals=4", "llm=openai", "llm.model=loopback-1", f"llm.base_url={server.url}", *more),
+    ]
+
+
+def question(body) -> str:
+    content = body["messages"][-1]["content"]
+    return content if isinstance(content, str) else next(part["text"] for part in content if part["type"] == "text")
+
+
+def good(body) -> Plan:
+    """A reply that depends on the question alone."""
+    number = int(hashlib.sha256(question(body).encode()).hexdigest(), 16)
+    return Plan(body=reply(LABELS[number % 4]))
+
+
+def faulty(plan: Plan):
+    """A server that fails each third question the first time it is asked."""
+    asked: Counter[str] = Counter()
+
+    def behaviour(_, body):
+        asked[question(body)] += 1
+        fails = int(hashlib.sha256(question(body).encode()).hexdigest(), 16) % 3 == 0
+        return plan if fails and asked[question(body)] == 1 else good(body)
+
+    return behaviour
+
+
+def accuracy(report) -> tuple[float, dict[str, int]]:
+    return report.score("accuracy").value, report.outcomes
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """What a run against a faultless server gives; filled by the first test that needs it."""
+    return {}
+
+
+FAULTS = {
+    "429": Plan(status=429, body=failure("slow down")),
+    "429 with Retry-After": Plan(status=429, body=failure("slow down"), headers={"Retry-After": "1"}),
+    "500": Plan(status=500, body=failure()),
+    "503 without a body": Plan(status=503, body=b""),
+    "reset mid-body": Plan(reset=20),
+    "reset before the first byte": Plan(reset=-1),
+    "slow drip": Plan(drip=0.5),
+    "timeout": Plan(delay=30),
+    "malformed JSON": Plan(body=b'{"choices": [{'),
+    "empty choices": Plan(body={**reply(), "choices": []}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_passes_leaves_no_trace(ratings, clean, fault):
+    """The run ends with the scores of a clean one."""
+    with LoopbackServer(lambda _, body: good(body)) as server:
+        clean = clean or {"scores": accuracy(affectlm.run(*words(ratings, server), "cache=off"))}
+    with LoopbackServer(faulty(FAULTS[fault])) as server:
+        report = affectlm.run(*words(ratings, server, "llm.timeout=2"), "cache=off")
+
+    assert accuracy(report) == clean["scores"]
+    assert RATED < len(server.requests) < 2 * RATED
+
+
+def test_a_server_that_is_late_is_waited_for(ratings):
+    """Connections are refused for a second, then all is well."""
+    with LoopbackServer() as probe:
+        port = probe.port
+    servers = []
+
+    def start() -> None:
+        servers.append(LoopbackServer(lambda _, body: good(body), port=port).__enter__())
+
+    threading.Timer(1.0, start).start()
+    report = affectlm.run(*words(ratings, probe), "cache=off")
+    servers[0].__exit__(None, None, None)
+
+    assert report.outcomes == {"ok": RATED}
+
+
+@pytest.mark.parametrize(("status", "named"), [(401, "OPENAI_API_KEY"), (403, "OPENAI_API_KEY"), (404, "loopback-1")])
+def test_what_stays_wrong_stops_the_run_at_once(ratings, status, named):
+    """The variable or the model is named, the key never; nothing is asked a second time."""
+    plan = Plan(status=status, body=failure(f"Incorrect API key provided: {KEY}"))
+    with LoopbackServer(lambda *_: plan) as server, pytest.raises(AffectlmError, match=named) as caught:
+        affectlm.run(*words(ratings, server))
+
+    assert KEY not in str(caught.value)
+    assert len(server.requests) <= 16
+
+
+OUTCOMES = {
+    "content filter": (Plan(body=reply("", finish="content_filter")), "refused"),
+    "refusal": (Plan(body=reply(None, refusal="I cannot help with that.")), "refused"),
+    "length": (Plan(body=reply("The person", finish="length")), "truncated"),
+    "null content": (Plan(body=reply(None)), "unparseable"),
+    "bad request": (Plan(status=400, body=failure("bad request")), "api_error"),
+    "1 MB reply": (Plan(body=reply("word " * 200_000)), "unparseable"),
+    "lone surrogates": (
+        Plan(body=b'{"choices":[{"message":{"content":"\\ud800"},"finish_reason":"stop"}]}'),
+        "unparseable",
+    ),
+    "sympathy": (Plan(body=reply("I'm sorry to hear that. Sadness.")), "ok"),
+}
+
+
+@pytest.mark.parametrize("case", OUTCOMES)
+def test_every_reply_becomes_an_outcome(ratings, case):
+    """Whatever comes back is counted, and the run goes on."""
+    plan, outcome = OUTCOMES[case]
+    first = []
+
+    def behaviour(_, body):
+        first.append(question(body))
+        return plan if question(body) == first[0] else good(body)
+
+    with LoopbackServer(behaviour) as server:
+        report = affectlm.run(*words(ratings, server))
+
+    assert report.outcomes == dict(Counter(["ok"] * (RATED - 1) + [outcome]))
+    assert len(server.requests) == RATED
+
+
+def test_no_file_and_no_output_holds_the_key(ratings, tmp_path):
+    """Neither records nor reports, configuration, cache or messages."""
+    calls: Counter[str] = Counter()
+
+    def behaviour(_, body):
+        calls["all"] += 1
+        return Plan(status=400, body=failure(f"key {KEY} is odd")) if calls["all"] % 5 == 0 else good(body)
+
+    with LoopbackServer(behaviour) as server:
+        done = subprocess.run(
+            [sys.executable, "-m", "affectlm", *words(ratings, server, "hydra.run.dir=run")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert done.returncode == 0, done.stderr
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert len(files) > RATED
+    assert KEY not in done.stdout + done.stderr
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+def test_a_killed_run_asks_again_only_what_was_under_way(ratings, tmp_path):
+    """Every answer that had come in is kept, however the process ended."""
+    most = 4
+    with LoopbackServer(lambda _, body: good(body), latency=0.15) as server:
+        command = [sys.executable, "-m", "affectlm", *words(ratings, server, f"llm.concurrency={most}")]
+        command.append("hydra.run.dir=run")
+        first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+        deadline = time.monotonic() + 60
+        while len(server.requests) < RATED // 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        before = len(server.requests)
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert RATED // 2 <= before < RATED
+    assert second.returncode == 0, second.stderr
+    assert len(server.requests) <= RATED + most
+    assert sorted(record.id for record in read_records(tmp_path / "run")) == sorted(f"p{n}" for n in range(RATED))
+
+
+def test_a_second_run_asks_nothing(ratings):
+    """Not even once."""
+    with LoopbackServer(lambda _, body: good(body)) as server:
+        first = affectlm.run(*words(ratings, server))
+        asked = len(server.requests)
+        second = affectlm.run(*words(ratings, server))
+
+    assert (asked, len(server.requests)) == (RATED, RATED)
+    assert accuracy(first) == accuracy(second)
+    assert second.usage["cache_hits"] == RATED
+
+
+def shown(server: LoopbackServer) -> list[bytes]:
+    """The pictures that a server was sent."""
+    parts = [
+        part
+        for received in server.requests
+        for message in received.body["messages"]
+        if not isinstance(message["content"], str)
+        for part in message["content"]
+        if part["type"] == "image_url"
+    ]
+    return [base64.b64decode(part["image_url"]["url"].partition("base64,")[2]) for part in parts]
+
+
+@pytest.mark.parametrize("send", [False, True])
+def test_a_picture_leaves_the_machine_by_consent_only(pictures, send):
+    """Without privacy.send_images=true no request holds anything but text; with it, the crop alone."""
+    line = [str(pictures), "detector=whole", "estimator=constant", "llm=openai", "llm.model=loopback-1"]
+    with LoopbackServer() as server:
+        affectlm.run(*line, f"llm.base_url={server.url}", f"privacy.send_images={str(send).lower()}")
+
+    found = shown(server)
+    if not send:
+        assert found == []
+        assert all(isinstance(message["content"], str) for got in server.requests for message in got.body["messages"])
+        assert all(b"image" not in got.content and b"PNG" not in got.content for got in server.requests)
+        return
+    sent = {PIL.Image.open(io.BytesIO(content)).tobytes() for content in found}
+    kept = {PIL.Image.open(path).convert("RGB").tobytes() for path in pictures.iterdir()}
+    assert sent == kept
