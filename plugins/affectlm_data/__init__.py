@@ -1,4 +1,4 @@
-"""Where faces come from: folders of pictures, four sample portraits, FER+."""
+"""Where faces come from: folders of pictures, ratings, four sample portraits, FER+, the study's datasets."""
 
 from __future__ import annotations
 
@@ -19,4 +19,9 @@ def affectlm_datasets() -> Mapping[str, Factory]:
         "folder": "affectlm_data.folder:Folder",
         "samples": "affectlm_data.samples:Samples",
         "ferplus": "affectlm_data.ferplus:FERPlus",
+        "emotic": "affectlm_data.emotic:EMOTIC",
+        "iimi": "affectlm_data.iimi:IIMI",
+        "affectnet": "affectlm_data.affectnet:AffectNet",
+        "anchors": "affectlm_data.anchors:Anchors",
+        "simulated": "affectlm_data.simulated:Simulated",
     }

@@ -1,0 +1,94 @@
+"""Faces sorted into folders by label, as the posed ones of the IIMI Emotional Face Database.
+
+That release itself was not at hand; what is asked for is a folder for each label, or a table with path and label.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+
+import attrs
+
+from affectlm.errors import ConfigError
+from affectlm.types import Image
+from affectlm_data.expressions import EXPRESSIONS, find_expression
+from affectlm_data.folder import Folder
+
+
+def _paths(value: object) -> tuple[str, ...]:
+    if value is None:
+        raise ConfigError("dataset 'iimi' got no path; set dataset.path to its folder or table")
+    # A folder named 2023 arrives as a number.
+    return tuple(str(item) for item in value) if isinstance(value, list | tuple) else (str(value),)
+
+
+@attrs.frozen(kw_only=True)
+class IIMI:
+    """Pictures with one label each, which the innermost folder named after an expression says, or a table.
+
+    Labels are anger, disgust, fear, happiness, neutral, sadness, surprise and contempt, found whether a folder is named
+    Anger, angry or ANGRY. Further columns of a table, such as subject, become groups.
+
+    Args:
+        path: a folder, or several, or a CSV with the columns path and label.
+        split: a sub-folder of path, or a value of the table's column split; None for all.
+        subject: a regular expression that finds the person in a picture's name, its first group if it has one.
+
+    Raises:
+        ConfigError: there are no pictures, or one has no known label or no subject.
+    """
+
+    path: tuple[str, ...] = attrs.field(converter=_paths)
+    split: str | None = None
+    subject: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
+    _images: tuple[Image, ...] = attrs.field(init=False, repr=False, eq=False)
+
+    @_images.default
+    def _find(self) -> tuple[Image, ...]:
+        unknown: dict[str, None] = {}
+        images = []
+        for image in Folder(path=self.path, split=self.split).items():
+            written = image.truth.labels or _folders(image)
+            known = tuple(label for label in map(find_expression, written) if label)
+            if not known or len(known) < len(image.truth.labels):
+                unknown[", ".join(written) or image.id] = None
+            labels = known if image.truth.labels else known[:1]
+            images.append(attrs.evolve(image, truth=attrs.evolve(image.truth, labels=labels)))
+        if unknown:
+            raise ConfigError(self._no_labels(list(unknown)))
+        return tuple(map(self._with_subject, images)) if self.subject else tuple(images)
+
+    def items(self) -> Iterator[Image]:
+        """The pictures, unopened, in a natural order; an id is the path below the folder that was given."""
+        return iter(self._images)
+
+    def describe(self) -> Mapping[str, str]:
+        """How many pictures there are of each label."""
+        counts = Counter(image.truth.labels[0] for image in self._images)
+        return {"pictures": str(len(self._images)), **{label: str(counts[label]) for label in sorted(counts)}}
+
+    def _no_labels(self, unknown: list[str]) -> str:
+        names = ", ".join(f"'{name}'" for name in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+        known = ", ".join(sorted(EXPRESSIONS))
+        return (
+            f"{names} in '{', '.join(self.path)}' names no expression; expected folders, or a column 'label', with "
+            f"{known}, or their adjectives"
+        )
+
+    def _with_subject(self, image: Image) -> Image:
+        try:
+            found = re.search(self.subject or "", image.id)
+        except re.error as error:
+            raise ConfigError(f"subject '{self.subject}' is no regular expression: {error}") from error
+        if found is None:
+            raise ConfigError(f"subject '{self.subject}' finds nobody in '{image.id}'; correct it, or leave it out")
+        person = found[1] if found.re.groups else found[0]
+        return attrs.evolve(image, truth=attrs.evolve(image.truth, group={**image.truth.group, "subject": person}))
+
+
+def _folders(image: Image) -> tuple[str, ...]:
+    """The folders a picture lies in, the innermost first."""
+    return PurePath(image.id).parts[-2::-1]
