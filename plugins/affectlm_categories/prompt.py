@@ -2,32 +2,84 @@
 
 from __future__ import annotations
 
-import attrs
+from collections.abc import Sequence
+from functools import cached_property
 
-from affectlm.types import Answer, Completion, Message, Request, Sample
-from affectlm.wording import SCALES, STYLES, phrase
+import attrs
+import numpy as np
+
+from affectlm.errors import ConfigError
+from affectlm.settings import one_of
+from affectlm.strategies import Strategy, conclusion
+from affectlm.types import Answer, Completion, Request, Sample, Truth
 from affectlm_categories.labels import label_set
 from affectlm_categories.reading import read_labels
 
+SECTIONS = (
+    " Answer in three sections, headed Observations (what the face shows), Interpretation (what the person may feel) "
+    "and Conclusion (one of the emotions and nothing else)."
+)
 
-@attrs.frozen(kw_only=True)
-class Categories:
-    """Asks which of the labels fits a face best."""
+
+@attrs.frozen(kw_only=True, slots=False)
+class Categories(Strategy):
+    """Asks which of the labels fits a face best.
+
+    Args:
+        labels: a taxonomy's name or a list.
+        label_order: given, or shuffled by `seed`, the same for all faces, so that prompts keep a common beginning.
+        answer: how the core takes the answer; `choices` leaves no room for reasoning.
+    """
 
     labels: tuple[str, ...] = attrs.field(default="basic", converter=label_set)
-    style: str = attrs.field(default="words", validator=attrs.validators.in_(STYLES))
-    decimals: int = attrs.field(default=2, validator=[attrs.validators.ge(0), attrs.validators.le(6)])
-    definition: bool = False  # says first what valence and arousal mean
+    label_order: str = attrs.field(
+        default="given", validator=one_of("given", "shuffled"), metadata={"key": "prompt.label_order"}
+    )
+    answer: str = attrs.field(default="generate", validator=one_of("generate", "choices"))
+
+    def __attrs_post_init__(self) -> None:
+        if self.answer == "choices" and self.reasoning == "sections":
+            raise ConfigError(
+                "answer=choices takes the probability of a bare label, and prompt.reasoning=sections asks for more; "
+                "type answer=generate or prompt.reasoning=none"
+            )
+        super().__attrs_post_init__()
 
     def render(self, sample: Sample) -> Request:
-        """The question, with the labels as choices."""
-        look = phrase(sample.valence, sample.arousal, style=self.style, decimals=self.decimals)
-        text = (
-            f"{SCALES + ' ' if self.definition else ''}Choose the emotion that fits best. "
-            f"Emotions: {', '.join(self.labels)}. A person's face looks {look}. Emotion:"
-        )
-        return Request(sample.id, (Message("user", text),), choices=self.labels)
+        """The question, with the labels as choices, in the order of the set however the text lists them."""
+        seen = self.looks(sample.valence, sample.arousal)
+        return Request(sample.id, self.conversation(seen, sample.id), choices=self.labels)
+
+    def render_blind(self) -> Request:
+        """The same question about a face of which nothing is said."""
+        return Request("blind", self.conversation("is shown"), choices=self.labels)
 
     def parse(self, completion: Completion) -> Answer:
-        """The labels the reply names, the first stated first."""
-        return Answer(labels=read_labels(completion.text, self.labels), text=completion.text.strip())
+        """The labels the reply names, the first stated first; with reasoning, those of its conclusion.
+
+        A reply without a conclusion is read as a whole, unless it was cut off before it came to one.
+        """
+        stated = completion.text
+        if self.reasoning == "sections":
+            stated = conclusion(stated) or ("" if completion.finish_reason == "length" else stated)
+        return Answer(labels=read_labels(stated, self.labels), text=completion.text.strip())
+
+    def opening(self) -> str:
+        """What is asked for, and the labels."""
+        urged = f"{self.urged()} " if self.suffix else ""
+        return f"{self.defined()}Choose the emotion that fits best. {urged}Emotions: {', '.join(self._listed)}. "
+
+    def question(self, seen: str) -> str:
+        """One face, and the beginning of the answer or how to arrange it."""
+        return f"A person's face {seen}.{SECTIONS if self.reasoning == 'sections' else ' Emotion:'}"
+
+    def answers(self, truth: Truth) -> Sequence[str]:
+        """The true labels that are in the set, as the set spells them."""
+        named = (label for true in truth.labels for label in read_labels(true, self.labels))
+        return [label for label in dict.fromkeys(named) if label in self.labels]
+
+    @cached_property
+    def _listed(self) -> tuple[str, ...]:
+        if self.label_order == "given":
+            return self.labels
+        return tuple(self.labels[place] for place in np.random.default_rng(self.seed).permutation(len(self.labels)))

@@ -3,39 +3,56 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import attrs
 
-from affectlm.types import Answer, Completion, Message, Request, Sample
-from affectlm.wording import SCALES, STYLES, phrase
+from affectlm.strategies import THOUGHT, Strategy, conclusion
+from affectlm.types import Answer, Completion, Request, Sample, Truth
 
-_THOUGHT = re.compile(r"<think>.*?(</think>|$)", re.DOTALL | re.IGNORECASE)
+SECTIONS = (
+    " Answer in three sections, headed Observations (what the face shows), Interpretation (what the person may feel) "
+    "and Conclusion (that sentence and nothing else)."
+)
 _PREFIX = re.compile(r"^\W*(?:answer|description|response|reply|assistant)\W*:[\s*_]*", re.IGNORECASE)
+_PARAGRAPH = re.compile(r"\n\s*\n")
 _QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"), ("`", "`"), ("**", "**"))
 
 
-@attrs.frozen(kw_only=True)
-class Description:
+@attrs.frozen(kw_only=True, slots=False)
+class Description(Strategy):
     """Asks for a sentence about a face."""
-
-    style: str = attrs.field(default="words", validator=attrs.validators.in_(STYLES))
-    decimals: int = attrs.field(default=2, validator=[attrs.validators.ge(0), attrs.validators.le(6)])
-    definition: bool = False  # says first what valence and arousal mean
 
     def render(self, sample: Sample) -> Request:
         """The question; free text is the answer."""
-        look = phrase(sample.valence, sample.arousal, style=self.style, decimals=self.decimals)
-        text = (
-            f"{SCALES + ' ' if self.definition else ''}A person's face looks {look}. "
-            "In one sentence, describe how the person seems to feel."
-        )
-        return Request(sample.id, (Message("user", text),))
+        seen = self.looks(sample.valence, sample.arousal)
+        return Request(sample.id, self.conversation(seen, sample.id))
 
     def parse(self, completion: Completion) -> Answer:
-        """The reply without thoughts, a heading such as "Answer:" and quotation marks around it."""
-        text = _PREFIX.sub("", _THOUGHT.sub(" ", completion.text).strip()).strip()
+        """The reply without thoughts, a heading such as "Answer:" and quotation marks around it.
+
+        With reasoning it is the conclusion, and the last paragraph where there is no such heading.
+        """
+        text = THOUGHT.sub(" ", completion.text).strip()
+        if self.reasoning == "sections":
+            text = conclusion(text) or _PARAGRAPH.split(text)[-1]
+        text = _PREFIX.sub("", text).strip()
         for left, right in _QUOTES:
             inner = text[len(left) : -len(right)]
             if len(text) > len(left) + len(right) and text.startswith(left) and text.endswith(right):
                 text = text if left in inner else inner.strip()
         return Answer(text=text if any(character.isalnum() for character in text) else "")
+
+    def opening(self) -> str:
+        """What valence and arousal mean, if anything."""
+        return self.defined()
+
+    def question(self, seen: str) -> str:
+        """One face and what to write about it."""
+        sections = SECTIONS if self.reasoning == "sections" else ""
+        urged = f" {self.urged()}" if self.suffix else ""
+        return f"A person's face {seen}. In one sentence, describe how the person seems to feel.{sections}{urged}"
+
+    def answers(self, truth: Truth) -> Sequence[str]:
+        """The first description that people gave."""
+        return truth.text[:1]

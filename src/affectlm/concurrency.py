@@ -1,6 +1,7 @@
 """Many requests at once to a language model that takes one at a time, and again where that may help.
 
-How many are under way follows the service: twice as many each round until it is busy, then half, then one more a round.
+How many are under way follows the service: four times as many each round until it is busy, then half, then one more a
+round.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class Pace:
         self.limit = float(min(START, self.most))
 
     def succeeded(self) -> None:
-        """Grows: by one, or by one a round once the service has complained."""
-        self.limit = min(float(self.most), self.limit + (1.0 if self._unhurt else 1.0 / self.limit))
+        """Grows: by three, or by one a round once the service has complained."""
+        self.limit = min(float(self.most), self.limit + (3.0 if self._unhurt else 1.0 / self.limit))
 
     def complained(self, begun: float, now: float) -> None:
         """Halves; requests that began before the last halving complain about what is mended already."""
