@@ -1,9 +1,9 @@
 """How fast a language model behind a network is asked: `python benchmarks/asking_rate.py`.
 
-A server on loopback answers every request after 200 ms. The same 2,000 questions are asked with 64 requests under way by
-affectlm, and by inspect_ai and lm-evaluation-harness where they are installed (`pip install inspect_ai 'lm_eval[api]'`),
-each in a process of its own, in turn. The rate is the server's: requests between the first and the last it got, and
-one latency. Then 5,000 questions are asked twice by affectlm; the second run finds every answer stored.
+A server on loopback answers every request after 200 ms. As many questions are asked, 64 at once, by affectlm, and by
+inspect_ai and lm-evaluation-harness where they are installed (`pip install inspect_ai 'lm_eval[api]'`), each in a
+process of its own, in turn. The rate is the server's: requests between the first and the last it got, and one latency.
+Then 5,000 questions are asked twice by affectlm; the second run finds every answer stored.
 """
 
 from __future__ import annotations

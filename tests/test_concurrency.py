@@ -148,7 +148,7 @@ def test_requests_are_drawn_only_as_there_is_room():
 
 def test_the_pace_grows_fast_until_the_service_complains_then_halves():
     """Slow start, then additive increase and multiplicative decrease."""
-    pace = Pace(256)
+    pace = Pace(128)
     starts = [pace.limit]
     for _ in range(2):
         for _ in range(int(pace.limit)):
@@ -157,11 +157,11 @@ def test_the_pace_grows_fast_until_the_service_complains_then_halves():
     pace.complained(begun=1.0, now=2.0)
     pace.complained(begun=1.5, now=2.1)
     halved = pace.limit
-    for _ in range(128):
+    for _ in range(32):
         pace.succeeded()
 
-    assert (starts, halved) == ([16, 64, 256], 128)
-    assert 128.9 < pace.limit < 129.1
+    assert (starts, halved) == ([16, 32, 64], 32)
+    assert 32.9 < pace.limit < 33.1
 
 
 def test_stopping_early_leaves_no_thread_working():

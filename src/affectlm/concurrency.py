@@ -1,6 +1,6 @@
 """Many requests at once to a language model that takes one at a time, and again where that may help.
 
-How many are under way follows the service: four times as many each round until it is busy, then half, then one more a
+How many are under way follows the service: more and more while it does not complain, half when it does, then one more a
 round.
 """
 
@@ -22,6 +22,8 @@ from affectlm.types import Completion, Request, SingleLLM
 
 Notice: TypeAlias = Callable[[str], None]
 START, MOST = 16, 64  # requests under way
+AHEAD = 8  # for so many under way one more lies ready
+SILENCE = 0.02  # seconds without a complaint after which START more may be under way; who refuses, refuses at once
 
 
 def silent(sentence: str) -> None:
@@ -59,8 +61,17 @@ class Pace:
         self.limit = float(min(START, self.most))
 
     def succeeded(self) -> None:
-        """Grows: by three, or by one a round once the service has complained."""
-        self.limit = min(float(self.most), self.limit + (3.0 if self._unhurt else 1.0 / self.limit))
+        """Grows: by one, or by one a round once the service has complained."""
+        self.limit = min(float(self.most), self.limit + (1.0 if self._unhurt else 1.0 / self.limit))
+
+    @property
+    def grows_in_silence(self) -> bool:
+        """Whether more may be under way soon, without a reply."""
+        return self._unhurt and self.limit < self.most
+
+    def heard_nothing(self) -> None:
+        """Grows, after `SILENCE`."""
+        self.limit = min(float(self.most), self.limit + START)
 
     def complained(self, begun: float, now: float) -> None:
         """Halves; requests that began before the last halving complain about what is mended already."""
@@ -84,16 +95,29 @@ class _Crew:
         self._llm = llm
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._results: SimpleQueue[tuple[_Task, Completion | Exception]] = SimpleQueue()
+        self._lock = threading.Lock()
         self._threads = 0
-        self.under_way = 0
+        self.allowed = 0  # threads, and so requests that wait for a reply
+        self.under_way = 0  # tasks that were started, or are to be as soon as a thread is free
 
     def start(self, task: _Task) -> None:
-        task.begun = time.monotonic()
         self.under_way += 1
-        if self.under_way > self._threads:
-            threading.Thread(target=self._work, daemon=True).start()
-            self._threads += 1
         self._tasks.put(task)
+        with self._lock:
+            if self._threads < min(self.allowed, self.under_way):
+                threading.Thread(target=self._work, daemon=True).start()
+                self._threads += 1
+
+    def recall(self) -> Iterator[_Task]:
+        """The tasks that no thread has begun."""
+        while True:
+            try:
+                task = self._tasks.get_nowait()
+            except Empty:
+                return
+            if task is not None:
+                self.under_way -= 1
+                yield task
 
     def wait(self, seconds: float | None) -> tuple[_Task, Completion | Exception] | None:
         """The next result, or None when there is none in that time."""
@@ -110,10 +134,15 @@ class _Crew:
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
+            task.begun = time.monotonic()
             try:
                 self._results.put((task, self._llm.complete_one(task.request)))
             except Exception as error:  # handed to who waits for the result
                 self._results.put((task, error))
+            with self._lock:
+                if self._threads > self.allowed:
+                    self._threads -= 1
+                    return
 
 
 @attrs.define
@@ -134,14 +163,15 @@ class _Office:
 
     def fill(self) -> None:
         """Starts as many requests as may be under way."""
-        while self.stop is None and self.crew.under_way < int(self.pace.limit):
+        self.crew.allowed = int(self.pace.limit)
+        while self.stop is None and self.crew.under_way < self._room:
             now = time.monotonic()
             if now < self.pause:
                 return
             if self.again and self.again[0].due <= now:
                 self.crew.start(heapq.heappop(self.again))
                 continue
-            if not self.more or self._held >= int(self.pace.limit):
+            if not self.more or self._held >= self._room:
                 return
             request = next(self.requests, None)
             if request is None:
@@ -151,12 +181,17 @@ class _Office:
 
     def idle_for(self) -> float | None:
         """Seconds until something can be started; None when only a result can change that."""
-        if self.stop is not None or self.crew.under_way >= int(self.pace.limit):
+        if self.stop is not None or self.crew.under_way >= self._room:
             return None
         waits = [self.again[0].due] if self.again else []
-        if self.more and self._held < int(self.pace.limit):
+        if self.more and self._held < self._room:
             waits.append(self.pause)
         return max(0.0, max(min(waits), self.pause) - time.monotonic()) if waits else None
+
+    @property
+    def _room(self) -> int:
+        """Requests that may be drawn: some lie ready, so that no thread waits for the next."""
+        return int(self.pace.limit) + int(self.pace.limit) // AHEAD
 
     @property
     def _held(self) -> int:
@@ -185,6 +220,8 @@ class _Office:
             return None
         if isinstance(error, BusyError):
             self.pace.complained(task.begun, now)
+            for ready in self.crew.recall():
+                heapq.heappush(self.again, ready)
             if error.retry_after is not None:
                 self.pause = max(self.pause, now + wait)
         if task.attempt < self.patience.attempts:
@@ -226,9 +263,13 @@ def complete_all(
             wait = office.idle_for()
             if not crew.under_way and wait is None:
                 return
-            result = crew.wait(wait)
-            if result and (completion := office.receive(*result)):
+            eager = office.more and pace.grows_in_silence and (wait is None or wait > SILENCE)
+            result = crew.wait(SILENCE if eager else wait)
+            if result is None and eager:
+                pace.heard_nothing()
+            elif result and (completion := office.receive(*result)):
                 yield completion
+        list(crew.recall())
         yield from _farewell(crew, office)
         raise office.stop
     finally:

@@ -1,6 +1,123 @@
-"""Whether a reply declines to answer."""
+"""Whether a reply declines to answer.
+
+What counts is who declines: the model, near the beginning of its reply, to do what it was asked. Sympathy ("I'm sorry to
+hear that"), what a person cannot do, and a reservation with an answer behind it are no refusals.
+"""
+
+from __future__ import annotations
+
+import re
+
+_READ = 800  # characters that are looked at
+_NEAR = 400  # where a refusal has to begin
+
+_EMPHASIS = re.compile(r"[*_`#>]")
+_QUOTED = re.compile(r"\"[^\"]{0,200}\"")
+_TYPOGRAPHY = str.maketrans("’‘“”«»", '\'\'""""')
+
+_JUDGEMENT = (
+    r"(?:answers?|labels?|assumptions?|assessments?|judge?ments?|inferences?|determinations?|definiti\w+|descriptions?"
+    r"|diagnos[ei]s|opinions?|conclusions?|predictions?|advice|one|it|that)"
+)
+_DO = (  # what was asked for
+    r"(?:assist|answer|respond|reply|determine|ascertain|identify|assess|recogni[sz]e|detect|analy[sz]e|interpret|infer"
+    r"|judge|evaluate|speculate|guess|label|classify|categori[sz]e|choose|select|pick|provide|offer|comply|fulfil+|discuss"
+    r"|complete|diagnose|predict|generate|comment|conclude|decide|estimate|perceive|gauge|deduce|discern|engage|describe"
+    r"|participate|continue|process|support|accommodate|name|tell(?! (?:a lie|lies))|say(?! (?:enough|no|i|that i)\b)"
+    r"|help(?! but\b)(?! (?!identify|determin|answer|interpret|analy|assess|classify)\w+ing\b)"
+    rf"|do (?:so|this|that)\b(?! any)|(?:make|give)(?: \w+){{0,2}}? {_JUDGEMENT}"
+    r"|know(?= (?:how|what|which|whether|if|the|that|this|their|his|her|for)\b| ?[.,;!]|$)"
+    r"|(?:see|view|look at|open|access|read|observe)(?= (?:\w+ ){0,2}?(?:images?|pictures?|photo\w*|faces?|videos?|emotions?"
+    r"|feelings|minds?|people|visual\w*)\b))\b"
+    # "How happy she looks", "a clearer example", "any sign of fear" say something about the person.
+    r"(?! (?:you )?how (?:much|very|(?!exactly|or|and)\w+ (?:he|she|they|the|this|that|her|his|their|i))\b)"
+    r"(?! (?:an?|any) (?:better|more|\w+ier|\w+er (?:example|case|word))\b)(?! any (?:signs?|traces?|hints?|tension)\b)"
+)
+_WELL = r"(?: (?:just|also|therefore|\w+ly)){0,2}"
+_UNABLE = (
+    r"(?:unable to|incapable of|not (?:\w+ly )?(?:able|allowed|permitted|programmed|designed|trained|equipped|qualified"
+    r"|authori[sz]ed|going|willing|supposed|meant|capable|in a position) (?:to|of))"
+)
+_CANNOT = (
+    rf"(?:cannot|can't|can not|cant|could not|couldn't|won't|will not|shouldn't|should not|(?:am|'m){_WELL} {_UNABLE}"
+    r"|(?:would not|wouldn't) be able to|(?:lack|(?:do not|don't) have|have no)(?: the| any)? (?:abilit(?:y|ies)"
+    r"|capabilit(?:y|ies)|capacity|means|way|authority) (?:to|of))"
+)
+_DECLINE = (
+    r"(?:(?:(?:must|have to|need to|would like to|prefer to|will)(?: \w+ly)? )?(?:decline|refuse|abstain|refrain)\b(?! to believe)"
+    r"|(?:would|'d) rather not|(?:would |'d )?prefer not to|(?:am|'m) not comfortable|(?:do not|don't) feel comfortable"
+    r"|have no way of \w+ing|(?:do not|don't) (?:provide|offer|engage|assist|speculate)\b|(?:do not|don't) (?:have|possess)"
+    r" (?:\w+ )?(?:enough|sufficient|access to|information|context|feelings|emotions|eyes)\b"
+    r"|(?:do not|don't|do not really|don't really) know(?= (?:how|what|which|whether|if|the|that|this|their|his|her|for)\b"
+    r"| ?[.,;!]|$))"
+)
+_APOLOGY = (
+    r"(?:(?:i'm |i am |my )?(?:very |so |truly )?(?:sorry|apologies|unfortunately)|i apologi[sz]e)[,.]? ?(?:but )?"
+)
+_REFUSED = (
+    # The model itself.
+    rf"(?<![\"'\w])(?:i|we){_WELL} ?(?:{_CANNOT}{_WELL} {_DO}|{_DECLINE}|(?:cannot|can't|can not|won't)(?= ?[.!]*$))",
+    rf"\b(?:as|i'm|i am)(?: just| only)? an? (?:\w+ ){{0,3}}?(?:ai|model|assistant|chatbot|machine)\b[^.!?]{{0,80}}?"
+    rf"\b(?:cannot|can't|{_UNABLE}|(?:don't|do not) have the ability to){_WELL} {_DO}",
+    rf"\A(?:{_APOLOGY})?(?:unable to|not able to|cannot|can't|won't) (?:help|assist|answer|comply|determine|identify|assess"
+    r"|provide|process|classify|infer|detect|recogni[sz]e|tell|say|do)\b(?! any (?:signs?|traces?))",
+    rf"\A{_APOLOGY}no\b",
+    r"(?:is|'s) (?:not )?something (?:that )?i (?:can|can't|cannot|won't|(?:am|'m) able to) (?:help|do|assist|answer)\b",
+    r"\b(?:against|violates?|outside|beyond)(?: of)? my (?:\w+ )?(?:guidelines?|polic(?:y|ies)|programming|capabilities"
+    r"|abilities|scope|expertise|ethic\w*)",
+    # Nobody could.
+    r"\bit(?: is|'s| would be)(?: \w+ly)? (?:not possible|impossible|inappropriate|not appropriate|unethical|not ethical)"
+    rf" (?:for me )?to{_WELL} {_DO}",
+    r"\b(?:cannot|can't|can not) be(?: \w+ly)? (?:determined|identified|assessed|inferred|known|classified|answered)\b",
+    r"(?:\A|[.!?,] |\bis |\bbut )(?:there (?:is |isn't |'s ))?(?:not enough|insufficient|not sufficient|enough|no)"
+    r" (?:information|data|context|details?|evidence) (?:\w+ ){0,2}?(?:to|for)\b",
+    # German, French, Spanish.
+    r"\b(?:ich kann|kann ich|ich darf|darf ich|ich werde)\b[^.!?]{0,80}?\b(?:nicht|keine?[nmrs]?)\b[^.!?]{0,60}?(?:helfen"
+    r"|antworten|bestimmen|feststellen|beurteilen|sagen|erkennen|geben|identifizieren|einschätzen|bewerten|zuordnen)\b",
+    r"\bich bin (?:leider )?nicht in der lage\b|\b(?:tut mir leid|leider)\b[^.!?]{0,40}\bkann ich nicht\b",
+    r"\b(?:je ne (?:peux|puis) pas|je ne suis pas (?:en mesure|capable)|je ne saurais|il m'est impossible|je refuse)\b[^.!?]"
+    r"{0,40}?\b(?:aider|répondre|déterminer|identifier|dire|évaluer|fournir|analyser|reconnaître|faire|donner)\b",
+    r"\b(?:no puedo(?! evitar)|no soy capaz de|no me es posible|no estoy en condiciones de|me es imposible)\b[^.!?]{0,40}?"
+    r"\b(?:ayudar(?:te|le)?|responder|determinar|identificar|decir|evaluar|proporcionar|analizar|reconocer|hacer|dar)\b",
+)
+_REFUSAL = re.compile("|".join(_REFUSED))
+
+_PERSON = (
+    r"(?<!how )(?<!what )(?<!that )(?<!whether )(?<!if )(?:(?:the|this) (?:person|individual|man|woman|subject|child|girl"
+    r"|boy|face|expression)|he|she|they|someone)(?: (?:still|\w+ly))?"
+)
+_SEEMS = rf"\b{_PERSON} (?:seems?|appears?|looks?|feels?|shows?|suggests?|express(?:es)?|conveys?|displays?)\b(?! not)"
+_IS = rf"{_PERSON} (?:is|are|may|might|could|must|has|have)\b(?! not)"
+_DESCRIBED = re.compile(rf"{_SEEMS}|\b{_IS}|\bi feel\b|\bi(?:'m| am) so (?!sorry)")
+_RESUMED = re.compile(r"[.,;:!?]|\b(?:but|however|though|although|yet)\b")
+_ANSWER = re.compile(
+    rf"{_SEEMS}|(?:\b(?:but|however,?|though|although|still|yet|so|guess|say)|[;:.]) (?:perhaps |maybe )?{_IS}"
+    r"|\bif i (?:had|were|have) to\b|\bbest guess\b|\bi(?:'d| would) (?:say|guess|describe|lean|go)\b|\bi (?:guess|suspect)\b"
+    r"|\bi (?:think|believe) (?:that )?(?:he|she|they|the|this)\b|\bmost likely\b|\byou (?:seem|look|appear)\b"
+    r"|\bit (?:seems|appears|looks|could be|might be)\b(?! (?:that |like )?(?:you|your|there|this|i)\b)"
+    r"|\b(?:suggests?|indicates?|points? to)\b"
+)
 
 
 def is_refusal(text: str) -> bool:
-    """Whether a reply declines to answer."""
-    return False
+    """Whether a reply declines to answer, going by its first 800 characters; common German, French and Spanish too.
+
+    >>> is_refusal("I'm sorry, but I can't help with that."), is_refusal("I'm sorry to hear that. They look lost.")
+    (True, False)
+    >>> is_refusal("She can't help smiling."), is_refusal("I can't be sure how they feel, but they seem at ease.")
+    (False, False)
+    """
+    beginning = _plain(text.rpartition("</think>")[2].lstrip()[:_READ])
+    refusal = _REFUSAL.search(beginning)
+    if refusal is None or refusal.start() > _NEAR or _DESCRIBED.search(beginning, 0, refusal.start()):
+        return False
+    resumed = _RESUMED.search(beginning, refusal.end())
+    return resumed is None or _ANSWER.search(beginning, resumed.start()) is None
+
+
+def _plain(text: str) -> str:
+    """The text in one line and one case, without quotation marks around it and without what is quoted inside it."""
+    text = " ".join(_EMPHASIS.sub("", text.casefold().translate(_TYPOGRAPHY)).split())
+    if text[:1] in ("'", '"') and (text[0] not in text[1:-1] or text[0] == "'" == text[-1]):
+        text = text.strip("\"'")
+    return _QUOTED.sub('""', text)
