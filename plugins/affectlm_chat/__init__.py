@@ -1,4 +1,4 @@
-"""Language models: any chat model in process, a small one that is always at hand, and a baseline without a model."""
+"""Language models: in process, behind a network, stored or scripted replies, and a baseline without a model."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ def affectlm_llms() -> Mapping[str, Factory]:
     return {
         "transformers": "affectlm_chat.local:TransformersChat",
         "smollm2": "affectlm_chat.smollm2:SmolLM2",
+        "llamacpp": "affectlm_chat.llamacpp:LlamaCpp",
+        "openai": "affectlm_chat.service:OpenAIChat",
+        "replay": "affectlm_chat.replay:Replay",
+        "scripted": "affectlm_chat.scripted:Scripted",
         "circumplex": "affectlm_chat.circumplex:Circumplex",
     }
 

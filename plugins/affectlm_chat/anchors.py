@@ -1,6 +1,7 @@
 """Points of emotion words in the plane of valence and arousal, as published; numbers are facts, cited row by row.
 
-Word norms under licences that forbid passing them on (NRC-VAD, Warriner) are left out on purpose.
+Word norms under licences that forbid passing them on (NRC-VAD, Warriner) are left out on purpose; so are words of
+which only the direction is published. 14 of EMOTIC's 26 categories have a point here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import attrs
 RUSSELL_MEHRABIAN = "Russell & Mehrabian (1977), J. Research in Personality 11, 273-294"
 RUSSELL = "Russell (1980), J. Personality and Social Psychology 39, 1161-1178, Figure 4, digitised"
 ORIGIN = "the middle of both scales"
+FARTHEST = 8.0  # squared distance of the plane's opposite corners
 
 
 @attrs.frozen

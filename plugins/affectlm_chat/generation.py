@@ -1,4 +1,4 @@
-"""A chat model in memory: conversations in, replies out. The only module of this plugin that imports torch."""
+"""A chat model in memory: conversations in, replies or probabilities of labels out. Imports torch, as choices does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import transformers
 from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 
-Turn: TypeAlias = Mapping[str, str]  # role, content
+from affectlm_chat.choices import ChoiceModel, Question
+from affectlm_chat.local import Turn, without_system
+
 Conversation: TypeAlias = Sequence[Turn]
 
 # Annotations of transformers differ between its versions, so what is only passed on is left unchecked.
@@ -40,6 +42,15 @@ class Reply:
     prompt_tokens: int
     completion_tokens: int
     finished: bool
+
+
+@attrs.frozen(kw_only=True)
+class Likelihood:
+    """For each choice the logarithm of its probability and how many tokens it has."""
+
+    logprobs: Mapping[str, float]
+    tokens: Mapping[str, int]
+    prompt_tokens: int
 
 
 @contextmanager
@@ -94,6 +105,7 @@ class ChatModel:
         self._model.generation_config = _hf.GenerationConfig(
             eos_token_id=self._ends, pad_token_id=self._tokenizer.pad_token_id, do_sample=False
         )
+        self._choices = ChoiceModel(self._model)
 
     def answer(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
         """One reply for each conversation."""
@@ -110,12 +122,37 @@ class ChatModel:
         start = tokens["input_ids"].shape[1]
         return [self._reply(row, length) for row, length in zip(output[:, start:].tolist(), lengths, strict=True)]
 
+    def weigh(self, conversations: Sequence[Conversation], choices: Sequence[Sequence[str]]) -> list[Likelihood]:
+        """For each conversation how likely the reply is to begin with each of its choices."""
+        prompts = [self.prompt(conversation) for conversation in conversations]
+        questions = self._questions(prompts, choices)
+        with quiet():
+            found = self._choices.score(questions)
+        return [
+            Likelihood(
+                logprobs=logprobs,
+                tokens={label: len(tokens) for label, tokens in question.labels.items()},
+                prompt_tokens=len(question.prompt),
+            )
+            for question, logprobs in zip(questions, found, strict=True)
+        ]
+
+    def _questions(self, prompts: Sequence[str], choices: Sequence[Sequence[str]]) -> list[Question]:
+        """Prompts and labels as tokens; a label's are those that prompt and label have beyond the prompt's own."""
+        texts = [text + label for text, labels in zip(prompts, choices, strict=True) for label in ("", *labels)]
+        tokens = iter(self._tokenizer(texts, add_special_tokens=False).input_ids)
+        questions = []
+        for labels in choices:
+            prompt = tuple(next(tokens))
+            questions.append(Question(prompt, {label: tuple(next(tokens)[len(prompt) :]) for label in labels}))
+        return questions
+
     def prompt(self, conversation: Conversation) -> str:
         """The text the model reads; a system message its template refuses goes in front of the first user's."""
         try:
             return self._template(conversation)
         except jinja2.TemplateError:
-            merged = _without_system(conversation)
+            merged = without_system(conversation)
             if merged == list(conversation):
                 raise
             return self._template(merged)
@@ -165,14 +202,3 @@ def _end_tokens(*found: int | Sequence[int] | None) -> list[int]:
     if not tokens:
         raise ValueError("the model names no token that ends a reply")
     return list(dict.fromkeys(tokens))
-
-
-def _without_system(conversation: Conversation) -> list[Turn]:
-    """The conversation with its system messages put in front of the first user message."""
-    system = [turn["content"] for turn in conversation if turn["role"] == "system"]
-    rest = [dict(turn) for turn in conversation if turn["role"] != "system"]
-    user = next((turn for turn in rest if turn["role"] == "user"), None)
-    if not system or user is None:
-        return list(conversation)
-    user["content"] = "\n\n".join([*system, user["content"]])
-    return list(rest)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
 from affectlm.types import Completion, Request
 from affectlm_chat.access import Source, announce, find_model
+from affectlm_chat.thoughts import without_thoughts
 
 if TYPE_CHECKING:
-    from affectlm_chat.generation import ChatModel, Reply, Sampling
+    from affectlm_chat.generation import ChatModel, Likelihood, Reply, Sampling
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+Turn: TypeAlias = Mapping[str, str]  # role, content
+Ask: TypeAlias = "Callable[[ChatModel, Sequence[Request]], list[Completion]]"
 _at_least_one = attrs.validators.ge(1)
 
 
@@ -31,32 +34,47 @@ class LocalChat:
     temperature: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
     top_p: float = attrs.field(default=1.0, validator=[attrs.validators.gt(0), attrs.validators.le(1)])
     seed: int = 0
+    strip_reasoning: bool = True  # leaves out what a model writes between <think> and </think>
     _loaded: ChatModel | None = attrs.field(init=False, default=None, repr=False, eq=False)
     _lock: Lock = attrs.field(init=False, factory=Lock, repr=False, eq=False)
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """A completion for each request, `batch_size` of them drawn and answered at a time."""
-        waiting = iter(requests)
-        while batch := list(islice(waiting, self.batch_size)):
-            yield from self._answer(batch)
+        return self._in_batches(requests, self._answer)
+
+    def score_choices(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """As `complete`, with how likely the reply is to begin with each of the choices, and without a text."""
+        return self._in_batches(requests, self._weigh)
 
     def load(self) -> ChatModel:
         """The model in memory."""
         raise TypeError(f"{type(self).__name__} does not say how its model is loaded")
 
-    def _answer(self, batch: Sequence[Request]) -> list[Completion]:
+    def _in_batches(self, requests: Iterable[Request], ask: Ask) -> Iterator[Completion]:
+        waiting = iter(requests)
+        while batch := list(islice(waiting, self.batch_size)):
+            yield from self._asked(batch, ask)
+
+    def _asked(self, batch: Sequence[Request], ask: Ask) -> list[Completion]:
         try:
             chat = self._ready()
         except Exception as error:  # whatever stops the model from loading, the run gets its records
-            reason = f"the model cannot be loaded: {_reason(error)}"
-            return [Completion(id=request.id, model=self.model, error=reason) for request in batch]
+            why = f"the model cannot be loaded: {reason(error)}"
+            return [Completion(id=request.id, model=self.model, error=why) for request in batch]
         try:
-            replies = chat.answer([_turns(request) for request in batch], self._sampling())
+            return ask(chat, batch)
         except Exception as error:  # one request may spoil a batch, and a batch may not fit into memory
             if len(batch) > 1:
-                return [completion for request in batch for completion in self._answer([request])]
-            return [Completion(id=batch[0].id, model=self.model, error=_reason(error))]
+                return [completion for request in batch for completion in self._asked([request], ask)]
+            return [Completion(id=batch[0].id, model=self.model, error=reason(error))]
+
+    def _answer(self, chat: ChatModel, batch: Sequence[Request]) -> list[Completion]:
+        replies = chat.answer([turns(request) for request in batch], self._sampling())
         return [self._completion(request, reply) for request, reply in zip(batch, replies, strict=True)]
+
+    def _weigh(self, chat: ChatModel, batch: Sequence[Request]) -> list[Completion]:
+        found = chat.weigh([turns(request) for request in batch], [request.choices for request in batch])
+        return [self._scored(request, likelihood) for request, likelihood in zip(batch, found, strict=True)]
 
     def _ready(self) -> ChatModel:
         with self._lock:
@@ -74,10 +92,19 @@ class LocalChat:
     def _completion(self, request: Request, reply: Reply) -> Completion:
         return Completion(
             id=request.id,
-            text=reply.text,
+            text=without_thoughts(reply.text) if self.strip_reasoning else reply.text,
             model=self.model,
             finish_reason="stop" if reply.finished else "length",
             usage={"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens},
+        )
+
+    def _scored(self, request: Request, found: Likelihood) -> Completion:
+        return Completion(
+            id=request.id,
+            model=self.model,
+            usage={"prompt_tokens": found.prompt_tokens, "completion_tokens": 0},
+            choice_logprobs=found.logprobs,
+            choice_tokens=found.tokens,
         )
 
 
@@ -113,10 +140,23 @@ class TransformersChat(LocalChat):
         )
 
 
-def _turns(request: Request) -> list[dict[str, str]]:
+def turns(request: Request) -> list[dict[str, str]]:
+    """The conversation as chat templates take it."""
     return [{"role": message.role, "content": message.text} for message in request.messages]
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What kind of error it is and the first line of what it says."""
     first = str(error).strip().splitlines()
     return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+
+
+def without_system(conversation: Sequence[Turn]) -> list[Turn]:
+    """The conversation with its system messages put in front of the first user message."""
+    system = [turn["content"] for turn in conversation if turn["role"] == "system"]
+    rest = [dict(turn) for turn in conversation if turn["role"] != "system"]
+    user = next((turn for turn in rest if turn["role"] == "user"), None)
+    if not system or user is None:
+        return list(conversation)
+    user["content"] = "\n\n".join([*system, user["content"]])
+    return list(rest)

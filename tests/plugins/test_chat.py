@@ -123,6 +123,20 @@ def test_a_refused_system_message_goes_in_front_of_the_user_message(tiny: Path) 
     assert model.prompt([{"role": "system", "content": "w1"}, {"role": "user", "content": "w2"}]) == "user : w1\n\nw2 "
 
 
+def test_thoughts_are_left_out(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thought that was cut off leaves nothing and still says why; strip_reasoning=false keeps all."""
+    from affectlm_chat.generation import Reply
+
+    thought = Reply(text="<think>valence is", prompt_tokens=1, completion_tokens=3, finished=False)
+    kept = chat(tiny, strip_reasoning=False)
+    for llm in (stripped := chat(tiny), kept):
+        monkeypatch.setattr(llm._ready(), "answer", lambda *_: [thought])
+    [found] = stripped.complete([ask(1)])
+
+    assert (found.text, found.finish_reason) == ("", "length")
+    assert next(kept.complete([ask(1)])).text == "<think>valence is"
+
+
 def test_requests_are_drawn_one_batch_at_a_time(tiny: Path) -> None:
     """A long run never lies in memory."""
     drawn = []

@@ -1,0 +1,137 @@
+"""Speed of label probabilities beside lm-evaluation-harness.
+
+`python benchmarks/choices_speed.py [PROMPTS [ROUNDS [BATCH]]]`, BATCH being the harness' batch size; without it the
+quickest of some is found first. Both read the same prompts of SmolLM2-135M-Instruct on the CPU in float32, in turn, in
+one process; the best of the rounds counts. The harness moves white space from a prompt's end to the label; its
+probability is taken off again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from affectlm.types import Request, Sample
+from affectlm_categories.prompt import Categories
+from affectlm_chat import affectlm_weights
+from affectlm_chat.smollm2 import SmolLM2, convert
+
+try:
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+except ImportError as error:
+    sys.exit(f"lm-evaluation-harness is missing ({error}): pip install 'lm_eval[hf]'")
+
+EMOTIC = (
+    "affection", "anger", "annoyance", "anticipation", "aversion", "confidence", "disapproval", "disconnection",
+    "disquietment", "doubt/confusion", "embarrassment", "engagement", "esteem", "excitement", "fatigue", "fear",
+    "happiness", "pain", "peace", "pleasure", "sadness", "sensitivity", "suffering", "surprise", "sympathy", "yearning",
+)  # fmt: skip
+BATCH_SIZES = (1, 4, 16, 64)
+
+
+@contextmanager
+def counting(model: torch.nn.Module) -> Iterator[dict[str, int]]:
+    """Counts tokens that go through the layers and rows that are projected to the vocabulary."""
+    counts = {"tokens": 0, "rows": 0}
+
+    def count(name: str) -> Callable[[Any, Any], None]:
+        def add(_: Any, inputs: Any) -> None:
+            counts[name] += inputs[0].shape[:2].numel()
+
+        return add
+
+    parts: Any = model
+    hooks = [parts.model.embed_tokens.register_forward_pre_hook(count("tokens"))]
+    hooks.append(parts.lm_head.register_forward_pre_hook(count("rows")))
+    yield counts
+    for hook in hooks:
+        hook.remove()
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Seconds, seconds of all cores together, and what came back."""
+    begin = time.perf_counter(), time.process_time()
+    found = work()
+    return time.perf_counter() - begin[0], time.process_time() - begin[1], found
+
+
+def requests(count: int) -> list[Request]:
+    """Prompts of experiment 1 about places all over the plane."""
+    prompt, places = Categories(labels=EMOTIC, style="both"), np.random.default_rng(0).uniform(-1, 1, (count, 2))
+    return [prompt.render(Sample(str(row), float(v), float(a))) for row, (v, a) in enumerate(places)]
+
+
+def harness(theirs: Any, texts: Sequence[str], labels: Sequence[str], size: int) -> list[float]:
+    """The harness' log-likelihood of every label behind every text."""
+    theirs.batch_size_per_gpu = size
+    asked = [
+        Instance(request_type="loglikelihood", doc={}, arguments=(text, label), idx=0)
+        for text in texts
+        for label in labels
+    ]
+    return [value for value, _ in theirs.loglikelihood(asked, disable_tqdm=True)]
+
+
+def quickest(theirs: Any, texts: Sequence[str]) -> int:
+    """The batch size that suits the harness best."""
+    tried = {size: timed(partial(harness, theirs, texts, EMOTIC, size))[0] for size in BATCH_SIZES}
+    print("batch size of the harness: " + ", ".join(f"{size}: {seconds:.1f} s" for size, seconds in tried.items()))
+    return min(tried, key=lambda size: tried[size])
+
+
+def main(count: int = 200, rounds: int = 3, batch: int | None = None) -> None:
+    """Prints seconds, their ratio, the largest difference and what each had to compute."""
+    logging.disable(logging.WARNING)
+    asked = requests(count)
+    ours = SmolLM2(device="cpu", dtype="float32", batch_size=16)
+    chat = ours._ready()
+    theirs: Any = HFLM(pretrained=str(convert(affectlm_weights()[0])), device="cpu", dtype="float32", batch_size=1)
+    texts = [chat.prompt([{"role": "user", "content": request.messages[0].text}]) for request in asked]
+
+    best = batch or quickest(theirs, texts[:2])
+    our_seconds: list[list[float]] = []
+    their_seconds: list[list[float]] = []
+    for _ in range(rounds):
+        fresh = SmolLM2(device="cpu", dtype="float32", batch_size=16)  # nothing is remembered from the round before
+        fresh._ready()
+        with counting(fresh._ready()._model) as our_counts:
+            *seconds, completions = timed(partial(list, fresh.score_choices(asked)))
+        our_seconds.append(seconds)
+        with counting(theirs.model) as their_counts:
+            *seconds, values = timed(partial(harness, theirs, texts, EMOTIC, best))
+        their_seconds.append(seconds)
+
+    spaces = {text: text[len(text.rstrip()) :] for text in texts}
+    moved = [harness(theirs, [text.rstrip()], [spaces[text]], 1)[0] if spaces[text] else 0.0 for text in texts]
+    found = np.array([[done.choice_logprobs[label] for label in EMOTIC] for done in completions])
+    expected = np.array(values).reshape(count, -1) - np.array(moved)[:, None]
+    print("\n| | seconds | seconds of all cores | prompts a second | tokens through the layers | rows of logits |")
+    print("|---|---|---|---|---|---|")
+    for name, times, counts in [("affectlm", our_seconds, our_counts), ("harness", their_seconds, their_counts)]:
+        wall, cores = np.min(times, axis=0)
+        print(f"| {name} | {wall:.1f} | {cores:.1f} | {count / wall:.3f} | {counts['tokens']} | {counts['rows']} |")
+    wall, cores = np.min(their_seconds, axis=0) / np.min(our_seconds, axis=0)
+    print(f"\n{count} prompts, {len(EMOTIC)} labels, {rounds} rounds, batch size {best}")
+    print(f"{torch.get_num_threads()} threads on {os.cpu_count()} cores")
+    print(f"throughput ratio {wall:.1f}; by seconds of all cores, which other programs disturb less, {cores:.1f}")
+    print(f"largest difference of a log-probability {np.abs(found - expected).max():.1e}")
+    with torch.profiler.profile() as profile:
+        list(ours.score_choices(asked[:16]))
+    events = sorted(profile.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events)
+    shares = ", ".join(f"{event.key} {event.self_cpu_time_total / total:.0%}" for event in events[:4])
+    print(f"what affectlm's time goes into: {shares}")
+
+
+if __name__ == "__main__":
+    main(*[int(word) for word in sys.argv[1:]])
