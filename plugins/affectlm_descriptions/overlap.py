@@ -1,0 +1,200 @@
+"""How many words and runs of words an answer shares with what people wrote: BLEU, METEOR, ROUGE.
+
+Words are taken by a rule here, or in ROUGE by rouge-score's own, so that no data of nltk has to be fetched.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, reduce
+from operator import or_
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+from nltk.stem.porter import PorterStemmer
+from nltk.translate.bleu_score import Fraction, SmoothingFunction, brevity_penalty
+from nltk.translate.meteor_score import single_meteor_score
+from numpy.typing import NDArray
+from rouge_score.rouge_scorer import RougeScorer
+from rouge_score.tokenizers import DefaultTokenizer
+
+from affectlm.records import Record
+from affectlm.settings import one_of
+from affectlm.stats import intervals
+from affectlm.types import Score
+from affectlm_descriptions.pairs import Figures, Pair, Shuffling, TextMetric, best, clusters, pair_up
+
+ORDERS = (1, 2, 3, 4)  # lengths of the runs of words that BLEU counts
+ROUGE = ("rouge1", "rouge2", "rougeL")
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+
+Grams: TypeAlias = "list[Counter[tuple[str, ...]]]"  # how often each run is there, by its length
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation; an apostrophe inside a word belongs to it.
+
+    >>> words("They don't look well-rested.")
+    ['they', "don't", 'look', 'well', 'rested']
+    """
+    return _WORD.findall(text.lower())
+
+
+@attrs.frozen(kw_only=True)
+class Bleu(TextMetric):
+    """Sentence BLEU of up to four words, all of a record's texts being references at once; from 0 to 1.
+
+    The brevity penalty times the geometric mean of the shares of the answer's runs of 1 to 4 words that a reference
+    has, each counted no oftener than in the reference that has it most. Values as `nltk.translate.sentence_bleu`.
+
+    Source: Papineni et al. 2002, ACL.
+
+    Args:
+        smoothing: what takes the place of a share of 0, by its number in Chen & Cherry 2014, WMT: `method1` counts
+            0.1 runs, `method2` adds 1 to both counts of longer runs, `method3` halves from run to run (NIST).
+    """
+
+    smoothing: str = attrs.field(default="method1", validator=one_of("method1", "method2", "method3"))
+
+    def compare(self, pairs: Sequence[Pair]) -> Figures:
+        """BLEU of each pair."""
+        smooth = getattr(SmoothingFunction(), self.smoothing)
+        return {"bleu": np.array([_bleu(row, smooth) for row in shared_runs(pairs).tolist()])}
+
+
+@attrs.frozen(kw_only=True)
+class CorpusBleu(Shuffling):
+    """BLEU of all answers together, as it was defined: counts are added up before shares are taken; from 0 to 1.
+
+    A missing answer has no words, but its record's texts keep their length. 0 where no run of four words is shared,
+    for there is no smoothing. Values as `nltk.translate.corpus_bleu`.
+
+    Source: Papineni et al. 2002, ACL.
+    """
+
+    def score(self, records: Sequence[Record]) -> list[Score]:
+        """`corpus_bleu` with its interval, and `corpus_bleu_floor`, the mean over the shuffles."""
+        pairs = pair_up(records, self.seed, self.floor_pairs)
+        if not pairs.rows:
+            return []
+        counts = shared_runs(pairs.own).astype(np.float64)
+        together = clusters([records[row] for row in pairs.rows])
+        drawn = intervals(lambda weights: _corpus_bleu(weights @ counts), together, np.random.default_rng(self.seed))
+        figures = [(name, float(value), drawn[name]) for name, value in _corpus_bleu(counts.sum(axis=0)).items()]
+        if pairs.others:
+            floors = [_corpus_bleu(shared_runs(shuffle).sum(axis=0))["corpus_bleu"] for shuffle in pairs.others]
+            figures.append(("corpus_bleu_floor", float(np.mean(floors)), None))
+        return [Score(name, value, len(counts), *(bounds or ())) for name, value, bounds in figures]
+
+
+@attrs.frozen(kw_only=True)
+class Meteor(TextMetric):
+    """METEOR beside the best reference, without synonyms: a word fits the same word, or else one of the same stem.
+
+    From 0 to 1: 10 P R / (R + 9 P) of the shares of words that fit, less up to half of it where they are scattered.
+    WordNet is not asked, since nltk hands stems to that stage, few of which WordNet knows: hence the name. Values as
+    `nltk.translate.meteor_score` with a WordNet that knows nothing. Porter's stems.
+
+    Source: Lavie & Agarwal 2007, WMT (alpha 0.9, beta 3, gamma 0.5).
+    """
+
+    def compare(self, pairs: Sequence[Pair]) -> Figures:
+        """METEOR of each pair."""
+        read, stems, nothing = cache(words), _Stems(), _NoSynonyms()
+
+        def alike(answer: str, text: str) -> tuple[float]:
+            return (float(single_meteor_score(read(text), read(answer), stemmer=stems, wordnet=nothing)),)
+
+        return best(("meteor_exact_stem",), pairs, alike)
+
+
+@attrs.frozen(kw_only=True)
+class Rouge(TextMetric):
+    """F-measures of shared words, pairs of words and the longest common subsequence, each beside the best reference.
+
+    From 0 to 1, by rouge-score with its own words: runs of the letters a to z and of digits, in lower case.
+
+    Source: Lin 2004, Text Summarization Branches Out.
+
+    Args:
+        stems: compares Porter's stems of words of more than three letters.
+    """
+
+    stems: bool = attrs.field(default=False, validator=one_of(True, False))
+
+    def compare(self, pairs: Sequence[Pair]) -> Figures:
+        """The three F-measures of each pair."""
+        scorer = RougeScorer(ROUGE, tokenizer=_Words(use_stemmer=self.stems))
+
+        def alike(answer: str, text: str) -> list[float]:
+            found = scorer.score(text, answer)
+            return [float(found[name].fmeasure) for name in ROUGE]
+
+        return best(ROUGE, pairs, alike)
+
+
+def shared_runs(pairs: Sequence[Pair]) -> NDArray[np.int64]:
+    """What BLEU is made of, shape (pairs, 10).
+
+    Of runs of 1 to 4 words how many the references have too, then how many the answer has (at least 1), then how
+    many words the answer has and the reference nearest to it in length, of two the shorter.
+    """
+    read = cache(_grams)
+    most = cache(lambda texts: [reduce(or_, counters) for counters in zip(*map(read, texts), strict=True)])
+    return np.array([_shared(read(answer), most(texts), map(read, texts)) for answer, texts in pairs]).reshape(-1, 10)
+
+
+def _grams(text: str) -> Grams:
+    found = words(text)
+    return [Counter(zip(*(found[start:] for start in range(order)), strict=False)) for order in ORDERS]
+
+
+def _shared(answer: Grams, most: Grams, references: Iterable[Grams]) -> list[int]:
+    shared = [(mine & theirs).total() for mine, theirs in zip(answer, most, strict=True)]
+    length = answer[0].total()
+    nearest = min((text[0].total() for text in references), key=lambda other: (abs(other - length), other))
+    return [*shared, *(max(1, runs.total()) for runs in answer), length, nearest]
+
+
+def _bleu(row: Sequence[int], smooth: Callable[..., Any]) -> float:
+    """BLEU of one pair from its `shared_runs`; 0 without a shared word, smoothed or not."""
+    if not row[0]:
+        return 0.0
+    shares = [Fraction(*counts, _normalize=False) for counts in zip(row[:4], row[4:8], strict=True)]
+    smoothed = smooth(shares, references=None, hypothesis=None, hyp_len=row[8])
+    return float(brevity_penalty(row[9], row[8]) * math.exp(sum(map(math.log, smoothed)) / len(ORDERS)))
+
+
+def _corpus_bleu(sums: NDArray[Any]) -> Figures:
+    """BLEU of added `shared_runs`, shape (..., 10)."""
+    with np.errstate(divide="ignore"):  # one share of 0 makes the whole 0
+        mean = np.log(sums[..., :4] / sums[..., 4:8]).mean(axis=-1)
+    penalty = np.minimum(1 - sums[..., 9] / np.maximum(sums[..., 8], 1), 0)
+    return {"corpus_bleu": np.asarray(np.exp(mean + penalty))}
+
+
+class _Stems:
+    """Porter's stemmer, asked once about each word."""
+
+    def __init__(self) -> None:
+        self.stem = cache(PorterStemmer().stem)
+
+
+class _NoSynonyms:
+    """Stands in for WordNet, which would have to be fetched."""
+
+    def synsets(self, _: str) -> list[object]:
+        """None of any word."""
+        return []
+
+
+class _Words(DefaultTokenizer):  # type: ignore[misc]
+    """rouge-score's words, taken once from each text."""
+
+    def __init__(self, *, use_stemmer: bool) -> None:
+        super().__init__(use_stemmer)
+        self.tokenize = cache(super().tokenize)

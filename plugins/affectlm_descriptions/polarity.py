@@ -1,0 +1,100 @@
+"""Whether an answer sounds as pleasant as the face was said to be: VADER's compound of the answer against valence.
+
+Both lie in [-1, 1], but only signs and order are comparable: the compound is squashed. The valence is the one that was
+asked about, measured or rated; texts by people are not needed.
+
+Source: Hutto & Gilbert 2014, ICWSM; its lexicon comes with the package vaderSentiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import attrs
+import numpy as np
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+from affectlm.quality import number, pcc
+from affectlm.records import Record
+from affectlm.settings import at_least
+from affectlm.stats import intervals
+from affectlm.types import Score
+from affectlm_descriptions.pairs import Figures, Floats, Shuffling, answer_of, clusters, means, shuffles, spread
+
+NEUTRAL_TEXT = 0.05  # VADER's own limit
+
+
+@attrs.frozen(kw_only=True)
+class Polarity(Shuffling):
+    """Share of records whose answer is positive, neutral or negative as the valence is.
+
+    An answer is neutral with a compound inside (-0.05, 0.05), a face with a valence inside (-`neutral`, `neutral`). A
+    missing answer does not agree. The floor takes the valence of another record with another valence.
+
+    Args:
+        neutral: where valence begins to have a sign.
+    """
+
+    neutral: float = attrs.field(default=0.1, validator=[attrs.validators.ge(0), attrs.validators.lt(1)])
+
+    def values(self, records: Sequence[Record]) -> Figures:
+        """`polarity_agreement`, 1 or 0, and its floor, shape (n,); NaN where there is no valence."""
+        valences = [record.valence for record in records]
+        rows = sorted(
+            (row for row, valence in enumerate(valences) if valence is not None), key=lambda row: records[row].id
+        )
+        if not rows:
+            return {}
+        asked = np.array([valences[row] for row in rows], dtype=np.float64)
+        answers = [answer_of(records[row]) for row in rows]
+        heard = _signs(compounds(answers), NEUTRAL_TEXT)
+        said = np.array([bool(answer) for answer in answers])
+        agreement = {"polarity_agreement": said & (heard == _signs(asked, self.neutral))}
+        if len(partners := shuffles(asked.tolist(), self.seed, self.floor_pairs)):
+            others = said & (heard == _signs(asked[partners], self.neutral))
+            agreement["polarity_agreement_floor"] = others.mean(axis=0)
+        return {name: spread(figures, rows, len(records)) for name, figures in agreement.items()}
+
+    def score(self, records: Sequence[Record]) -> list[Score]:
+        """The means over the records with a valence."""
+        return means(self.values(records))
+
+
+@attrs.frozen(kw_only=True)
+class PolarityCorrelation:
+    """Pearson's correlation of the compound with valence over the records with an answer, as VADER's authors give it.
+
+    A missing answer has no place on the scale, so it is left out. There is no floor, for that of a correlation is 0.
+
+    Args:
+        seed: of the resamples of the interval.
+    """
+
+    seed: int = attrs.field(default=0, validator=at_least(0))
+
+    def score(self, records: Sequence[Record]) -> list[Score]:
+        """`polarity_correlation` with its interval; none where all answers or all valences are the same."""
+        chosen = [record for record in records if record.valence is not None and answer_of(record)]
+        if not chosen:
+            return []
+        heard = compounds([answer_of(record) for record in chosen])
+        asked = np.array([record.valence for record in chosen], dtype=np.float64)
+        value = number(pcc(heard, asked))
+        if value is None:
+            return []
+        drawn = intervals(
+            lambda weights: {"pcc": pcc(heard, asked, weights)}, clusters(chosen), np.random.default_rng(self.seed)
+        )
+        return [Score("polarity_correlation", value, len(chosen), *(drawn["pcc"] or ()))]
+
+
+def compounds(texts: Sequence[str]) -> Floats:
+    """VADER's compound of each text, from -1 to 1; 0 for a text without a word of its lexicon."""
+    judge = cache(SentimentIntensityAnalyzer().polarity_scores)
+    return np.array([judge(text)["compound"] for text in texts], dtype=np.float64)
+
+
+def _signs(values: Floats, neutral: float) -> Floats:
+    """-1, 0 or 1, 0 for what is nearer to 0 than `neutral`."""
+    return np.asarray(np.where(np.abs(values) < neutral, 0.0, np.sign(values)))
