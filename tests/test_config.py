@@ -130,7 +130,7 @@ def test_nothing_may_be_chosen_where_nothing_is_needed(compose, word):
 
 def test_a_needed_group_cannot_be_null():
     """One sentence instead of Hydra's."""
-    with pytest.raises(ConfigError, match="a run needs a llm; choices: circumplex"):
+    with pytest.raises(ConfigError, match="a run needs a llm; choices: anthropic, circumplex"):
         config.prepare(["llm=null"])
 
 

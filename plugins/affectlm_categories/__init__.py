@@ -19,5 +19,8 @@ def affectlm_prompts() -> Mapping[str, Factory]:
 
 @hookimpl
 def affectlm_metrics() -> Mapping[str, Factory]:
-    """How often the label is right."""
-    return {"accuracy": "affectlm_categories.accuracy:Accuracy"}
+    """How often the label is right, and how often a reply names none."""
+    return {
+        "accuracy": "affectlm_categories.accuracy:Accuracy",
+        "unmapped": "affectlm_categories.unmapped:Unmapped",
+    }

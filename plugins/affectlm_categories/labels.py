@@ -2,55 +2,90 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 BASIC = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-TAXONOMIES: Mapping[str, tuple[str, ...]] = {"basic": BASIC, "basic7": (*BASIC, "neutral")}
+EMOTIC = (
+    "affection", "anger", "annoyance", "anticipation", "aversion", "confidence", "disapproval", "disconnection",
+    "disquietment", "doubt/confusion", "embarrassment", "engagement", "esteem", "excitement", "fatigue", "fear",
+    "happiness", "pain", "peace", "pleasure", "sadness", "sensitivity", "suffering", "surprise", "sympathy", "yearning",
+)  # fmt: skip
+TAXONOMIES: Mapping[str, tuple[str, ...]] = {
+    "basic": BASIC,
+    "basic7": (*BASIC, "neutral"),
+    "basic8": (*BASIC, "neutral", "contempt"),
+    "emotic": EMOTIC,
+}
 
-# Inflections and adjectives of one emotion, and only those synonyms nobody would dispute. Words by which a prompt
-# says valence and arousal (pleased, upset, agitated, ...) are no forms: a reply that repeats it names no label.
+# Inflections and adjectives of one emotion, and only those synonyms nobody would dispute, in British and American
+# spelling. Words by which a prompt says valence and arousal (pleased, upset, agitated, ...) are no forms: a reply that
+# repeats it names no label. Nor are words with which a model comments on its task (surprisingly, painfully).
 FORMS: Mapping[str, tuple[str, ...]] = {
-    "affection": ("affectionate",),
-    "anger": ("angry", "angrily", "angered"),
-    "annoyance": ("annoyed", "annoying"),
-    "anticipation": ("anticipating", "anticipatory"),
+    "affection": ("affections", "affectionate", "affectionately"),
+    "anger": (
+        "angry", "angrier", "angrily", "angered", "angers", "furious", "furiously", "fury", "rage", "enraged", "irate",
+    ),
+    "annoyance": ("annoyed", "annoying", "annoys", "irritated", "irritation"),
+    "anticipation": ("anticipating", "anticipates", "anticipatory"),
     "aversion": ("averse",),
     "boredom": ("bored",),
-    "confidence": ("confident",),
-    "confusion": ("confused",),
-    "contempt": ("contemptuous",),
-    "contentment": ("content", "contented"),
-    "disapproval": ("disapproving",),
+    "confidence": ("confident", "confidently"),
+    "confusion": ("confused", "confusedly"),
+    "contempt": ("contemptuous", "contemptuously", "disdain", "disdainful", "scorn", "scornful", "scornfully"),
+    "contentment": ("content", "contented", "contentedly"),
+    "disapproval": ("disapproving", "disapprovingly", "disapproves", "disapproved"),
     "disconnection": ("disconnected",),
-    "disgust": ("disgusted", "disgusting"),
-    "disquietment": ("disquieted", "disquiet"),
-    "doubt": ("doubtful", "doubting"),
-    "embarrassment": ("embarrassed",),
+    "disgust": ("disgusted", "disgusting", "disgusts", "disgustedly", "revulsion", "revolted"),
+    "disquietment": ("disquitement", "disquiet", "disquieted", "disquietude"),
+    "doubt": ("doubtful", "doubtfully", "doubting", "doubts"),
+    "embarrassment": ("embarrassed", "embarrassedly"),
     "engagement": ("engaged",),
     "esteem": (),
-    "excitement": ("excited",),
-    "fatigue": ("fatigued",),
-    "fear": ("afraid", "fearful", "fearfully", "scared", "frightened"),
-    "frustration": ("frustrated",),
-    "happiness": ("happy", "happily", "happier", "joy", "joyful"),
+    "excitement": ("excited", "excitedly"),
+    "fatigue": ("fatigued", "exhausted", "exhaustion", "weary", "weariness"),
+    "fear": (
+        "afraid", "fears", "feared", "fearing", "fearful", "fearfully", "fearfulness", "scared", "frightened", "fright",
+        "terrified", "terror",
+    ),
+    "frustration": ("frustrated", "frustratedly"),
+    "happiness": (
+        "happy", "happily", "happier", "happiest", "joy", "joyful", "joyfully", "joyfulness", "joyous", "joyously",
+        "cheerful", "cheerfully", "cheerfulness",
+    ),
     "neutral": ("neutrality", "neutrally"),
     "pain": ("pained", "painful"),
-    "peace": ("peaceful",),
-    "pleasure": (),
-    "sadness": ("sad", "sadly", "saddened"),
+    "peace": ("peaceful", "peacefully", "peacefulness"),
+    "pleasure": ("pleasurable",),
+    "sadness": (
+        "sad", "sadly", "sadder", "saddest", "saddened", "saddens", "sorrow", "sorrowful", "sorrowfully",
+    ),
     "sensitivity": ("sensitive",),
-    "suffering": (),
-    "surprise": ("surprised", "surprising"),
-    "sympathy": ("sympathetic",),
-    "yearning": ("yearnful",),
-}
+    "suffering": ("suffers", "suffered"),
+    "surprise": ("surprised", "surprising", "surprises", "astonished", "astonishment"),
+    "sympathy": (
+        "sympathetic", "sympathetically", "sympathise", "sympathises", "sympathising", "sympathize", "sympathizes",
+        "sympathizing",
+    ),
+    "yearning": ("yearn", "yearns", "yearned", "yearnful", "longing"),
+}  # fmt: skip
 
 # Emotion words that only tell that a reply names something, though nothing that was offered.
 OTHERS = (
-    "anxiety", "anxious", "calm", "depressed", "depression", "despair", "envy", "grief", "guilt", "hope", "jealousy",
-    "loneliness", "love", "melancholy", "miserable", "nervous", "nervousness", "pride", "proud", "relief", "shame",
-    "stress", "unhappy", "worried", "worry",
+    "amused", "amusement", "anxiety", "anxious", "anxiously", "ashamed", "depressed", "depression", "despair",
+    "disappointed", "disappointment", "envious", "envy", "grief", "guilt", "guilty", "hope", "hopeful", "jealous",
+    "jealousy", "loneliness", "lonely", "love", "melancholic", "melancholy", "miserable", "nervous", "nervousness",
+    "pride", "proud", "relief", "relieved", "shame", "stress", "stressed", "unhappiness", "unhappy", "worried", "worry",
 )  # fmt: skip
+
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff]")  # joiners, direction marks
+_QUOTES = {**dict.fromkeys("’‘ʼ", "'"), **dict.fromkeys("“”„«»", '"')}
+_BREAKS = dict.fromkeys("\r\u2028\u2029", "\n")
+_PLAIN = str.maketrans({**_QUOTES, **_BREAKS, "_": " ", "ı": "i"})  # in capitals the Turkish i without a dot is an i
+_SPACES = re.compile(r"[^\S\n]+")
+_HYPHEN = re.compile(r"(?<=[^\W\d])[-‐‑](?=[^\W\d])")
+_SLASH = re.compile(r" ?/ ?")
 
 
 def label_set(labels: str | Sequence[str]) -> tuple[str, ...]:
@@ -75,21 +110,38 @@ def label_set(labels: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(label.strip() for label in labels)
 
 
+def folded(text: str) -> str:
+    """The text as labels are compared: one case, plain quotes, one space between words, nothing invisible.
+
+    A hyphen or an underscore inside a word is a space, for labels and replies alike.
+
+    >>> folded(" Very_Happy"), folded("DOUBT / Confusion"), folded("self-doubt")
+    ('very happy', 'doubt/confusion', 'self doubt')
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
+        text = unicodedata.normalize("NFKC", text).replace("i\u0307", "i")
+    text = text.casefold().translate(_PLAIN)
+    text = _HYPHEN.sub(" ", _SPACES.sub(" ", text))
+    return _SLASH.sub("/", text).strip()
+
+
 def spellings(choices: Iterable[str]) -> dict[str, str]:
-    """Every form, in lower case, in which a reply may name one of the choices, with the choice it names.
+    """Every form in which a reply may name one of the choices, in lower case, with the choice it names.
+
+    A form goes to the choice it looks like, where two choices share it: "joyful" to joy, not to happiness.
 
     >>> spellings(["happy"])["happiness"]
     'happy'
     """
-    choices = tuple(choices)
-    found = {choice.casefold(): choice for choice in choices}
-    for choice in choices:
-        for part in (choice.casefold(), *choice.casefold().split("/")):
-            found.setdefault(part.strip(), choice)
-    for choice in choices:
-        for part in (choice.casefold(), *choice.casefold().split("/")):
-            for form in _relatives(part.strip()):
-                found.setdefault(form, choice)
+    parts = {choice: (folded(choice), *map(str.strip, folded(choice).split("/"))) for choice in choices}
+    found = {whole: choice for choice, (whole, *_) in parts.items()}
+    pairs = [(part, choice) for choice in parts for part in parts[choice]]
+    related = [(form, part, choice) for part, choice in pairs for form in _relatives(part)]
+    alike = [(form, choice) for form, part, choice in related if form[:3] == part[:3]]
+    for form, choice in (*pairs, *alike, *((form, choice) for form, _, choice in related)):
+        found.setdefault(form, choice)
+    found |= {choice.casefold(): choice for choice in parts}  # as a set may have it: "very-happy"
     found.pop("", None)
     return found
 

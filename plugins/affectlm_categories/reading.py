@@ -1,82 +1,159 @@
-"""Reads labels out of a reply, however the model dressed them: bare, quoted, JSON, or inside a sentence."""
+"""Reads labels out of a reply, however the model dressed them: bare, quoted, JSON, or inside a sentence.
+
+A reply is read place by place, the surest first. Letters and numbers of an enumeration ("B", "2.") are no labels, since
+no prompt enumerates.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
-from affectlm_categories.labels import known_words, spellings
+from affectlm_categories.labels import folded
+from affectlm_categories.naming import Words, is_bare, named, vocabulary
+
+EDGE = 20_000  # characters that are read at each end of a longer reply
+_AFTER = 500  # characters that may belong to an "Answer:"
+_TRIES = 20  # markers that are looked at, and brackets that open no JSON
 
 _THOUGHT = re.compile(r"<think>.*?(</think>|$)", re.DOTALL | re.IGNORECASE)
-_OBJECT = re.compile(r"\{[^{}]*\}")
-_MARKER = re.compile(r"\b(?:final answer|answer|emotion|label|category)\b[\s*_\"']*(?::|=|\bis\b)", re.IGNORECASE)
-_KEYS = ("emotion", "label", "answer", "category", "emotions", "labels")
-_CLAUSE = re.compile(r"[,.;:!?\n]|\b(?:but|however|although|though|instead)\b")
-_NEGATION = re.compile(
-    r"\b(?:not(?! only)|never|no(?! doubt)|nor|neither|without|isn't|aren't|doesn't|don't|wasn't|cannot|can't|hardly"
-    r"|rather than|instead of|than)\b"
+_FENCE = re.compile(r"```(?:(?:json|text|plaintext|markdown|yaml|xml|python)\b)?")
+_BOXED = re.compile(r"\\boxed\{([^{}]*(?:\{[^{}]*)?)")
+_ASIDE = re.compile(  # what a model says about itself: "I'm afraid that", "I'd be happy to", "Confidence: 0.9"
+    r"\bi(?:'m| am|'d be| would be|'ll be| will be)(?: (?:very|quite|pretty|rather|so|more than|always|\w+ly|\d+ ?%))?"
+    r" (?:afraid|confident|confused|surprised|happy to|content to)\b"
+    r"|\bhappy to (?:help|assist)\b|\bi hope\b|\bno doubt\b|\bwithout (?:an?y? )?doubt\b"
+    r"|\bconfidence(?: level| score| rating)?[\s*\"]*[:=(]?[\s*\"]*(?:is |of )?(?=\.?\d|(?:high|low|medium|moderate)\b)"
 )
-_REACH = 5  # words over which a negation holds: "does not seem to be very sad"
+_OPENING = re.compile(r"[{\[]")
+_KEYS = (
+    "final answer", "answer", "final emotion", "primary emotion", "dominant emotion", "main emotion", "emotion",
+    "label", "category", "class", "prediction", "feeling", "choice", "result", "conclusion", "emotions", "labels",
+)  # fmt: skip
+_HEADS = (
+    r"(?:answer|emotion|label|category|feeling|choice|prediction|classification|verdict|result|best (?:fit|match)"
+    r"|fits best|antwort|gefühl|réponse|émotion|respuesta|emoción)"
+)
+_DECOR = r"[\s*\"'`\\]*"
+_FINAL = re.compile(rf"\b(?:final (?:answer|emotion|label|choice|verdict)|conclusion)\b{_DECOR}(?:[:=>]|is\b)")
+_MARKED = re.compile(rf"\b{_HEADS}s?\b(?: ?\([^()\n]{{0,40}}\))?(?: is| would be)?{_DECOR}[:=>]")
+_STATED = re.compile(
+    rf"\b{_HEADS}\b[*\"'`]* (?:is|would be|seems to be|appears to be)\b"
+    r"|\bi(?: would|'d| will|'ll)? (?:choose|chose|pick|picked|select|selected|say|guess|go with)\b"
+)
+_PASSED_OVER = re.compile(  # "Secondary emotion: surprise" is not the answer
+    r"\b(?:second|secondary|third|other|another|alternative|alternate|next|previous|wrong|incorrect|opposite|possible"
+    r"|less likely|least likely|runner up|not|not (?:the|an?))\W*$"
+)
+_VALUE = re.compile(
+    r"(?:\s|\*\*|[:`\\>])*(?:\"(?P<quoted>[^\"\n]+)|\[(?P<list>[^\]]+)"
+    r"|(?P<items>(?:(?:[-*•]|\d+[.)]) [^\n]*\n*)+)|(?P<line>[^\n]+))"
+)
+_SENTENCE = re.compile(r"[.!?;\n]")
+_HEAD_END = re.compile(r"(?<!\d)\.(?=\s|$)|!|\((?=[^\W\d])")
 
 
 def read_labels(text: str, choices: Sequence[str]) -> tuple[str, ...]:
     """The choices a reply names, in its order; a known emotion outside them when it names none; else nothing.
 
-    A reply that names every one of three or more choices repeats the question and says nothing. A negated label
-    ("not sad") is not named.
+    A JSON value or a boxed one is surest, then a final answer, labels alone at the beginning, what follows the last
+    "Answer:", labels alone at the end, "the emotion is", and all of it. Labels with a number each
+    ({"happiness": 0.8, "sadness": 0.1}) come by falling number, those above 0. A reply that names every one of three or
+    more choices without choosing repeats the question and says nothing. A negated label ("not sad") is not named. Of
+    a reply longer than 40,000 characters both ends are read.
 
     >>> read_labels("The person seems happy, not sad.", ["happiness", "sadness"])
     ('happiness',)
     """
-    plain = _plain(text)
-    stated = _stated(plain)
-    offered = spellings(choices)
-    for part in stated:
-        if found := _find(part, offered):
-            repeated = len(choices) > 2 and len(found) == len(choices)
-            return () if repeated else found
-    others = known_words()
-    return next((found for part in stated if (found := _find(part, others))), ())
+    words = offered, others = vocabulary(tuple(choices))
+    text = _ends(_THOUGHT.sub(" ", text))
+    plain = _FENCE.sub("", _ends(folded(text))).strip()
+    if plain in offered.labels:
+        return (offered.labels[plain],)
+    for place in _places(text, plain, words):
+        if found := named(place, offered) or named(place, others):
+            return found
+    return ()
 
 
-def _plain(text: str) -> str:
-    """The reply in lower case, without the thoughts before it, with plain quotes."""
-    text = unicodedata.normalize("NFKC", _THOUGHT.sub(" ", text)).replace("’", "'")
-    return text.casefold()
+def _ends(text: str) -> str:
+    """The text, or its beginning and its end when it is long; one character may fold to eighteen."""
+    return text if len(text) <= 2 * EDGE else f"{text[:EDGE]}\n{text[-EDGE:]}"
 
 
-def _stated(plain: str) -> list[str]:
-    """Where to look, the surest place first: JSON values, what follows the last "answer:", all of it."""
-    places = _json_values(plain)
-    markers = list(_MARKER.finditer(plain))
-    if markers:
-        places.append(plain[markers[-1].end() :].lstrip().split("\n")[0])
-    return [*places, plain]
+def _places(text: str, plain: str, words: Sequence[Words]) -> Iterator[str]:
+    """Where to look, the surest place first."""
+    yield from map(folded, _json_statements(text))
+    yield from reversed(_BOXED.findall(plain))
+    plain = _ASIDE.sub(" ", plain)
+    yield from _marked(plain, _FINAL, words)
+    lines = [line for line in plain.split("\n") if line.strip()]
+    yield _bare_lines(lines, words) or _bare_head(lines[:1], words)
+    yield from _marked(plain, _MARKED, words)
+    yield "\n".join(_bare_lines(lines[::-1], words).split("\n")[::-1])
+    for match in _last(_STATED, plain):
+        yield _SENTENCE.split(plain[match.end() : match.end() + _AFTER], maxsplit=1)[0]
+    yield plain
 
 
-def _json_values(plain: str) -> list[str]:
-    for match in _OBJECT.finditer(plain):
+def _json_statements(text: str) -> list[str]:
+    """What the JSON values of a text state, the last value first."""
+    decoder = json.JSONDecoder(parse_int=float)  # int refuses thousands of digits
+    found: list[str] = []
+    start = failures = 0
+    while (opening := _OPENING.search(text, start)) and failures < _TRIES:
         try:
-            value = json.loads(match.group())
-        except (ValueError, RecursionError):
-            continue
-        found = next((value[key] for key in _KEYS if key in value), None)
-        words = found if isinstance(found, list) else [found]
-        if texts := [word for word in words if isinstance(word, str)]:
-            return ["\n".join(texts)]
-    return []
+            value, start = decoder.raw_decode(text, opening.start())
+            found.append("\n".join(_statements(value)))
+        except ValueError:
+            start, failures = opening.end(), failures + 1
+        except RecursionError:
+            break
+    return found[::-1]
 
 
-def _find(text: str, forms: Mapping[str, str]) -> tuple[str, ...]:
-    """The labels whose forms stand in the text and are not negated, in order, each once."""
-    longest_first = sorted(forms, key=len, reverse=True)
-    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
-    found = (forms[match.group()] for match in pattern.finditer(text) if not _negated(text[: match.start()]))
-    return tuple(dict.fromkeys(found))
+def _statements(value: object) -> list[str]:
+    """The texts of a JSON value; of an object those of its answer, if it has such a key, or its numbers with keys."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [statement for each in value for statement in _statements(each)]
+    if not isinstance(value, dict):
+        return []
+    folded_keys = {folded(key): each for key, each in value.items()}
+    for key in _KEYS:
+        if answer := _statements(folded_keys.get(key)):
+            return answer
+    texts = [statement for each in value.values() for statement in _statements(each)]
+    numbers = {key: each for key, each in value.items() if isinstance(each, int | float) and math.isfinite(each)}
+    return texts or [f"{key}: {float(number)}" for key, number in numbers.items()]
 
 
-def _negated(before: str) -> bool:
-    clause = _CLAUSE.split(before[-200:])[-1]
-    return bool(_NEGATION.search(" ".join(clause.split()[-_REACH:])))
+def _marked(plain: str, marker: re.Pattern[str], words: Sequence[Words]) -> Iterator[str]:
+    """What follows each "Answer:", the last first: a quotation, a list, or the line."""
+    for match in _last(marker, plain):
+        value = _VALUE.match(plain, match.end(), match.end() + _AFTER)
+        if value is not None and value.lastgroup is not None:
+            stated = value[value.lastgroup]
+            yield _bare_head([stated], words) or stated
+
+
+def _last(marker: re.Pattern[str], plain: str) -> Iterator[re.Match[str]]:
+    """Where a marker stands, the last place first."""
+    for match in list(marker.finditer(plain))[: -_TRIES - 1 : -1]:
+        if not _PASSED_OVER.search(plain[max(0, match.start() - 20) : match.start()]):
+            yield match
+
+
+def _bare_lines(lines: Sequence[str], words: Sequence[Words]) -> str:
+    """Those first lines that hold labels and nothing else."""
+    return "\n".join(takewhile(lambda line: is_bare(line, words), lines))
+
+
+def _bare_head(lines: Sequence[str], words: Sequence[Words]) -> str:
+    """The labels with which a line begins and that a mark ends: "Sadness. The mouth ..."; else nothing."""
+    heads = (_HEAD_END.split(line, maxsplit=1)[0] for line in lines)
+    return "".join(head for head in heads if is_bare(head, words))

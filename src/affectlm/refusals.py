@@ -1,7 +1,7 @@
 """Whether a reply declines to answer.
 
-What counts is who declines: the model, near the beginning of its reply, to do what it was asked. Sympathy ("I'm sorry to
-hear that"), what a person cannot do, and a reservation with an answer behind it are no refusals.
+What counts is who declines: the model, near the beginning of its reply, to do what it was asked. Sympathy ("I'm sorry
+to hear that"), what a person cannot do, and a reservation with an answer behind it are no refusals.
 """
 
 from __future__ import annotations
@@ -15,76 +15,80 @@ _EMPHASIS = re.compile(r"[*_`#>]")
 _QUOTED = re.compile(r"\"[^\"]{0,200}\"")
 _TYPOGRAPHY = str.maketrans("’‘“”«»", '\'\'""""')
 
+_NOT_KNOWN = r"know(?= (?:how|what|which|whether|if|the|that|this|their|his|her|for)\b| ?[.,;!]|$)"
 _JUDGEMENT = (
     r"(?:answers?|labels?|assumptions?|assessments?|judge?ments?|inferences?|determinations?|definiti\w+|descriptions?"
     r"|diagnos[ei]s|opinions?|conclusions?|predictions?|advice|one|it|that)"
 )
+_PICTURES = r"(?:images?|pictures?|photo\w*|faces?|videos?|emotions?|feelings|minds?|people|visual\w*)"
 _DO = (  # what was asked for
     r"(?:assist|answer|respond|reply|determine|ascertain|identify|assess|recogni[sz]e|detect|analy[sz]e|interpret|infer"
-    r"|judge|evaluate|speculate|guess|label|classify|categori[sz]e|choose|select|pick|provide|offer|comply|fulfil+|discuss"
-    r"|complete|diagnose|predict|generate|comment|conclude|decide|estimate|perceive|gauge|deduce|discern|engage|describe"
-    r"|participate|continue|process|support|accommodate|name|tell(?! (?:a lie|lies))|say(?! (?:enough|no|i|that i)\b)"
-    r"|help(?! but\b)(?! (?!identify|determin|answer|interpret|analy|assess|classify)\w+ing\b)"
-    rf"|do (?:so|this|that)\b(?! any)|(?:make|give)(?: \w+){{0,2}}? {_JUDGEMENT}"
-    r"|know(?= (?:how|what|which|whether|if|the|that|this|their|his|her|for)\b| ?[.,;!]|$)"
-    r"|(?:see|view|look at|open|access|read|observe)(?= (?:\w+ ){0,2}?(?:images?|pictures?|photo\w*|faces?|videos?|emotions?"
-    r"|feelings|minds?|people|visual\w*)\b))\b"
+    r"|judge|evaluate|speculate|guess|label|classify|categori[sz]e|choose|select|pick|provide|offer|comply|fulfil+"
+    r"|discuss|complete|diagnose|predict|generate|comment|conclude|decide|estimate|perceive|gauge|deduce|discern|engage"
+    r"|describe|participate|continue|process|support|accommodate|name"
+    r"|tell(?! (?:a lie|lies))|say(?! (?:enough|no|i|that i)\b)|do (?:so|this|that)\b(?! any)"
+    r"|help(?! but\b)(?! (?!identify|determining|answer|interpret|analy|assess|classify)\w+ing\b)"
+    rf"|(?:make|give)(?: \w+){{0,2}}? {_JUDGEMENT}|{_NOT_KNOWN}"
+    rf"|(?:see|view|look at|open|access|read|observe)(?= (?:\w+ ){{0,2}}?{_PICTURES}\b))\b"
     # "How happy she looks", "a clearer example", "any sign of fear" say something about the person.
     r"(?! (?:you )?how (?:much|very|(?!exactly|or|and)\w+ (?:he|she|they|the|this|that|her|his|their|i))\b)"
     r"(?! (?:an?|any) (?:better|more|\w+ier|\w+er (?:example|case|word))\b)(?! any (?:signs?|traces?|hints?|tension)\b)"
 )
 _WELL = r"(?: (?:just|also|therefore|\w+ly)){0,2}"
+_WELL_DO = rf"{_WELL}(?: \w+ (?:or|and))? {_DO}"
 _UNABLE = (
-    r"(?:unable to|incapable of|not (?:\w+ly )?(?:able|allowed|permitted|programmed|designed|trained|equipped|qualified"
-    r"|authori[sz]ed|going|willing|supposed|meant|capable|in a position) (?:to|of))"
+    r"(?:unable to|incapable of|not (?:\w+ly )?(?:able|allowed|permitted|programmed|designed|trained|equipped"
+    r"|qualified|authori[sz]ed|going|willing|supposed|meant|capable|in a position) (?:to|of))"
 )
 _CANNOT = (
-    rf"(?:cannot|can't|can not|cant|could not|couldn't|won't|will not|shouldn't|should not|(?:am|'m){_WELL} {_UNABLE}"
+    rf"(?:cannot|can'?t|can not|could not|couldn't|won't|will not|shouldn't|should not|(?:am|'m){_WELL} {_UNABLE}"
     r"|(?:would not|wouldn't) be able to|(?:lack|(?:do not|don't) have|have no)(?: the| any)? (?:abilit(?:y|ies)"
     r"|capabilit(?:y|ies)|capacity|means|way|authority) (?:to|of))"
 )
 _DECLINE = (
-    r"(?:(?:(?:must|have to|need to|would like to|prefer to|will)(?: \w+ly)? )?(?:decline|refuse|abstain|refrain)\b(?! to believe)"
-    r"|(?:would|'d) rather not|(?:would |'d )?prefer not to|(?:am|'m) not comfortable|(?:do not|don't) feel comfortable"
-    r"|have no way of \w+ing|(?:do not|don't) (?:provide|offer|engage|assist|speculate)\b|(?:do not|don't) (?:have|possess)"
-    r" (?:\w+ )?(?:enough|sufficient|access to|information|context|feelings|emotions|eyes)\b"
-    r"|(?:do not|don't|do not really|don't really) know(?= (?:how|what|which|whether|if|the|that|this|their|his|her|for)\b"
-    r"| ?[.,;!]|$))"
+    r"(?:(?:(?:must|have to|need to|would like to|prefer to|will)(?: \w+ly)? )?(?:decline|refuse|abstain|refrain)\b"
+    r"(?! to believe)|(?:would|'d) rather not|(?:would |'d )?prefer not to|(?:am|'m) not comfortable"
+    r"|have no way of \w+ing|(?:do not|don't) (?:feel comfortable|provide|offer|engage|assist|speculate)\b"
+    r"|(?:do not|don't) (?:have|possess) (?:\w+ )?(?:enough|sufficient|access to|information|context|feelings|emotions"
+    rf"|eyes)\b|(?:do not|don't)(?: \w+ly)? {_NOT_KNOWN})"
 )
 _APOLOGY = (
     r"(?:(?:i'm |i am |my )?(?:very |so |truly )?(?:sorry|apologies|unfortunately)|i apologi[sz]e)[,.]? ?(?:but )?"
 )
 _REFUSED = (
     # The model itself.
-    rf"(?<![\"'\w])(?:i|we){_WELL} ?(?:{_CANNOT}{_WELL} {_DO}|{_DECLINE}|(?:cannot|can't|can not|won't)(?= ?[.!]*$))",
+    rf"(?<![\"'\w])(?:i|we){_WELL} ?(?:{_CANNOT}{_WELL_DO}|{_DECLINE}"
+    r"|(?:cannot|can't|can not|won't)(?=(?:, sorry)? ?[.!]*$))",
     rf"\b(?:as|i'm|i am)(?: just| only)? an? (?:\w+ ){{0,3}}?(?:ai|model|assistant|chatbot|machine)\b[^.!?]{{0,80}}?"
-    rf"\b(?:cannot|can't|{_UNABLE}|(?:don't|do not) have the ability to){_WELL} {_DO}",
-    rf"\A(?:{_APOLOGY})?(?:unable to|not able to|cannot|can't|won't) (?:help|assist|answer|comply|determine|identify|assess"
-    r"|provide|process|classify|infer|detect|recogni[sz]e|tell|say|do)\b(?! any (?:signs?|traces?))",
-    rf"\A{_APOLOGY}no\b",
-    r"(?:is|'s) (?:not )?something (?:that )?i (?:can|can't|cannot|won't|(?:am|'m) able to) (?:help|do|assist|answer)\b",
+    rf"\b(?:cannot|can't|{_UNABLE}|(?:don't|do not) have the ability to){_WELL_DO}",
+    rf"\A(?:{_APOLOGY})?(?:unable to|not able to|cannot|can't|won't) (?:help|assist|answer|comply|determine|identify"
+    r"|assess|provide|process|classify|infer|detect|recogni[sz]e|tell|say|do)\b(?! any (?:signs?|traces?))",
+    rf"\A{_APOLOGY}no(?=[.,!]|$)",
+    r"(?:is|'s) (?:not )?something (?:that )?i (?:can|can't|cannot|won't|(?:am|'m) able to) (?:help|do|assist)\b",
     r"\b(?:against|violates?|outside|beyond)(?: of)? my (?:\w+ )?(?:guidelines?|polic(?:y|ies)|programming|capabilities"
     r"|abilities|scope|expertise|ethic\w*)",
     # Nobody could.
-    r"\bit(?: is|'s| would be)(?: \w+ly)? (?:not possible|impossible|inappropriate|not appropriate|unethical|not ethical)"
-    rf" (?:for me )?to{_WELL} {_DO}",
+    r"\bit(?: is|'s| would be)(?: \w+ly)? (?:not possible|impossible|inappropriate|not appropriate|unethical"
+    rf"|not ethical) (?:for me )?to{_WELL_DO}",
     r"\b(?:cannot|can't|can not) be(?: \w+ly)? (?:determined|identified|assessed|inferred|known|classified|answered)\b",
     r"(?:\A|[.!?,] |\bis |\bbut )(?:there (?:is |isn't |'s ))?(?:not enough|insufficient|not sufficient|enough|no)"
-    r" (?:information|data|context|details?|evidence) (?:\w+ ){0,2}?(?:to|for)\b",
+    rf" (?:information|data|context|details?|evidence)(?: \w+){{0,2}}? to{_WELL_DO}",
     # German, French, Spanish.
-    r"\b(?:ich kann|kann ich|ich darf|darf ich|ich werde)\b[^.!?]{0,80}?\b(?:nicht|keine?[nmrs]?)\b[^.!?]{0,60}?(?:helfen"
-    r"|antworten|bestimmen|feststellen|beurteilen|sagen|erkennen|geben|identifizieren|einschätzen|bewerten|zuordnen)\b",
+    r"\b(?:ich kann|kann ich|ich darf|darf ich|ich werde)\b[^.!?]{0,80}?\b(?:nicht|keine?[nmrs]?)\b[^.!?]{0,60}?"
+    r"(?:helfen|antworten|bestimmen|feststellen|beurteilen|sagen|erkennen|geben|identifizieren|einschätzen|bewerten"
+    r"|zuordnen)\b",
     r"\bich bin (?:leider )?nicht in der lage\b|\b(?:tut mir leid|leider)\b[^.!?]{0,40}\bkann ich nicht\b",
-    r"\b(?:je ne (?:peux|puis) pas|je ne suis pas (?:en mesure|capable)|je ne saurais|il m'est impossible|je refuse)\b[^.!?]"
-    r"{0,40}?\b(?:aider|répondre|déterminer|identifier|dire|évaluer|fournir|analyser|reconnaître|faire|donner)\b",
-    r"\b(?:no puedo(?! evitar)|no soy capaz de|no me es posible|no estoy en condiciones de|me es imposible)\b[^.!?]{0,40}?"
-    r"\b(?:ayudar(?:te|le)?|responder|determinar|identificar|decir|evaluar|proporcionar|analizar|reconocer|hacer|dar)\b",
+    r"\b(?:je ne (?:peux|puis) pas|je ne suis pas|je ne saurais|il m'est impossible|je refuse)\b"
+    r"[^.!?]{0,40}?\b(?:aider|répondre|déterminer|identifier|dire|évaluer|fournir|analyser|reconnaître|faire|donner)\b",
+    r"\b(?:no puedo(?! evitar)|no soy capaz de|no me es|no estoy en condiciones de)\b"
+    r"[^.!?]{0,40}?\b(?:ayudar\w{0,2}|responder|determinar|identificar|decir|evaluar|proporcionar|analizar|reconocer"
+    r"|hacer|dar)\b",
 )
 _REFUSAL = re.compile("|".join(_REFUSED))
 
 _PERSON = (
-    r"(?<!how )(?<!what )(?<!that )(?<!whether )(?<!if )(?:(?:the|this) (?:person|individual|man|woman|subject|child|girl"
-    r"|boy|face|expression)|he|she|they|someone)(?: (?:still|\w+ly))?"
+    r"(?<!how )(?<!what )(?<!that )(?<!whether )(?<!if )(?:(?:the|this) (?:person|individual|man|woman|subject|child"
+    r"|girl|boy|face|expression)|he|she|they|someone)(?: (?:still|\w+ly))?"
 )
 _SEEMS = rf"\b{_PERSON} (?:seems?|appears?|looks?|feels?|shows?|suggests?|express(?:es)?|conveys?|displays?)\b(?! not)"
 _IS = rf"{_PERSON} (?:is|are|may|might|could|must|has|have)\b(?! not)"
@@ -92,8 +96,9 @@ _DESCRIBED = re.compile(rf"{_SEEMS}|\b{_IS}|\bi feel\b|\bi(?:'m| am) so (?!sorry
 _RESUMED = re.compile(r"[.,;:!?]|\b(?:but|however|though|although|yet)\b")
 _ANSWER = re.compile(
     rf"{_SEEMS}|(?:\b(?:but|however,?|though|although|still|yet|so|guess|say)|[;:.]) (?:perhaps |maybe )?{_IS}"
-    r"|\bif i (?:had|were|have) to\b|\bbest guess\b|\bi(?:'d| would) (?:say|guess|describe|lean|go)\b|\bi (?:guess|suspect)\b"
-    r"|\bi (?:think|believe) (?:that )?(?:he|she|they|the|this)\b|\bmost likely\b|\byou (?:seem|look|appear)\b"
+    r"|\bif i (?:had|were|have) to\b|\bbest guess\b|\bi(?:'d| would) (?:say|guess|describe|lean|go)\b"
+    r"|\bi (?:guess|suspect)\b|\bi (?:think|believe) (?:that )?(?:he|she|they|the|this)\b|\bmost likely\b"
+    r"|\byou (?:seem|look|appear)\b"
     r"|\bit (?:seems|appears|looks|could be|might be)\b(?! (?:that |like )?(?:you|your|there|this|i)\b)"
     r"|\b(?:suggests?|indicates?|points? to)\b"
 )
