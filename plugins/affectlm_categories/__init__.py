@@ -19,8 +19,14 @@ def affectlm_prompts() -> Mapping[str, Factory]:
 
 @hookimpl
 def affectlm_metrics() -> Mapping[str, Factory]:
-    """How often the label is right, and how often a reply names none."""
+    """How often labels are right, how sure of them a model is, and how often a reply names none."""
     return {
         "accuracy": "affectlm_categories.accuracy:Accuracy",
+        "classification": "affectlm_categories.classification:Classification",
+        "top_k": "affectlm_categories.probabilities:TopK",
+        "calibration": "affectlm_categories.probabilities:Calibration",
+        "average_precision": "affectlm_categories.probabilities:AveragePrecision",
+        "multilabel": "affectlm_categories.multilabel:MultiLabel",
+        "open_set": "affectlm_categories.open_set:OpenSet",
         "unmapped": "affectlm_categories.unmapped:Unmapped",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -28,13 +28,16 @@ td.number { text-align: right; font-variant-numeric: tabular-nums }
 <h2>Parts</h2>
 <table>{% for kind, part in report.components.items() %}
 <tr><th>{{ kind }}</th><td>{{ part | describe }}</td></tr>{% endfor %}</table>
+<p>{{ report.usage | asked }}</p>
 <h2>Outcomes</h2>
 <table>{% for name, count in report.outcomes.items() %}
 <tr><th>{{ name }}</th><td class="number">{{ count }}</td></tr>{% endfor %}</table>
 {% if report.scores %}<h2>Scores</h2>
-<table><tr><th>score</th><th>value</th><th>95 % interval</th><th>n</th></tr>{% for score in report.scores %}
+<table><tr><th>score</th><th>value</th><th>95 % interval</th><th>n</th><th>beside it</th></tr>
+{% for score in report.scores %}
 <tr><td>{{ score.name }}</td><td>{{ score.value | number }}</td>
-<td>{{ score.low | number }} to {{ score.high | number }}</td><td>{{ score.count }}</td></tr>
+<td>{{ score.low | number }} to {{ score.high | number }}</td><td>{{ score.count }}</td>
+<td>{{ score.parts | beside }}</td></tr>
 {% endfor %}</table>{% endif %}
 <h2>Records</h2>
 <table><tr><th>id</th><th>valence</th><th>arousal</th><th>answer</th><th>outcome</th></tr>
@@ -63,7 +66,13 @@ def write_pages(report: Report, folder: Path) -> None:
     markdown = _markdown(report, records, total) + _explanations(pictures)
     (folder / "report.md").write_text(markdown, encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"number": _number, "describe": _describe, "embed": _embed}
+    environment.filters |= {
+        "number": _number,
+        "describe": _describe,
+        "embed": _embed,
+        "asked": _asked,
+        "beside": _beside,
+    }
     page = environment.from_string(_HTML).render(
         report=report,
         records=records,
@@ -79,12 +88,13 @@ def write_pages(report: Report, folder: Path) -> None:
 def _markdown(report: Report, records: list[Record], total: int) -> str:
     lines = [f"# affectlm run: {report.status}", ""]
     lines += [f"- {kind}: {_cell(_describe(part))}" for kind, part in report.components.items()]
-    lines += ["", "| outcome | records |", "|---|---|"]
+    lines += ["", _asked(report.usage), "", "| outcome | records |", "|---|---|"]
     lines += [f"| {name} | {count} |" for name, count in report.outcomes.items()]
     if report.scores:
-        lines += ["", "| score | value | low | high | n |", "|---|---|---|---|---|"]
+        lines += ["", "| score | value | low | high | n | beside it |", "|---|---|---|---|---|---|"]
         lines += [
-            f"| {score.name} | {_number(score.value)} | {_number(score.low)} | {_number(score.high)} | {score.count} |"
+            f"| {score.name} | {_number(score.value)} | {_number(score.low)} | {_number(score.high)} | {score.count} "
+            f"| {_cell(_beside(score.parts))} |"
             for score in report.scores
         ]
     lines += ["", "| id | valence | arousal | answer | outcome |", "|---|---|---|---|---|"]
@@ -109,6 +119,18 @@ def _embed(path: Path) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+def _asked(usage: Mapping[str, float]) -> str:
+    """What asking took; what was never counted is left out."""
+    counts = ("requests", "cache_hits", "prompt_tokens", "completion_tokens", "cost", "seconds")
+    found = (f"{name.replace('_', ' ')} {usage[name]:,.6g}" for name in counts if name in usage)
+    return f"Asking: {', '.join(found)}." if usage else ""
+
+
+def _beside(parts: Mapping[str, float]) -> str:
+    """The parts of a score that stand for it as a whole; those of single labels, "name: label", are in report.json."""
+    return ", ".join(f"{name} {value:.3f}" for name, value in parts.items() if ":" not in name)
 
 
 def _describe(part: object) -> str:

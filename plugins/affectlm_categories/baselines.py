@@ -1,0 +1,235 @@
+"""What stands beside every score of labels: how well one does without a model, or with valence and arousal alone.
+
+`compare` says what the baselines are, and `covered` which share of the way from the plain ones to the classifiers a
+score has come. Predictions are made once for all metrics over the same faces.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from affectlm.records import Record
+from affectlm_categories.judging import BoolArray, FloatArray, IntArray, Replies, one_hot
+from affectlm_chat.anchors import FARTHEST, find_anchor
+from affectlm_chat.circumplex import Circumplex
+
+FOLDS = 10
+LEAST = 3  # faces of a class; fewer say nothing of its spread in two directions
+SEED = 0
+
+Figures = Callable[[BoolArray, Replies], Mapping[str, float]]
+
+
+def compare(
+    figures: Figures,
+    truth: BoolArray,
+    names: Sequence[str],
+    records: Sequence[Record],
+    *,
+    draws: int | None = None,
+) -> dict[str, dict[str, float]]:
+    """For each figure what every baseline would get, by the baseline's name.
+
+    chance: the mean over k answers that give each face each of the k labels once, in an order drawn once.
+    majority: the commonest label, always; its probabilities are the shares of the labels.
+    circumplex: the label whose published point is nearest, as the adapter of that name answers.
+    gaussian, logistic: classifiers of the valence and arousal that the model was told, each face by one that never saw
+    its pair of numbers; what these numbers allow (see `classifiers`).
+    gaussian_truth_va, logistic_truth_va: the same with rated numbers, where every face has them and they differ.
+
+    With several true labels a face, each label is a question of its own, and a baseline names the likeliest label and
+    all that are at least as likely as not; chance names one. A face without numbers gets no answer from them.
+
+    Args:
+        figures: from truth (n, k) and replies to figures by name.
+        truth: (n, k), each row with a true label.
+        names: of the k classes.
+        records: the n faces.
+        draws: how many of the k random replies are looked at; all by default.
+    """
+    found: dict[str, dict[str, float]] = {}
+    guesses = [figures(truth, guess) for guess in islice(chance(*truth.shape), draws)]
+    for name in guesses[0]:
+        found[name] = {"chance": float(np.mean([guess[name] for guess in guesses]))}
+    several = bool((truth.sum(axis=1) > 1).any())
+    for baseline, probabilities in likelihoods(truth, names, records).items():
+        for name, value in figures(truth, Replies.likeliest(probabilities, several=several)).items():
+            found[name][baseline] = value
+    return found
+
+
+def covered(value: float, beside: Mapping[str, float], *, falling: bool = False) -> float:
+    """(value - floor) / (ceiling - floor); NaN where the ceiling is no higher than the floor, or there is none.
+
+    The floor is the better of chance and majority, the ceiling the better of gaussian and logistic.
+
+    Args:
+        value: the score.
+        beside: what the baselines get.
+        falling: less is better.
+
+    >>> covered(0.4, {"chance": 0.1, "majority": 0.3, "gaussian": 0.5, "logistic": 0.4})
+    0.5
+    """
+    sign = -1 if falling else 1
+    floor = max(sign * beside[name] for name in ("chance", "majority"))
+    ceiling = max((sign * beside[name] for name in ("gaussian", "logistic") if name in beside), default=math.nan)
+    return float(round((sign * value - floor) / (ceiling - floor), 12)) if ceiling - floor > 1e-9 else math.nan
+
+
+def chance(size: int, classes: int) -> Iterator[Replies]:
+    """As many random replies to `size` faces as there are classes; every face gets every class once."""
+    drawn = np.random.default_rng(SEED).integers(0, classes, size)
+    for turn in range(classes):
+        first = (drawn + turn) % classes
+        behind = (np.arange(classes) - first[:, None]) % classes
+        named = one_hot(first, classes)
+        alike = np.asarray(1 / classes - 1e-9 * behind)  # but for a hair, which decides who is second
+        yield Replies(first, named, alike)
+
+
+def likelihoods(truth: BoolArray, names: Sequence[str], records: Sequence[Record]) -> dict[str, FloatArray]:
+    """The probabilities (n, k) of every baseline but chance; rows of NaN where it cannot answer."""
+    told = _numbers([(record.valence, record.arousal) for record in records])
+    rated = _numbers([(record.truth.valence, record.truth.arousal) for record in records])
+    found = {"majority": np.broadcast_to(truth.mean(axis=0), truth.shape)}
+    if (nearness := circumplex(told, names)) is not None:
+        found["circumplex"] = nearness
+    found |= _classified(truth, told)
+    if np.isfinite(rated).all() and not np.array_equal(rated, told):
+        found |= {f"{name}_truth_va": values for name, values in _classified(truth, rated).items()}
+    return found
+
+
+def _numbers(pairs: Sequence[tuple[float | None, float | None]]) -> FloatArray:
+    return np.array(pairs, np.float64).reshape(-1, 2)  # None becomes NaN
+
+
+def circumplex(affect: FloatArray, names: Sequence[str]) -> FloatArray | None:
+    """The probabilities (n, k) of that adapter; None where no label has a published point or no face numbers.
+
+    Args:
+        affect: (n, 2), valence and arousal; NaN where unknown.
+        names: of the k labels.
+    """
+    points = [find_anchor(name) for name in names]
+    if not any(points) or not np.isfinite(affect).any():
+        return None
+    places = np.array([(point.valence, point.arousal) if point else (np.nan, np.nan) for point in points])
+    distances = ((affect[:, None] - places) ** 2).sum(axis=2)
+    distances[:, [point is None for point in points]] = FARTHEST
+    distances[~np.isfinite(affect).all(axis=1)] = np.nan
+    nearness = np.exp((distances.min(axis=1, keepdims=True) - distances) / (2 * Circumplex().spread ** 2))
+    return np.asarray(nearness / nearness.sum(axis=1, keepdims=True))
+
+
+def _classified(truth: BoolArray, affect: FloatArray) -> Mapping[str, FloatArray]:
+    return _remembered(truth.tobytes(), affect.tobytes(), truth.shape[1])
+
+
+@lru_cache(maxsize=4)  # all metrics over the same faces want the same
+def _remembered(truth: bytes, affect: bytes, classes: int) -> Mapping[str, FloatArray]:
+    return classifiers(
+        np.frombuffer(truth, np.bool_).reshape(-1, classes), np.frombuffer(affect, np.float64).reshape(-1, 2)
+    )
+
+
+def classifiers(truth: BoolArray, affect: FloatArray) -> dict[str, FloatArray]:
+    """What `gaussian` and `logistic` give each class, each of shape (n, k); nothing where there is too little to learn.
+
+    `gaussian` is a normal distribution with a full covariance for each class, 1 % of it that of unit circles;
+    `logistic` is a logistic regression with scikit-learn's penalty. With several true labels a face, one of them for
+    each label. They learn in at most 10 folds, and no pair of numbers is in two of them.
+
+    Args:
+        truth: (n, k).
+        affect: (n, 2), valence and arousal; rows with NaN get NaN.
+    """
+    from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression
+
+    known = np.isfinite(affect).all(axis=1)
+    fold = folds(affect[known], truth[known])
+    if fold is None:
+        return {}
+    several = bool((truth.sum(axis=1) > 1).any())
+    solver = "newton-cholesky" if several else "lbfgs"  # by far the fastest of many faces and two classes
+    found = {}
+    for name, make in (
+        ("gaussian", lambda: QuadraticDiscriminantAnalysis(reg_param=0.01)),
+        ("logistic", lambda: LogisticRegression(solver=solver)),
+    ):
+        found[name] = np.full(truth.shape, np.nan)
+        found[name][known] = _out_of_fold(make, affect[known], truth[known], fold, several=several)
+    return found
+
+
+def folds(affect: FloatArray, truth: BoolArray) -> IntArray | None:
+    """The fold of each face, shape (n,), the first labels spread evenly; None where two classes are not to be had.
+
+    Faces of the same valence and arousal share a fold. There are 10 folds, or as many as the second commonest first
+    label has pairs of numbers, so that there are always two classes to learn from.
+
+    Args:
+        affect: (n, 2), finite.
+        truth: (n, k), each row with a true label.
+    """
+    if not len(affect):
+        return None
+    _, chosen, pair = np.unique(affect, axis=0, return_index=True, return_inverse=True)
+    label = truth.argmax(axis=1)[chosen]
+    count = min(FOLDS, int(np.sort(np.bincount(label, minlength=2))[-2]))
+    if count < 2:
+        return None
+    order = np.lexsort((np.random.default_rng(SEED).random(len(label)), label))
+    dealt = np.empty(len(label), np.intp)
+    dealt[order] = np.arange(len(label)) % count
+    return np.asarray(dealt[pair.ravel()])
+
+
+def _out_of_fold(
+    make: Callable[[], Any], affect: FloatArray, truth: BoolArray, fold: IntArray, *, several: bool
+) -> FloatArray:
+    """The probabilities (n, k) of each face by a classifier of the other folds."""
+    learn = _each_label if several else _one_label
+    found = np.empty(truth.shape)
+    for turn in range(int(fold.max()) + 1):
+        tested = fold == turn
+        found[tested] = learn(make, affect[~tested], truth[~tested], affect[tested])
+    return found
+
+
+def _one_label(make: Callable[[], Any], affect: FloatArray, truth: BoolArray, asked: FloatArray) -> FloatArray:
+    """One classifier of all classes; a class of too few faces is never named."""
+    found = np.zeros((len(asked), truth.shape[1]))
+    classes = np.flatnonzero(truth.sum(axis=0) >= LEAST)
+    if len(classes) < 2:
+        return np.asarray(found + truth.mean(axis=0))
+    rows = truth[:, classes].any(axis=1)
+    found[:, classes] = _fitted(make, affect[rows], truth[rows].argmax(axis=1), asked)
+    return found
+
+
+def _each_label(make: Callable[[], Any], affect: FloatArray, truth: BoolArray, asked: FloatArray) -> FloatArray:
+    """A classifier for each class; a class that too few faces have, or lack, keeps its share."""
+    found = np.tile(truth.mean(axis=0), (len(asked), 1))
+    for place, has in enumerate(truth.T):
+        if LEAST <= has.sum() <= len(has) - LEAST:
+            found[:, place] = _fitted(make, affect, has, asked)[:, 1]
+    return found
+
+
+def _fitted(
+    make: Callable[[], Any], affect: FloatArray, classes: BoolArray | IntArray, asked: FloatArray
+) -> FloatArray:
+    """The probabilities of the classes, in their order, of the faces asked about."""
+    from sklearn import config_context
+
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        return np.asarray(make().fit(affect, classes).predict_proba(asked))

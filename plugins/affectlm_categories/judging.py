@@ -1,0 +1,247 @@
+"""Records as arrays over a label set, and what all metrics of labels have in common.
+
+A label is known by any of its forms ("happy" is "happiness"). True labels that were not asked for are passed over, and
+records that have no other true label are left out and counted in the part `outside`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import ClassVar, TypeAlias
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from affectlm.records import Record
+from affectlm.types import Score
+from affectlm_categories.labels import folded, label_set, spellings
+
+BoolArray: TypeAlias = NDArray[np.bool_]
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.intp]
+
+
+@attrs.frozen(eq=False)
+class Classes:
+    """The labels that are told apart, and the place of each form in which one may be written, folded."""
+
+    names: tuple[str, ...]
+    forms: Mapping[str, int]
+
+    @classmethod
+    def of(cls, labels: Iterable[str]) -> Classes:
+        """The classes of a label set, or of whatever labels are found."""
+        names = tuple(dict.fromkeys(map(folded, labels)))
+        return _classes(names)
+
+    def place(self, label: str) -> int:
+        """Where a label stands among the k names; k when it is none of them."""
+        return self.forms.get(folded(label), len(self.names))
+
+    def members(self, labels: Iterable[tuple[str, ...]]) -> BoolArray:
+        """Which classes each of n tuples names, shape (n, k)."""
+        return _members(self, tuple(labels))
+
+    def first(self, labels: Sequence[tuple[str, ...]]) -> IntArray:
+        """The place of the first label of each of n tuples, shape (n,); k where there is none or it is no class."""
+        places = {label: self.place(label) for label in {named[0] for named in labels if named}}
+        return np.array([places[named[0]] if named else len(self.names) for named in labels], np.intp)
+
+    def probabilities(self, given: Sequence[Mapping[str, float] | None]) -> FloatArray:
+        """What each of n mappings gives each class, shape (n, k); rows of NaN where there is none."""
+        table = np.full((len(given), len(self.names) + 1), np.nan)
+        alike: dict[tuple[str, ...], list[int]] = {}
+        for row, values in enumerate(given):
+            alike.setdefault(tuple(values or ()), []).append(row)
+        for labels, rows in alike.items():
+            if labels:
+                table[rows] = 0
+                table[np.ix_(rows, [self.place(label) for label in labels])] = [
+                    list((given[row] or {}).values()) for row in rows
+                ]
+        return table[:, :-1]
+
+
+@lru_cache(maxsize=8)  # the same records are asked about again for each part of the resamples
+def _members(classes: Classes, labels: tuple[tuple[str, ...], ...]) -> BoolArray:
+    places = {label: classes.place(label) for label in set(chain.from_iterable(labels))}
+    table = np.zeros((len(labels), len(classes.names) + 1), np.bool_)
+    rows = np.repeat(np.arange(len(labels)), [len(named) for named in labels])
+    table[rows, [places[label] for named in labels for label in named]] = True
+    table.flags.writeable = False
+    return table[:, :-1]
+
+
+@lru_cache(maxsize=64)
+def _classes(names: tuple[str, ...]) -> Classes:
+    places = {name: place for place, name in enumerate(names)}
+    return Classes(names, {form: places[name] for form, name in spellings(names).items()})
+
+
+@attrs.frozen(eq=False)
+class Replies:
+    """What somebody, a model or a baseline, says about n faces in terms of k classes."""
+
+    first: IntArray  # (n,): the class named first; k where none is
+    named: BoolArray  # (n, k): all classes named
+    probabilities: FloatArray  # (n, k): NaN where none are given
+
+    @classmethod
+    def likeliest(cls, probabilities: FloatArray, *, several: bool) -> Replies:
+        """Names the likeliest class, the first of equals, and with `several` all that are as likely as not.
+
+        A row of NaN names nothing.
+        """
+        size = probabilities.shape[1]
+        best = np.where(np.isfinite(probabilities), probabilities, -1.0).argmax(axis=1)
+        first = np.where(np.isfinite(probabilities).any(axis=1), best, size)
+        named = one_hot(first, size)
+        return cls(first, named | (probabilities >= 0.5) if several else named, probabilities)
+
+    def of(self, rows: BoolArray) -> Replies:
+        """What is said about some of the faces."""
+        return Replies(self.first[rows], self.named[rows], self.probabilities[rows])
+
+
+def one_hot(places: IntArray, size: int) -> BoolArray:
+    """Whether each of n places is each of k, shape (n, k); a row of False where a place is none of them."""
+    return np.asarray(places[:, None] == np.arange(size))
+
+
+def ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """Each part / whole; NaN where there is no whole, as in resamples without any face that fits."""
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.abs(whole) > 1e-12))
+
+
+def _asked(labels: str | Sequence[str] | None) -> tuple[str, ...]:
+    return label_set(labels) if labels else ()
+
+
+@attrs.frozen(kw_only=True)
+class CategoryMetric:
+    """What a metric of labels does with records; the figures are the business of those that derive from it.
+
+    Args:
+        labels: a taxonomy's name or a list, those asked for; without it, all labels that are true of any record.
+    """
+
+    judges_answers: ClassVar[bool] = True
+    falling: ClassVar[frozenset[str]] = frozenset()  # figures of which less is better
+    ranks: ClassVar[bool] = False  # whether probabilities are looked at
+    draws: ClassVar[int | None] = None  # how many random replies tell what chance gets; one for each class by default
+    labels: tuple[str, ...] = attrs.field(default=(), converter=_asked)
+
+    def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
+        """Each figure of all faces that fit; NaN where undefined."""
+        raise NotImplementedError
+
+    def details(self, truth: BoolArray, replies: Replies, names: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+        """For each figure's name its parts by class; none by default."""
+        return {}
+
+    def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
+        """Which faces the figures are about, shape (n,): those with a true label among the classes."""
+        return np.asarray(truth.any(axis=1))
+
+    def classes(self, records: Sequence[Record]) -> Classes:
+        """What is told apart."""
+        return Classes.of(self.labels or (label for record in records for label in record.truth.labels))
+
+    def read(self, records: Sequence[Record]) -> tuple[Classes, BoolArray, Replies]:
+        """The classes, which of them are true (n, k), and what the model says."""
+        classes = self.classes(records)
+        answers = [record.labels for record in records]
+        probabilities = classes.probabilities([record.probabilities if self.ranks else None for record in records])
+        replies = Replies(classes.first(answers), classes.members(answers), probabilities)
+        return classes, classes.members([record.truth.labels for record in records]), replies
+
+    def score(self, records: Sequence[Record]) -> list[Score]:
+        """Each figure over the faces that fit, without an interval."""
+        _, truth, replies = self.read(records)
+        rows = self.fits(truth, replies)
+        found = self.figures(truth[rows], replies.of(rows)) if rows.any() else {}
+        return [Score(name, value, int(rows.sum())) for name, value in found.items() if np.isfinite(value)]
+
+    def parts(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, float]]:
+        """Details by class, every baseline, the share `covered`, and how many records were left out as `outside`."""
+        from affectlm_categories.baselines import compare, covered  # which needs this module
+
+        classes, truth, replies = self.read(records)
+        rows = self.fits(truth, replies)
+        if not rows.any():
+            return {}
+        outside = sum(bool(record.truth.labels) for record in records) - int(truth.any(axis=1).sum())
+        left_out = {"outside": float(outside)} if outside else {}
+        truth, replies = truth[rows], replies.of(rows)
+        details = self.details(truth, replies, classes.names)
+        beside = compare(
+            self.figures,
+            truth,
+            classes.names,
+            [records[row] for row in np.flatnonzero(rows).tolist()],
+            draws=self.draws,
+        )
+        return {
+            name: finite(
+                {
+                    **beside[name],
+                    "covered": covered(value, beside[name], falling=name in self.falling),
+                    **left_out,
+                    **details.get(name, {}),
+                }
+            )
+            for name, value in self.figures(truth, replies).items()
+        }
+
+
+def finite(parts: Mapping[str, float]) -> dict[str, float]:
+    """Those that are defined."""
+    return {name: float(value) for name, value in parts.items() if np.isfinite(value)}
+
+
+class RecordMean(CategoryMetric):
+    """A metric that is a mean over records."""
+
+    def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
+        """For each figure one value a face that fits, shape (n,)."""
+        raise NotImplementedError
+
+    def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
+        """The means."""
+        return {name: float(values.mean()) for name, values in self.each(truth, replies).items()}
+
+    def values(self, records: Sequence[Record]) -> Mapping[str, FloatArray]:
+        """One value a record, shape (n,); NaN where it does not fit."""
+        _, truth, replies = self.read(records)
+        rows = self.fits(truth, replies)
+        columns = {}
+        for name, values in self.each(truth[rows], replies.of(rows)).items():
+            columns[name] = np.full(len(records), np.nan)
+            columns[name][rows] = values
+        return columns
+
+
+class Counted(CategoryMetric):
+    """A metric that is no mean, but follows from sums over records."""
+
+    def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
+        """Each figure of shape (draws,), weights (draws, n) saying how often each draw has each face."""
+        raise NotImplementedError
+
+    def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
+        """The figures of each face once."""
+        found = self.over(truth, replies, np.ones((1, len(truth))))
+        return {name: float(values[0]) for name, values in found.items()}
+
+    def known(self, records: Sequence[Record]) -> BoolArray:
+        """Which records fit, shape (n,)."""
+        _, truth, replies = self.read(records)
+        return self.fits(truth, replies)
+
+    def weighted(self, records: Sequence[Record], weights: FloatArray) -> Mapping[str, FloatArray]:
+        """Each figure of shape (draws,) for weights (draws, n) of records that fit."""
+        _, truth, replies = self.read(records)
+        return self.over(truth, replies, weights)

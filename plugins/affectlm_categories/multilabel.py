@@ -1,0 +1,58 @@
+"""Answers of one or several labels against several true ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from affectlm_categories.accuracy import hits
+from affectlm_categories.classification import by_class, count, f1, mean_over_true, share
+from affectlm_categories.judging import BoolArray, Counted, FloatArray, Replies, ratio
+
+
+def overlap(truth: BoolArray, named: BoolArray) -> dict[str, FloatArray]:
+    """Precision, recall, F1 and Jaccard index of each face's two sets T and N, each of shape (n,).
+
+    |T and N| / |N|, |T and N| / |T|, 2 |T and N| / (|T| + |N|), |T and N| / |T or N|; 0 where there is no whole.
+
+    Args:
+        truth, named: (n, k).
+    """
+    both, true, said = (table.sum(axis=1, dtype=np.float64) for table in (truth & named, truth, named))
+    return {
+        "precision": share(both, said),
+        "recall": share(both, true),
+        "f1": share(2 * both, true + said),
+        "jaccard": share(both, true + said - both),
+    }
+
+
+def means(values: Mapping[str, FloatArray], weights: FloatArray) -> dict[str, FloatArray]:
+    """The mean of each (n,) for each row of weights (draws, n), shape (draws,)."""
+    sums = (weights @ np.stack(list(values.values()), axis=1)).T
+    return dict(zip(values, ratio(sums, weights.sum(axis=1)), strict=True))
+
+
+class MultiLabel(Counted):
+    """What is named against what is true, by face and by label, and how often the first label is true.
+
+    Scores: `precision_samples`, `recall_samples`, `f1_samples`, `jaccard_samples`, means over faces;
+    `precision_labels`, `recall_labels`, `f1_labels`, means over the labels that are true of any face; `hit_rate`.
+    """
+
+    def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
+        """The eight figures."""
+        by_face = {f"{name}_samples": values for name, values in overlap(truth, replies.named).items()}
+        by_face["hit_rate"] = hits(truth, replies.first)
+        right, true, named = count(truth, replies.named, weights)
+        return {
+            **means(by_face, weights),
+            "precision_labels": mean_over_true(share(right, named), true),
+            "recall_labels": mean_over_true(share(right, true), true),
+            "f1_labels": mean_over_true(f1(right, true, named), true),
+        }
+
+    def details(self, truth: BoolArray, replies: Replies, names: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+        """Precision, recall and F1 by label."""
+        return {"f1_labels": by_class(count(truth, replies.named, np.ones((1, len(truth)))), names)}

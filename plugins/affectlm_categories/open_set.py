@@ -1,0 +1,80 @@
+"""Emotion words against emotion words where no set was offered: words of one meaning count as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import attrs
+
+from affectlm.records import Record
+from affectlm_categories.judging import BoolArray, Classes, Counted, FloatArray, Replies
+from affectlm_categories.labels import FORMS, folded
+from affectlm_categories.multilabel import means, overlap
+
+# Nouns and words that mean much the same; their inflections, and what is no less sure, are in `labels.FORMS`.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "affection": ("love", "loving", "fondness", "tenderness"),
+    "anger": ("outrage", "outraged", "wrath"),
+    "annoyance": ("frustration",),
+    "confusion": ("doubt", "doubt/confusion", "puzzlement", "puzzled", "bewilderment", "bewildered"),
+    "disgust": ("aversion", "repulsion"),
+    "disquietment": ("anxiety", "anxious", "nervous", "nervousness", "worry", "worried", "unease", "uneasy", "stress"),
+    "embarrassment": ("shame", "ashamed", "guilt", "guilty"),
+    "excitement": ("enthusiasm", "enthusiastic", "thrilled"),
+    "fatigue": ("tiredness", "tired"),
+    "fear": ("dread", "horror"),
+    "happiness": ("delight", "delighted", "gladness", "glad", "elation", "elated"),
+    "peace": ("calm", "calmness", "serenity", "serene", "relaxed", "relaxation", "contentment"),
+    "sadness": ("grief", "melancholy", "unhappy", "unhappiness", "depression", "depressed", "misery", "miserable"),
+    "surprise": ("amazement", "amazed"),
+    "sympathy": ("compassion", "compassionate", "empathy"),
+}
+
+
+def group_of(label: str, groups: Mapping[str, Sequence[str]] = GROUPS) -> str | None:
+    """The name of the group that a word or one of its forms belongs to; None where it has none.
+
+    >>> group_of("sorrow"), group_of("joyful"), group_of("scared"), group_of("pride")
+    ('sadness', 'happiness', 'fear', None)
+    """
+    words = {label, _noun(label)}
+    return next((name for name, members in groups.items() if words & {name, *members}), None)
+
+
+def _lowered(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    if wrong := next((words for words in groups.values() if isinstance(words, str)), None):
+        raise ValueError(f"the words of a group are '{wrong}'; expected a list, as in {{sadness: [blue, gloomy]}}")
+    return {folded(name): tuple(map(folded, words)) for name, words in groups.items()}
+
+
+def _noun(word: str) -> str:
+    return next((noun for noun, forms in FORMS.items() if word == noun or word in forms), word)
+
+
+@attrs.frozen(kw_only=True)
+class OpenSet(Counted):
+    """Scores `open_precision`, `open_recall`, `open_f1`: how groups of words that are named and that are true overlap.
+
+    The measures of open-vocabulary emotion recognition (Lian et al. 2024, arXiv 2410.01495), as means over records,
+    with groups by a fixed table instead of by a language model. Chance draws from all groups that are true or named.
+
+    Args:
+        groups: further words by the name of their group, as `{sadness: [blue, gloomy]}`; they come before the table.
+    """
+
+    labels: tuple[str, ...] = attrs.field(default=(), init=False)
+    groups: Mapping[str, Sequence[str]] = attrs.field(factory=dict, converter=_lowered)
+
+    def classes(self, records: Sequence[Record]) -> Classes:
+        """The groups that are true or named anywhere."""
+        found = set(chain.from_iterable((*record.truth.labels, *record.labels) for record in records))
+        words = {folded(word) for word in found}
+        groups = {word: group_of(word, self.groups) or group_of(word) or _noun(word) for word in sorted(words)}
+        names = tuple(dict.fromkeys(groups.values()))
+        return Classes(names, {word: names.index(group) for word, group in groups.items()})
+
+    def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
+        """The means of precision, recall and F1 of each record's two sets of groups."""
+        found = overlap(truth, replies.named)
+        return means({f"open_{name}": found[name] for name in ("precision", "recall", "f1")}, weights)

@@ -1,0 +1,148 @@
+"""What the probabilities of labels are worth, for `answer=choices`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import attrs
+import numpy as np
+
+from affectlm.settings import at_least
+from affectlm_categories.accuracy import hits
+from affectlm_categories.judging import (
+    BoolArray,
+    CategoryMetric,
+    Counted,
+    FloatArray,
+    RecordMean,
+    Replies,
+    finite,
+    ratio,
+)
+
+
+def among_likeliest(truth: BoolArray, probabilities: FloatArray, count: int) -> FloatArray:
+    """1 where a true class is among the `count` likeliest, else 0, shape (n,); 0 where there are no probabilities.
+
+    Of equals those that come first in the label set are taken.
+
+    Args:
+        truth, probabilities: (n, k).
+    """
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
+    return (np.take_along_axis(truth, best, axis=1).any(axis=1) & np.isfinite(probabilities).all(axis=1)).astype(float)
+
+
+def brier(truth: BoolArray, probabilities: FloatArray) -> FloatArray:
+    """The sum over classes of (probability - truth)^2, from 0 to 2, shape (n,).
+
+    The form for several classes, not halved: Brier 1950, Monthly Weather Review 78.
+
+    Args:
+        truth, probabilities: (n, k).
+    """
+    return np.asarray(((probabilities - truth) ** 2).sum(axis=1))
+
+
+def calibration_error(confidence: FloatArray, right: FloatArray, weights: FloatArray, bins: int = 15) -> FloatArray:
+    """Expected calibration error, from 0 to 1, shape (draws,).
+
+    sum over bins of |sum of (right - confidence) in the bin| / n, bins of equal width; a confidence on a border
+    belongs to the bin above, 1 to the last. Source: Guo et al. 2017, ICML (arXiv 1706.04599).
+
+    Args:
+        confidence: (n,), the probability of the label that was named.
+        right: (n,), 1 or 0.
+        weights: (draws, n).
+    """
+    places = np.minimum((confidence * bins).astype(np.intp), bins - 1)
+    gaps = np.zeros((len(right), bins))
+    gaps[np.arange(len(right)), places] = right - confidence
+    return ratio(np.abs(weights @ gaps).sum(axis=1), weights.sum(axis=1))
+
+
+def average_precision(truth: BoolArray, scores: FloatArray) -> FloatArray:
+    """Average precision of each class, shape (k,); NaN where nobody has it.
+
+    The mean, over the faces that have the class, of the precision among all faces scored as high or higher; equal
+    scores are taken together, and nothing is interpolated.
+
+    Args:
+        truth, scores: (n, k).
+    """
+    order = np.argsort(-scores, axis=0, kind="stable")
+    true, sorted_scores = np.take_along_axis(truth, order, axis=0), np.take_along_axis(scores, order, axis=0)
+    size = len(truth)
+    last = np.vstack([sorted_scores[1:] != sorted_scores[:-1], np.ones((1, truth.shape[1]), np.bool_)])
+    ends = np.where(last, np.arange(size)[:, None], size)
+    ends = np.minimum.accumulate(ends[::-1], axis=0)[::-1]  # the last of those with an equal score
+    precision = np.take_along_axis(np.cumsum(true, axis=0), ends, axis=0) / (ends + 1)
+    found = true.sum(axis=0)
+    return np.asarray(
+        np.divide((precision * true).sum(axis=0), found, out=np.full(len(found), np.nan), where=found > 0)
+    )
+
+
+@attrs.frozen(kw_only=True)
+class TopK(RecordMean):
+    """Score `top_<k>`: how often a true label is among the k likeliest; without probabilities an answer is wrong.
+
+    Args:
+        k: how many.
+    """
+
+    ranks: ClassVar[bool] = True
+    k: int = attrs.field(default=3, validator=at_least(1), metadata={"key": "metric.top_k.k"})
+
+    def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
+        """Those with a true label, where any has probabilities."""
+        return np.asarray(truth.any(axis=1) & np.isfinite(replies.probabilities).any())
+
+    def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
+        """1 or 0."""
+        return {f"top_{self.k}": among_likeliest(truth, replies.probabilities, self.k)}
+
+
+class Calibration(Counted):
+    """Scores `brier` and `ece`, both better when less, of records with probabilities and exactly one true label."""
+
+    judges_answers: ClassVar[bool] = False
+    ranks: ClassVar[bool] = True
+    falling: ClassVar[frozenset[str]] = frozenset({"brier", "ece"})
+
+    def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
+        """Those with probabilities and exactly one true label."""
+        return np.asarray((truth.sum(axis=1) == 1) & np.isfinite(replies.probabilities).all(axis=1))
+
+    def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
+        """The mean Brier score and the calibration error; a baseline's missing probabilities are taken as 0."""
+        given = np.nan_to_num(replies.probabilities)
+        return {
+            "brier": ratio(weights @ brier(truth, given), weights.sum(axis=1)),
+            "ece": calibration_error(given.max(axis=1), hits(truth, given.argmax(axis=1)), weights),
+        }
+
+
+class AveragePrecision(CategoryMetric):
+    """Score `map`: the mean over labels of the average precision with which probabilities rank the faces.
+
+    For records with one or several true labels. Labels that are never true are left out; missing probabilities are
+    taken as 0. There is no interval: resamples repeat faces, and repeated faces raise average precision.
+    """
+
+    ranks: ClassVar[bool] = True
+    draws: ClassVar[int | None] = 1  # a random order of thousands of faces, and sorting them takes its time
+
+    def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
+        """Those with a true label, where any has probabilities."""
+        return np.asarray(truth.any(axis=1) & np.isfinite(replies.probabilities).any())
+
+    def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
+        """The mean over the labels that occur."""
+        return {"map": float(np.nanmean(average_precision(truth, np.nan_to_num(replies.probabilities))))}
+
+    def details(self, truth: BoolArray, replies: Replies, names: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+        """Average precision by label."""
+        found = average_precision(truth, np.nan_to_num(replies.probabilities))
+        return {"map": finite({f"ap: {name}": value for name, value in zip(names, found, strict=True)})}
