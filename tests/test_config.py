@@ -145,7 +145,7 @@ def test_the_basic_experiment_asks_for_seven_labels(compose):
     plain = compose("+experiment=basic", "prompt.style=both")
 
     assert (plain["prompt"]["name"], plain["prompt"]["style"], plain["labels"]) == ("categories", "both", "basic7")
-    assert set(plain["metric"]) == {"accuracy", "ccc"}
+    assert set(plain["metric"]) == {"accuracy", "classification", "unmapped", "ccc"}
 
 
 def test_info_needs_no_value():
