@@ -42,7 +42,7 @@ _UNABLE = (
 )
 _CANNOT = (
     rf"(?:cannot|can'?t|can not|could not|couldn't|won't|will not|shouldn't|should not|(?:am|'m){_WELL} {_UNABLE}"
-    r"|(?:would not|wouldn't) be able to|(?:lack|(?:do not|don't) have|have no)(?: the| any)? (?:abilit(?:y|ies)"
+    r"|(?:would not|wouldn't|will not|won't) be able to|(?:lack|(?:do not|don't) have|have no)(?: the| any)? (?:abilit(?:y|ies)"
     r"|capabilit(?:y|ies)|capacity|means|way|authority) (?:to|of))"
 )
 _DECLINE = (
@@ -64,9 +64,11 @@ _REFUSED = (
     rf"\A(?:{_APOLOGY})?(?:unable to|not able to|cannot|can't|won't) (?:help|assist|answer|comply|determine|identify"
     r"|assess|provide|process|classify|infer|detect|recogni[sz]e|tell|say|do)\b(?! any (?:signs?|traces?))",
     rf"\A{_APOLOGY}no(?=[.,!]|$)",
-    r"(?:is|'s) (?:not )?something (?:that )?i (?:can|can't|cannot|won't|(?:am|'m) able to) (?:help|do|assist)\b",
+    r"(?:is|'s|isn't) (?:not )?something (?:that )?i (?:can|can't|cannot|won't|(?:am|'m) able to) (?:help|do|assist)\b",
     r"\b(?:against|violates?|outside|beyond)(?: of)? my (?:\w+ )?(?:guidelines?|polic(?:y|ies)|programming|capabilities"
     r"|abilities|scope|expertise|ethic\w*)",
+    r"\bmy (?:\w+ )?(?:guidelines?|polic(?:y|ies)|programming|rules?)"
+    r" (?:(?:do not|don't|does not|doesn't) (?:allow|permit)|prevents?|prohibits?|forbids?) me\b",
     # Nobody could.
     r"\bit(?: is|'s| would be)(?: \w+ly)? (?:not possible|impossible|inappropriate|not appropriate|unethical"
     rf"|not ethical) (?:for me )?to{_WELL_DO}",
