@@ -43,7 +43,8 @@ _UNABLE = (
 _CANNOT = (
     rf"(?:cannot|can'?t|can not|could not|couldn't|won't|will not|shouldn't|should not|(?:am|'m){_WELL} {_UNABLE}"
     r"|(?:would not|wouldn't|will not|won't) be able to"
-    r"|(?:lack|(?:do not|don't) have|have no)(?: the| any)? (?:abilit(?:y|ies)|capabilit(?:y|ies)|capacity|means|way|authority) (?:to|of))"
+    r"|(?:lack|(?:do not|don't) have|have no)(?: the| any)?"
+    r" (?:abilit(?:y|ies)|capabilit(?:y|ies)|capacity|means|way|authority) (?:to|of))"
 )
 _DECLINE = (
     r"(?:(?:(?:must|have to|need to|would like to|prefer to|will)(?: \w+ly)? )?(?:decline|refuse|abstain|refrain)\b"
