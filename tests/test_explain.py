@@ -213,7 +213,7 @@ def test_a_continued_run_keeps_the_pictures_it_has(configured, tmp_path):
 
 def test_explaining_ratings_is_refused(configured, tmp_path):
     """There are no faces to look at."""
-    with pytest.raises(ConfigError, match=r"explain=true looks at faces, but dataset\.va=truth opens no picture"):
+    with pytest.raises(ConfigError, match=r"explain=true needs faces, but dataset\.va=truth opens no picture"):
         run(configured("explain=true", "dataset.va=truth"), tmp_path, registry=registry(BrightnessEstimator()))
 
 

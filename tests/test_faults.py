@@ -131,10 +131,10 @@ def test_what_stays_wrong_stops_the_run_at_once(ratings, status, named):
     """The variable or the model is named, the key never; nothing is asked a second time."""
     plan = Plan(status=status, body=failure(f"Incorrect API key provided: {KEY}"))
     with LoopbackServer(lambda *_: plan) as server, pytest.raises(AffectlmError, match=named) as caught:
-        affectlm.run(*words(ratings, server))
+        affectlm.run(*words(ratings, server, "llm.concurrency=4"))
 
     assert KEY not in str(caught.value)
-    assert len(server.requests) <= 16
+    assert len(server.requests) <= 8
 
 
 OUTCOMES = {
