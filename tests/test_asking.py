@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import attrs
 import numpy as np
@@ -12,7 +13,7 @@ from affectlm.asking import Asking, ask, judge
 from affectlm.budget import Budget
 from affectlm.cache import Store
 from affectlm.choices import choose
-from affectlm.errors import AffectlmError, ConfigError, ContractError
+from affectlm.errors import AffectlmError, BusyError, ConfigError, ContractError
 from affectlm.pipeline import Finding
 from affectlm.records import Record, from_json, to_json
 from affectlm.testing import PlainPrompt, ScriptedLLM
@@ -185,7 +186,7 @@ class Expensive:
         drawn = list(requests)
         self.batches.append(len(drawn))
         for request in drawn:
-            yield Completion(id=request.id, text="x", usage={"prompt_tokens": 8, "completion_tokens": 10})
+            yield Completion(id=request.id, text="x", usage={"prompt_tokens": 23, "completion_tokens": 10})
 
 
 def test_what_is_under_way_counts_towards_the_budget(tmp_path):
@@ -194,8 +195,8 @@ def test_what_is_under_way_counts_towards_the_budget(tmp_path):
 
     records = list(ask(found(50), asking(llm, tmp_path, max_tokens_total=100)))
 
-    assert llm.batches == [5, 1]
-    assert sum(record.outcome is Outcome.OK for record in records) == 6
+    assert llm.batches == [3, 1]
+    assert sum(record.outcome is Outcome.OK for record in records) == 4
     assert records[-1].reason == "max_tokens_total=100 was reached"
 
 
@@ -210,7 +211,7 @@ def test_a_dry_run_estimates_each_new_question_once(tmp_path):
 
     assert {record.outcome for record in records} == {Outcome.SKIPPED}
     assert (dry.tally.estimated_requests, dry.tally.estimated_completion_tokens) == (3, 30)
-    assert dry.tally.estimated_prompt_tokens == 3 * 8
+    assert dry.tally.estimated_prompt_tokens == 3 * 23
     assert dry.tally.cache_hits == 2
 
 
@@ -347,3 +348,108 @@ def test_what_stops_a_run_stops_it(tmp_path):
 def test_a_reply_that_declines_is_a_refusal(request_, text, answer):
     """Declining is neither a description nor an unreadable answer."""
     assert judge(request_, Completion(id="f", text=text), answer)[0] is Outcome.REFUSED
+
+
+class Single:
+    """Takes one request at a time, keeps what it was asked, tells no usage."""
+
+    concurrency = 4
+    max_new_tokens = 5
+
+    def __init__(self, latency=0.0):
+        self.asked, self.latency = [], latency
+
+    def complete_one(self, request):
+        self.asked.append(request.id)
+        time.sleep(self.latency)
+        return Completion(id=request.id, text="x")
+
+
+def alike(count):
+    return (attrs.evolve(each, record=attrs.evolve(each.record, valence=0.5)) for each in found(count))
+
+
+def test_many_faces_with_one_question_do_not_pile_up(tmp_path):
+    """While the first is under way, only so many of the same question are drawn."""
+    drawn = []
+
+    def line():
+        for each in alike(5000):
+            drawn.append(each.record.id)
+            yield each
+
+    llm = Single(latency=0.2)
+    records = ask(line(), asking(llm, tmp_path, mode="off"))
+    next(records)
+
+    assert len(drawn) < 600
+    assert len(list(records)) == 4999
+    assert len(llm.asked) == 1
+
+
+def test_limits_hold_for_a_service_that_tells_no_usage(tmp_path):
+    """What was not counted is estimated."""
+    llm = Single()
+
+    list(ask(found(200), asking(llm, tmp_path, max_tokens_total=500)))
+
+    assert 15 <= len(llm.asked) <= 30
+
+
+def test_a_dataset_that_breaks_off_costs_no_paid_reply(tmp_path):
+    """What is under way comes in first; then the dataset is named, not the model."""
+    llm, records = Single(latency=0.05), []
+
+    def line():
+        yield from found(10)
+        raise OSError("ratings.csv is gone")
+
+    with pytest.raises(ContractError, match=r"the dataset failed: OSError: ratings\.csv is gone"):
+        records.extend(ask(line(), asking(llm, tmp_path)))
+    again = list(ask(found(10), asking(Single(), tmp_path)))
+
+    assert len(llm.asked) == 10
+    assert [record.outcome for record in again] == [Outcome.OK] * 10
+
+
+class Busy(Single):
+    def complete_one(self, request):
+        super().complete_one(request)
+        raise BusyError("HTTP 429", 5.0)
+
+
+def test_nothing_is_asked_again_when_the_time_is_over(tmp_path):
+    """max_seconds is about the whole run, its waits included."""
+    begin = time.monotonic()
+
+    records = list(ask(found(6), asking(Busy(), tmp_path, max_seconds=0.5)))
+
+    assert time.monotonic() - begin < 3
+    assert {record.outcome for record in records} <= {Outcome.API_ERROR, Outcome.SKIPPED}
+    assert "no time was left to ask again (HTTP 429" in records[0].reason
+
+
+class Wrong(Single):
+    def complete_one(self, request):
+        if request.id == "f1":
+            raise SystemExit(1)
+        return {"text": "x"}
+
+
+def test_an_adapter_that_breaks_its_promise_is_named(tmp_path):
+    """Neither a puzzle nor a run that never ends."""
+    with pytest.raises((ContractError, SystemExit)):
+        list(ask(found(2), asking(Wrong(), tmp_path)))
+    with pytest.raises(ContractError, match="expected a Completion"):
+        list(ask(found(1), asking(Wrong(), tmp_path)))
+
+
+class Mute(Scorer):
+    def score_choices(self, requests):
+        return iter(())
+
+
+def test_a_question_without_numbers_that_stays_unanswered_is_told(tmp_path):
+    """Nothing can be normalised by nothing."""
+    with pytest.raises(AffectlmError, match="the question without numbers failed: Mute gave no completion"):
+        list(ask(found(1), asking(Mute(), tmp_path, CHOICES, answer="choices")))

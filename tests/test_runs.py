@@ -357,3 +357,18 @@ def test_a_damaged_cache_is_measured_and_asked_again(configured, pictures, tmp_p
     report = run(configured(pictures), tmp_path / "b", registry=second.registry)
 
     assert (report.outcomes, len(second.llm.asked), sum(second.estimator.batches)) == ({"ok": 3}, 3, 3)
+
+
+def test_a_killed_run_remembers_what_it_asked(configured, pictures, tmp_path, monkeypatch):
+    """Limits are the run's, however it ended: what was asked is noted while it runs."""
+    from affectlm import runs
+
+    monkeypatch.setattr(runs, "NOTE_EVERY", 0.0)
+    noted = []
+
+    def look(record):
+        noted.append(read_report(tmp_path / "run").usage.get("requests"))
+
+    run(configured(pictures, "batch_size=1"), tmp_path / "run", registry=Parts().registry, on_record=look)
+
+    assert noted[-1] == len(noted) > 1

@@ -12,7 +12,7 @@ import attrs
 from omegaconf import OmegaConf
 
 from affectlm import config as configuration
-from affectlm.asking import ask
+from affectlm.asking import Asking, ask
 from affectlm.cache import Store
 from affectlm.errors import ConfigError, ImageError
 from affectlm.images import from_pil
@@ -124,8 +124,11 @@ class Reader:
 
     def read(self, picture: Picture) -> list[Record]:
         """A record with valence, arousal and answer for each face, or one that says why there is none."""
-        asking = asking_of(settings(self.config), self.prompt, self.llm, store=Store("completions", "off"))
-        return list(ask(self._measured(picture), asking))
+        with self._building:  # one for all readings, so that limits hold for them together
+            if "asking" not in self._built:
+                store = Store("completions", "off")
+                self._built["asking"] = asking_of(settings(self.config), self.prompt, self.llm, store=store)
+        return list(ask(self._measured(picture), cast("Asking", self._built["asking"])))
 
     def _measured(self, picture: Picture) -> Iterator[Step]:
         chosen = settings(self.config)

@@ -39,7 +39,9 @@ from affectlm.types import (
 
 _STORED = {each.name for each in attrs.fields(Completion)} - {"id", "error"}
 READY_LIMIT = 256  # cached answers that may wait while requests are under way
+KEPT = 4096  # answers of this run that are kept in memory where the cache keeps none
 CHARACTERS_PER_TOKEN = 4  # of English, roughly; for estimates before anything is asked
+TOKENS_PER_TURN = 16  # of a chat template around a message, roughly
 Notice: TypeAlias = Callable[[str], None]
 
 
@@ -101,7 +103,7 @@ class Asking:
         if isinstance(self.llm, TokenCounter):
             prompt = called(self.llm.count_tokens, request)
         else:
-            prompt = sum(len(message.text) for message in request.messages) // CHARACTERS_PER_TOKEN + 1
+            prompt = sum(len(message.text) // CHARACTERS_PER_TOKEN + TOKENS_PER_TURN for message in request.messages)
         written = 0 if self.answer == "choices" else int(getattr(self.llm, "max_new_tokens", 0))
         return prompt, written
 
@@ -113,11 +115,15 @@ class _Desk:
     asking: Asking
     steps: Iterator[Step]
     finished: bool = False
+    failed: Exception | None = None  # what the line raised; said when all that is under way has come in
+    held: Step | None = None  # what waits until the budget is known again
+    sharing: int = 0  # records that wait for a request which another has made
     blind: Mapping[str, float] | None = None  # log-probabilities of the labels without numbers
     waiting: dict[str, list[tuple[Record, Request]]] = attrs.field(factory=dict)  # key -> who waits for this answer
     keys: dict[str, str] = attrs.field(factory=dict)  # id of a request under way -> key
     expected: dict[str, tuple[int, int]] = attrs.field(factory=dict)  # id of a request under way -> its tokens
     ready: deque[Record] = attrs.field(factory=deque)
+    answers: dict[str, Mapping[str, object]] = attrs.field(factory=dict)  # of this run, where the store keeps none
     estimated: set[str] = attrs.field(factory=set)  # keys that a dry run has counted
 
     def requests(self) -> Iterator[Request]:
@@ -125,8 +131,11 @@ class _Desk:
 
         Ends early when much is ready, or when what is under way may use up the budget.
         """
-        while len(self.ready) < READY_LIMIT:
-            step = next(self.steps, None)
+        while len(self.ready) + self.sharing < READY_LIMIT:
+            try:
+                step, self.held = self.held or next(self.steps, None), None
+            except Exception as error:
+                self.failed, step = error, None
             if step is None:
                 self.finished = True
                 return
@@ -139,7 +148,7 @@ class _Desk:
                 continue
             expected = self.asking.expected(request)
             if self.keys and not self._affordable(expected):
-                self.steps = chain([step], self.steps)
+                self.held = step
                 return
             self.asking.tally.requests += 1
             self.waiting[key] = [(record, request)]
@@ -149,8 +158,10 @@ class _Desk:
     def _has_answer(self, record: Record, request: Request, key: str) -> bool:
         """Whether a request need not or must not be asked; then its record is ready, or waits with another."""
         asking = self.asking
-        reason = self._learn_blind(request) if asking.by_blind and self.blind is None else ""
-        stored = _from_store(request, asking.store.load(key), asking)
+        reason = self._learn_blind() if asking.by_blind and self.blind is None else ""
+        if self.blind is not None and set(self.blind) != set(request.choices):
+            raise ContractError(f"{class_name(asking.prompt)}.render_blind gave other choices than render")
+        stored = _from_store(request, self.answers.get(key) or asking.store.load(key), asking)
         if stored is not None:
             asking.tally.cache_hits += 1
             if not asking.dry_run and not reason:
@@ -159,6 +170,7 @@ class _Desk:
         elif key in self.waiting:
             asking.tally.cache_hits += 1
             self.waiting[key].append((record, request))
+            self.sharing += 1
             return True
         if reason := reason or asking.stop():
             if asking.dry_run and stored is None:
@@ -166,20 +178,21 @@ class _Desk:
             self.ready.append(attrs.evolve(record, reason=reason))
         return bool(reason)
 
-    def _learn_blind(self, like: Request) -> str:
+    def _learn_blind(self) -> str:
         """Asks the question without numbers; why not, where nothing may be asked."""
         asking = self.asking
         assert isinstance(asking.prompt, BlindPrompt) and isinstance(asking.llm, ChoiceScorer)  # noqa: S101, PT018
         request = called(asking.prompt.render_blind)
-        if set(request.choices) != set(like.choices):
-            raise ContractError(f"{class_name(asking.prompt)}.render_blind gave other choices than render")
         key = _completion_key(request, asking)
         stored = _from_store(request, asking.store.load(key), asking)
         if stored is None and (reason := asking.stop()):
+            if asking.dry_run:
+                self._estimate(request, key)
             return reason
         if stored is None:
             asking.tally.requests += 1
-            stored = next(_completions(asking, iter([request])))
+            none = Completion(id=request.id, error=f"{class_name(asking.llm)} gave no completion")
+            stored = next(_completions(asking, iter([request])), none)
             if stored.error is not None:
                 raise AffectlmError(f"the question without numbers failed: {stored.error}")
             self._count(stored, request, key)
@@ -201,6 +214,8 @@ class _Desk:
 
     def receive(self, completion: Completion) -> None:
         """Files a completion and answers everybody who waits for it."""
+        if not isinstance(completion, Completion):
+            raise ContractError(f"{class_name(self.asking.llm)} gave {completion!r}, expected a Completion")
         key = self.keys.pop(completion.id, None)
         if key is None:
             raise ContractError(
@@ -208,6 +223,7 @@ class _Desk:
             )
         del self.expected[completion.id]
         waiting = self.waiting.pop(key)
+        self.sharing -= len(waiting) - 1
         self._count(completion, waiting[0][1], key)
         for record, request in waiting:
             self._answer(record, request, attrs.evolve(completion, id=request.id))
@@ -217,11 +233,22 @@ class _Desk:
         asking = self.asking
         if wrong := _wrong(completion, request, asking):
             raise ContractError(f"{class_name(asking.llm)}: {wrong} for '{completion.id}'")
-        usage = completion.usage or {}
+        usage = completion.usage or self._assumed(completion, request)
         asking.tally.prompt_tokens += usage.get("prompt_tokens", 0)
         asking.tally.completion_tokens += usage.get("completion_tokens", 0)
         if completion.error is None and getattr(asking.llm, "repeatable", True):
             asking.store.save(key, _to_store(completion))
+            if asking.store.mode != "on":
+                self.answers[key] = _to_store(completion)
+                if len(self.answers) > KEPT:
+                    del self.answers[next(iter(self.answers))]
+
+    def _assumed(self, completion: Completion, request: Request) -> Mapping[str, int]:
+        """The usage of a completion whose service tells none, so that limits hold; nothing where nothing was asked."""
+        if completion.error is not None or not isinstance(self.asking.llm, SingleLLM):
+            return {}
+        written = len(completion.text) // CHARACTERS_PER_TOKEN + 1
+        return {"prompt_tokens": self.asking.expected(request)[0], "completion_tokens": written}
 
     def _answer(self, record: Record, request: Request, completion: Completion) -> None:
         self.ready.append(_answered(record, request, completion, self.asking, self.blind))
@@ -252,10 +279,14 @@ def ask(steps: Iterable[Step], asking: Asking) -> Iterator[Record]:
         for request_id in list(desk.keys):
             desk.receive(Completion(id=request_id, error=f"{class_name(asking.llm)} gave no completion"))
         yield from desk.drain()
+    if isinstance(desk.failed, AffectlmError):
+        raise desk.failed
+    if desk.failed is not None:
+        raise failure("the dataset", desk.failed) from desk.failed
 
 
 def _completions(asking: Asking, requests: Iterator[Request]) -> Iterator[Completion]:
-    """What the adapter gives; a failure of its own, not of what it draws from, is named as its own."""
+    """What the adapter gives; a failure of its own is named as its own."""
     llm = asking.llm
     try:
         if asking.answer == "choices" and isinstance(llm, ChoiceScorer):
@@ -263,7 +294,7 @@ def _completions(asking: Asking, requests: Iterator[Request]) -> Iterator[Comple
         elif hasattr(llm, "complete"):
             yield from llm.complete(requests)
         else:
-            yield from complete_all(llm, requests, notice=asking.notice)
+            yield from complete_all(llm, requests, notice=asking.notice, until=asking.budget.until)
     except (AffectlmError, GeneratorExit):
         raise
     except Exception as error:

@@ -64,6 +64,9 @@ def _prices(*values: float) -> bool:
     return all(not isinstance(value, bool) and 0 <= value < math.inf for value in values)
 
 
+ESTIMATES = ("estimated_requests", "estimated_prompt_tokens", "estimated_completion_tokens")
+
+
 @attrs.define
 class Tally:
     """What asking has cost so far."""
@@ -93,6 +96,11 @@ class Budget:
     price: Price | None = None
     _begin: float = attrs.field(factory=time.monotonic, init=False)
 
+    @property
+    def until(self) -> float | None:
+        """When `max_seconds` are over, by time.monotonic()."""
+        return None if self.max_seconds is None else self._begin + self.max_seconds
+
     def spent(self, tally: Tally) -> str:
         """Which limit was reached, or nothing."""
         if self.max_requests is not None and tally.requests >= self.max_requests:
@@ -101,7 +109,7 @@ class Budget:
             return f"max_tokens_total={self.max_tokens_total} was reached"
         if self.max_cost is not None and self.cost(tally) >= self.max_cost:
             return f"max_cost={self.max_cost} was reached"
-        if self.max_seconds is not None and time.monotonic() - self._begin >= self.max_seconds:
+        if self.until is not None and time.monotonic() >= self.until:
             return f"max_seconds={self.max_seconds} was reached"
         return ""
 

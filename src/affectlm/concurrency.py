@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import attrs
 
-from affectlm.errors import AffectlmError, BusyError, TransientError
+from affectlm.errors import AffectlmError, BusyError, ContractError, TransientError
 from affectlm.types import Completion, Request, SingleLLM
 
 Notice: TypeAlias = Callable[[str], None]
@@ -86,6 +86,10 @@ class _Task:
     request: Request = attrs.field(order=False)
     attempt: int = attrs.field(default=1, order=False)
     begun: float = attrs.field(default=0.0, order=False)
+    reason: str = attrs.field(default="not asked yet", order=False)  # why it is to be asked again
+
+
+_Result: TypeAlias = tuple[_Task, Completion | BaseException]
 
 
 class _Crew:
@@ -94,7 +98,7 @@ class _Crew:
     def __init__(self, llm: SingleLLM) -> None:
         self._llm = llm
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
-        self._results: SimpleQueue[tuple[_Task, Completion | Exception]] = SimpleQueue()
+        self._results: SimpleQueue[_Result] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
         self.allowed = 0  # threads, and so requests that wait for a reply
@@ -119,7 +123,7 @@ class _Crew:
                 self.under_way -= 1
                 yield task
 
-    def wait(self, seconds: float | None) -> tuple[_Task, Completion | Exception] | None:
+    def wait(self, seconds: float | None) -> _Result | None:
         """The next result, or None when there is none in that time."""
         try:
             result = self._results.get(timeout=seconds)
@@ -129,6 +133,7 @@ class _Crew:
         return result
 
     def dismiss(self) -> None:
+        list(self.recall())
         for _ in range(self._threads):
             self._tasks.put(None)
 
@@ -137,7 +142,7 @@ class _Crew:
             task.begun = time.monotonic()
             try:
                 self._results.put((task, self._llm.complete_one(task.request)))
-            except Exception as error:  # handed to who waits for the result
+            except BaseException as error:  # handed to who waits for the result
                 self._results.put((task, error))
             with self._lock:
                 if self._threads > self.allowed:
@@ -158,7 +163,8 @@ class _Office:
     pause: float = 0.0  # until when the service asked for peace
     more: bool = True
     failures: int = 0  # requests given up since the last reply
-    stop: AffectlmError | None = None
+    stop: BaseException | None = None
+    until: float | None = None  # by time.monotonic(); nothing is asked again later
     _numbers: Iterator[int] = attrs.field(factory=count)
 
     def fill(self) -> None:
@@ -166,7 +172,7 @@ class _Office:
         self.crew.allowed = int(self.pace.limit)
         while self.stop is None and self.crew.under_way < self._room:
             now = time.monotonic()
-            if now < self.pause:
+            if now < self._paused_until:
                 return
             if self.again and self.again[0].due <= now:
                 self.crew.start(heapq.heappop(self.again))
@@ -185,8 +191,12 @@ class _Office:
             return None
         waits = [self.again[0].due] if self.again else []
         if self.more and self._held < self._room:
-            waits.append(self.pause)
-        return max(0.0, max(min(waits), self.pause) - time.monotonic()) if waits else None
+            waits.append(self._paused_until)
+        return max(0.0, max(min(waits), self._paused_until) - time.monotonic()) if waits else None
+
+    @property
+    def _paused_until(self) -> float:
+        return self.pause if self.until is None else min(self.pause, self.until)
 
     @property
     def _room(self) -> int:
@@ -198,7 +208,7 @@ class _Office:
         """Requests drawn and not answered; those to be asked again keep their place."""
         return self.crew.under_way + len(self.again)
 
-    def receive(self, task: _Task, result: Completion | Exception) -> Completion | None:
+    def receive(self, task: _Task, result: Completion | BaseException) -> Completion | None:
         """The completion, or None where the request is asked again or the run must stop."""
         if isinstance(result, Completion):
             self.pace.succeeded()
@@ -206,10 +216,16 @@ class _Office:
             return result
         if isinstance(result, TransientError):
             return self._postponed(task, result)
-        if not isinstance(result, AffectlmError):
-            raise result
+        if not isinstance(result, BaseException):
+            result = ContractError(f"complete_one gave {result!r}, expected a Completion")
         self.stop = self.stop or result
         return None
+
+    def overdue(self) -> Iterator[Completion]:
+        """Completions of the requests that were to be asked again, when there is no time left to do so."""
+        while self.again and self.until is not None and max(self.again[0].due, time.monotonic()) >= self.until:
+            task = heapq.heappop(self.again)
+            yield Completion(id=task.request.id, error=f"no time was left to ask again ({task.reason})")
 
     def _postponed(self, task: _Task, error: TransientError) -> Completion | None:
         now = time.monotonic()
@@ -226,7 +242,8 @@ class _Office:
                 self.pause = max(self.pause, now + wait)
         if task.attempt < self.patience.attempts:
             self.notice(f"{error}; asking again in {wait:.1f} s")
-            heapq.heappush(self.again, attrs.evolve(task, due=now + wait, attempt=task.attempt + 1))
+            again = attrs.evolve(task, due=now + wait, attempt=task.attempt + 1, reason=str(error))
+            heapq.heappush(self.again, again)
             return None
         self.failures += 1
         reason = f"{error} (asked {task.attempt} times)"
@@ -236,7 +253,12 @@ class _Office:
 
 
 def complete_all(
-    llm: SingleLLM, requests: Iterable[Request], *, patience: Patience | None = None, notice: Notice = silent
+    llm: SingleLLM,
+    requests: Iterable[Request],
+    *,
+    patience: Patience | None = None,
+    notice: Notice = silent,
+    until: float | None = None,
 ) -> Iterator[Completion]:
     """A completion for each request, as they finish; requests are drawn when they can be asked.
 
@@ -248,15 +270,17 @@ def complete_all(
         requests: drawn by the calling thread only.
         patience: how often and how long to wait.
         notice: told, in a sentence, what is waited for.
+        until: when to stop asking again, by time.monotonic(); what was under way is still waited for.
 
     Raises:
         AffectlmError: what the language model raised, if it is no TransientError; or nothing but failures came.
     """
     crew = _Crew(llm)
     pace = Pace(int(getattr(llm, "concurrency", MOST)))
-    office = _Office(crew, iter(requests), pace, patience or Patience(), notice)
+    office = _Office(crew, iter(requests), pace, patience or Patience(), notice, until=until)
     try:
         while True:
+            yield from office.overdue()
             office.fill()
             if office.stop is not None:
                 break

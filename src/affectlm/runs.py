@@ -20,7 +20,7 @@ import attrs
 import numpy as np
 
 from affectlm.asking import Asking, Notice, ask
-from affectlm.budget import EXAMPLE, Budget, Tally, find_price
+from affectlm.budget import ESTIMATES, EXAMPLE, Budget, Tally, find_price
 from affectlm.cache import Store
 from affectlm.errors import AffectlmError, ConfigError, ContractError
 from affectlm.folders import Earlier, finished_records, locked, refuse_another, unwritable
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 # Options that change how fast an answer comes, not what it says.
 _HOW = ("batch_size", "device", "device_map", "concurrency", "timeout", "threads", "provider", "key_needed")
 _VERSIONS = ("affectlm", "numpy", "torch", "transformers", "opencv-python-headless", "pillow", "hydra-core")
+NOTE_EVERY = 1.0  # seconds between two notes of what was asked
 _NO_PICTURES = "this dataset holds ratings and no pictures; add dataset.va=truth"
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
 
@@ -155,6 +156,12 @@ def run(
     tally = _earlier_tally(report)
     lock = locked(folder)
     asking: Asking | None = None
+
+    def note() -> None:
+        """Keeps what was asked so far, so that limits hold also for a run that is killed and continued."""
+        report.usage = _usage(tally, time.monotonic() - begin, asking.budget if asking else None)
+        report.save(folder)
+
     try:
         report.save(folder)
         parts = build(config, registry)
@@ -165,7 +172,7 @@ def run(
         asking.check()
         asking.key = identity(config, "llm", parts.llm, registry)
         key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
-        _stream(folder, lambda earlier: steps(chosen, parts, earlier, key, folder), asking, report, on_record)
+        _stream(folder, lambda earlier: steps(chosen, parts, earlier, key, folder), asking, report, on_record, note)
         records = [_slim(record) for record in read_records(folder)]
         report.scores = judge(records, parts.metrics, seed=chosen.seed)
         _refuse_nothing(records)
@@ -177,14 +184,18 @@ def run(
         report.status, report.error = "error", str(error)
         raise
     finally:
-        report.usage = _usage(tally, time.monotonic() - begin, asking.budget if asking else None)
-        report.save(folder)
+        note()
         lock.release()
     return report
 
 
 def _stream(
-    folder: Path, line: Callable[[Earlier], Iterator[Step]], asking: Asking, report: Report, on_record: OnRecord
+    folder: Path,
+    line: Callable[[Earlier], Iterator[Step]],
+    asking: Asking,
+    report: Report,
+    on_record: OnRecord,
+    note: Callable[[], None],
 ) -> None:
     """Draws the line to its end; every record is on disk before the next is asked for."""
     outcomes: Counter[str] = Counter()
@@ -193,11 +204,15 @@ def _stream(
         earlier.add(record)
         outcomes[record.outcome.value] += 1
         on_record(record)
+    noted = time.monotonic()
     with (folder / RECORDS).open("ab") as file:
         try:
             for record in ask(line(earlier), asking):
                 file.write(to_line(record))
                 file.flush()
+                if time.monotonic() - noted > NOTE_EVERY:
+                    note()
+                    noted = time.monotonic()
                 outcomes[record.outcome.value] += 1
                 on_record(record)
         finally:
@@ -395,7 +410,9 @@ def asking_of(
 
 def _earlier_tally(report: Report) -> Tally:
     """What earlier tries of a run have cost: limits hold for the whole run."""
-    return Tally(**{each.name: int(report.usage.get(each.name, 0)) for each in attrs.fields(Tally)})
+    return Tally(
+        **{each.name: int(report.usage.get(each.name, 0)) for each in attrs.fields(Tally) if each.name not in ESTIMATES}
+    )
 
 
 def _usage(tally: Tally, seconds: float, budget: Budget | None) -> dict[str, float]:
