@@ -218,6 +218,6 @@ def test_the_committed_weights_reach_their_bar_on_ferplus(data):
 
     figures = judge(FaceChannelEstimator(device="cpu", spread=(1, 1))._network, load_faces(dataset), SIDE)  # type: ignore[arg-type]
 
-    assert figures["accuracy"] >= 0.82
-    assert figures["ccc_valence"] >= 0.91
-    assert figures["ccc_arousal"] >= 0.89
+    assert figures["accuracy"] >= 0.83
+    assert figures["ccc_valence"] >= 0.92
+    assert figures["ccc_arousal"] >= 0.90
