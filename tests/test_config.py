@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+import attrs
 import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -84,6 +85,23 @@ def test_every_yaml_file_composes_and_its_options_bind(group, name, compose):
         component = registry.find(group, options["name"])
         given = {key: value for key, value in options.items() if key not in ("name", "va", "limit")}
         registry.check_options(component, component.resolve(), given)
+
+
+@pytest.mark.parametrize("name", [name for group, name in EVERY_CHOICE if group == "llm"])
+def test_every_option_of_a_language_model_stands_in_its_yaml_files(name, compose):
+    """Hydra takes no word for a key that is not there."""
+    section = compose(f"llm={name}")["llm"]
+    made = Registry.installed().find("llm", section["name"]).resolve()
+
+    assert {field.alias for field in attrs.fields(made) if field.init} <= set(section)
+
+
+@pytest.mark.parametrize(("name", "body"), [("openai", {"top_k": 1}), ("llamacpp_server", {"repeat_penalty": 1.0})])
+def test_further_parameters_of_a_service_may_be_typed(name, body, compose):
+    """Where a preset has none, a mapping takes the place of null."""
+    [(parameter, value)] = body.items()
+
+    assert compose(f"llm={name}", f"llm.extra_body={{{parameter}: {value}}}")["llm"]["extra_body"] == body
 
 
 def test_every_component_has_a_yaml_file():

@@ -48,8 +48,8 @@ class Line:
         """`plain` leaves out what the SDK's own variables add to requests to OpenAI."""
         self._base_url, self._timeout = base_url, timeout
         # Stand-ins for keys, as "none" or "ollama", are no secret and may well be part of a reply.
-        secret = key and len(key) >= 6 and not key.isalpha() and not key.isdigit()
-        self._secret = key.encode() if key and secret else b""
+        least = 12 if key and (key.isalpha() or key.isdigit()) else 6
+        self._secret = key.encode() if key and len(key) >= least else b""
         # Redirects are not followed: they might carry the key elsewhere.
         http = httpx2.Client(
             transport=_Transport(base_url, timeout=timeout, connections=connections),

@@ -75,6 +75,7 @@ class LlamaCpp:
     strip_reasoning: bool = True  # leaves out what a model writes between <think> and </think>
     _file: File = attrs.field(init=False, repr=False, eq=False)
     _loaded: Model | None = attrs.field(init=False, default=None, repr=False, eq=False)
+    _failure: str | None = attrs.field(init=False, default=None, repr=False, eq=False)  # why it cannot be loaded
     _lock: Lock = attrs.field(init=False, factory=Lock, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -95,14 +96,19 @@ class LlamaCpp:
         """As `complete`, with how likely the reply is to begin with each of the choices, and without a text."""
         return (self._asked(request, self._weigh) for request in requests)
 
+    def load(self) -> Model:
+        """The model in memory, fetched from the hub when it is not here yet."""
+        return Model(self._file.fetch(), self.context_size, self.threads, self.gpu_layers)
+
     def _asked(self, request: Request, ask: Callable[[Model, Request], Completion]) -> Completion:
         with self._lock:
-            try:
-                if self._loaded is None:
-                    self._loaded = Model(self._file.fetch(), self.context_size, self.threads, self.gpu_layers)
-            except Exception as error:  # whatever stops the model from loading, the run gets its records
-                why = f"the model cannot be loaded: {reason(error)}"
-                return Completion(id=request.id, model=self.model, error=why)
+            if self._loaded is None and self._failure is None:  # what failed is not fetched and read again
+                try:
+                    self._loaded = self.load()
+                except Exception as error:  # whatever stops the model from loading, the run gets its records
+                    self._failure = f"the model cannot be loaded: {reason(error)}"
+            if self._loaded is None:
+                return Completion(id=request.id, model=self.model, error=self._failure)
             try:
                 return ask(self._loaded, request)
             except Exception as error:  # such as a prompt that is longer than the context

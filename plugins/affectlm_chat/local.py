@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
+from affectlm.errors import AccessError
 from affectlm.types import Completion, Request
 from affectlm_chat.access import Source, announce, find_model
 from affectlm_chat.thoughts import without_thoughts
@@ -36,6 +37,7 @@ class LocalChat:
     seed: int = 0
     strip_reasoning: bool = True  # leaves out what a model writes between <think> and </think>
     _loaded: ChatModel | None = attrs.field(init=False, default=None, repr=False, eq=False)
+    _failure: str | None = attrs.field(init=False, default=None, repr=False, eq=False)  # why it cannot be loaded
     _lock: Lock = attrs.field(init=False, factory=Lock, repr=False, eq=False)
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
@@ -58,9 +60,8 @@ class LocalChat:
     def _asked(self, batch: Sequence[Request], ask: Ask) -> list[Completion]:
         try:
             chat = self._ready()
-        except Exception as error:  # whatever stops the model from loading, the run gets its records
-            why = f"the model cannot be loaded: {reason(error)}"
-            return [Completion(id=request.id, model=self.model, error=why) for request in batch]
+        except AccessError as error:
+            return [Completion(id=request.id, model=self.model, error=str(error)) for request in batch]
         try:
             return ask(chat, batch)
         except Exception as error:  # one request may spoil a batch, and a batch may not fit into memory
@@ -78,8 +79,13 @@ class LocalChat:
 
     def _ready(self) -> ChatModel:
         with self._lock:
+            if self._loaded is None and self._failure is None:  # what failed is not fetched and read again
+                try:
+                    self._loaded = self.load()
+                except Exception as error:  # whatever stops the model from loading, the run gets its records
+                    self._failure = f"the model cannot be loaded: {reason(error)}"
             if self._loaded is None:
-                self._loaded = self.load()
+                raise AccessError(self._failure)
             return self._loaded
 
     def _sampling(self) -> Sampling:
@@ -121,8 +127,8 @@ class TransformersChat(LocalChat):
         self._source = find_model(self.model, self.revision)
 
     def describe(self) -> Mapping[str, str]:
-        """The commit, or a fingerprint of the folder's files."""
-        return {"weights": self._source.fingerprint}
+        """The commit, or a fingerprint of the folder's files, and what `dtype=auto` comes to."""
+        return {"weights": self._source.fingerprint, **arithmetic(self.dtype, self.device, self.device_map)}
 
     def load(self) -> ChatModel:
         """The model in memory, fetched from the hub when it is not here yet."""
@@ -138,6 +144,19 @@ class TransformersChat(LocalChat):
             device_map=self.device_map,
             local_files_only=self._source.here,
         )
+
+
+def arithmetic(dtype: str, device: str, device_map: str | None = None) -> dict[str, str]:
+    """What `dtype=auto` comes to, said without torch; where a model runs is in no cache key, its arithmetic has to be.
+
+    >>> arithmetic("auto", "cpu"), arithmetic("float16", "cpu")
+    ({'arithmetic': 'float32'}, {})
+    """
+    if dtype != "auto":
+        return {}
+    if device_map is not None or device not in ("auto", "cpu"):
+        return {"arithmetic": "as stored"}
+    return {"arithmetic": "float32" if device == "cpu" else "float32 on the CPU, else as stored"}
 
 
 def turns(request: Request) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ from affectlm.cache import cache_folder
 from affectlm.errors import ConfigError
 from affectlm.weights import Weights, obtain
 from affectlm_chat import affectlm_weights
-from affectlm_chat.local import LocalChat
+from affectlm_chat.local import LocalChat, arithmetic
 
 if TYPE_CHECKING:
     from affectlm_chat.generation import ChatModel
@@ -45,8 +45,8 @@ class SmolLM2(LocalChat):
             obtain(_weights())
 
     def describe(self) -> Mapping[str, str]:
-        """The digest of the published file."""
-        return {"weights": _weights().digest}
+        """The digest of the published file, and what `dtype=auto` comes to."""
+        return {"weights": _weights().digest, **arithmetic(self.dtype, self.device)}
 
     def load(self) -> ChatModel:
         """The model in memory, converted first when this has not been done on this machine."""

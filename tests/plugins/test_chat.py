@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 import pytest
@@ -21,6 +22,10 @@ from affectlm_chat.anchors import EMOTIONS, FEELINGS, known_labels
 from affectlm_chat.circumplex import MODEL, Circumplex
 from affectlm_chat.local import TransformersChat
 
+if TYPE_CHECKING:
+    from affectlm_chat.generation import ChatModel
+
+Options: TypeAlias = dict[str, object]
 LLAMA3 = "meta-llama/Meta-Llama-3-8B-Instruct"
 TEMPLATE = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
@@ -63,7 +68,7 @@ def answers(llm: TransformersChat, requests: list[Request]) -> dict[str, Complet
 
 
 def chat(tiny: Path, **options: object) -> TransformersChat:
-    return TransformersChat(model=str(tiny), device="cpu", **{"max_new_tokens": 8, **options})  # type: ignore[arg-type]
+    return TransformersChat(model=str(tiny), **{"device": "cpu", "max_new_tokens": 8, **options})  # type: ignore[arg-type]
 
 
 def test_the_registry_builds_a_local_model(tiny: Path) -> None:
@@ -167,6 +172,50 @@ def test_a_model_that_cannot_be_loaded_gives_errors(tiny: Path, tmp_path: Path) 
     [completion] = chat(tmp_path).complete([ask(1)])
 
     assert "cannot be loaded" in str(completion.error)
+
+
+def test_a_model_that_cannot_be_loaded_is_loaded_once(tiny: Path) -> None:
+    """Later batches and calls get the reason at once, for loading may take gigabytes or a fetch."""
+    loads = []
+
+    class Broken(TransformersChat):
+        def load(self) -> ChatModel:
+            loads.append(self.model)
+            raise OSError("no space left")
+
+    llm = Broken(model=str(tiny), batch_size=1)
+    found = [*llm.complete([ask(1), ask(2)]), *llm.score_choices([ask(3)])]
+
+    assert {completion.error for completion in found} == {"the model cannot be loaded: OSError: no space left"}
+    assert len(loads) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({}, {"device": "cuda"}), ({"device": "auto"}, {"device": "cuda"}), ({}, {"device_map": "auto"})],
+)
+def test_another_arithmetic_is_described_otherwise(tiny: Path, one: Options, other: Options) -> None:
+    """With `dtype=auto` the device decides it, and no cache key holds the device."""
+    assert chat(tiny, **one).describe() != chat(tiny, **other).describe()
+
+
+def test_a_chosen_arithmetic_is_the_same_on_every_device(tiny: Path) -> None:
+    """What one machine answered, another need not ask again."""
+    options = {"dtype": "bfloat16"}
+
+    assert chat(tiny, **options).describe() == chat(tiny, device="cuda", **options).describe()
+
+
+def test_smollm2_says_its_arithmetic() -> None:
+    """As the other models in process do."""
+    from affectlm_chat.smollm2 import SmolLM2
+
+    try:
+        kinds = [SmolLM2(device=device).describe()["arithmetic"] for device in ("cpu", "cuda")]
+    except AffectlmError as error:
+        pytest.skip(f"the weights cannot be fetched here: {error}")
+
+    assert kinds == ["float32", "as stored"]
 
 
 def test_changed_files_are_another_model(tiny: Path, tmp_path: Path) -> None:
@@ -301,7 +350,7 @@ def test_the_hub_cache_is_looked_at_first(tiny: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("AFFECTLM_OFFLINE", "1")
 
-    assert TransformersChat(model="some/tiny").describe() == {"weights": commit}
+    assert TransformersChat(model="some/tiny").describe()["weights"] == commit
 
 
 def test_smollm2_describes_faces_of_both_signs() -> None:

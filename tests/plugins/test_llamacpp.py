@@ -184,6 +184,22 @@ def test_a_damaged_file_gives_errors(smollm2: Build, tmp_path: Path, capfd: pyte
     assert capfd.readouterr().out == ""
 
 
+def test_a_file_that_cannot_be_loaded_is_loaded_once(smollm2: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later requests get the reason at once, for loading may take gigabytes or a fetch."""
+    loads = []
+
+    def load(llm: LlamaCpp) -> None:
+        loads.append(llm.model)
+        raise OSError("no space left")
+
+    monkeypatch.setattr(LlamaCpp, "load", load)
+    llm = smollm2()
+    found = [*llm.complete([ask("a"), ask("b")]), *llm.score_choices([ask("c")])]
+
+    assert {completion.error for completion in found} == {"the model cannot be loaded: OSError: no space left"}
+    assert len(loads) == 1
+
+
 def test_thoughts_are_left_out(smollm2: Build) -> None:
     """Unless they are asked for."""
 

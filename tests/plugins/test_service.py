@@ -389,6 +389,14 @@ def test_a_stand_in_for_a_key_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> N
     assert ask(Plan(body=reply("it looks content"))).text == "it looks content"
 
 
+@pytest.mark.parametrize("key", ["abcdefghijkl", "123456789012", "abc-12"])
+def test_a_key_of_one_kind_of_characters_is_a_secret_when_it_is_long(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No stand-in has twelve letters or digits."""
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+
+    assert ask(Plan(body=reply(f"your key is {key}"))).text == "your key is ***"
+
+
 def test_what_a_server_says_is_one_printable_line() -> None:
     """It ends in a terminal and in records."""
     found = ask(Plan(status=400, body=failure("a\n\x1b[31mb\ud800" + "c" * 5000)))
