@@ -372,3 +372,16 @@ def test_a_killed_run_remembers_what_it_asked(configured, pictures, tmp_path, mo
     run(configured(pictures, "batch_size=1"), tmp_path / "run", registry=Parts().registry, on_record=look)
 
     assert noted[-1] == len(noted) > 1
+
+
+@pytest.mark.parametrize(("dry", "scores"), [("true", 0), ("false", 1)])
+def test_a_dry_run_judges_nothing(compose, pictures, tmp_path, dry, scores):
+    """What was not asked is not wrong."""
+    table = pictures / "labels.csv"
+    table.write_text("path,label\n" + "".join(f"p{number}.png,anger\n" for number in range(3)))
+
+    parts = ("detector=whole", "estimator=constant", "llm=circumplex", "prompt=categories", "metric=accuracy")
+
+    report = run(compose(f"dataset.path={table}", f"dry_run={dry}", *parts), tmp_path / "run")
+
+    assert [score.name for score in report.scores].count("accuracy") == scores

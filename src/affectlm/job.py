@@ -47,7 +47,8 @@ def run_job(words: Sequence[str], *, demo: bool = False) -> int:
             draw_faces(console.records, folder)
         write_pages(report, folder)
         console.finished(report, folder)
-        short.extend(missed(report, cast("Mapping[str, float]", plain["fail_under"] or {})))
+        if not plain["dry_run"]:
+            short.extend(missed(report, cast("Mapping[str, float]", plain["fail_under"] or {})))
 
     start(words, job)
     for sentence in short:

@@ -174,7 +174,7 @@ def run(
         key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
         _stream(folder, lambda earlier: steps(chosen, parts, earlier, key, folder), asking, report, on_record, note)
         records = [_slim(record) for record in read_records(folder)]
-        report.scores = judge(records, parts.metrics, seed=chosen.seed)
+        report.scores = [] if chosen.dry_run else judge(records, parts.metrics, seed=chosen.seed)
         _refuse_nothing(records)
         report.status = "success"
     except KeyboardInterrupt:
