@@ -9,7 +9,8 @@ import attrs
 import numpy as np
 import pytest
 
-from affectlm.asking import Asking, ask, judge
+from affectlm.answers import judge
+from affectlm.asking import Asking, ask
 from affectlm.budget import Budget
 from affectlm.cache import Store
 from affectlm.choices import choose

@@ -6,6 +6,7 @@ records that have no other true label are left out and counted in the part `outs
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -121,7 +122,7 @@ def _asked(labels: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 @attrs.frozen(kw_only=True)
-class CategoryMetric:
+class CategoryMetric(ABC):
     """What a metric of labels does with records; the figures are the business of those that derive from it.
 
     Args:
@@ -134,9 +135,9 @@ class CategoryMetric:
     draws: ClassVar[int | None] = None  # how many random replies tell what chance gets; one for each class by default
     labels: tuple[str, ...] = attrs.field(default=(), converter=_asked)
 
+    @abstractmethod
     def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
         """Each figure of all faces that fit; NaN where undefined."""
-        raise NotImplementedError
 
     def details(self, truth: BoolArray, replies: Replies, names: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
         """For each figure's name its parts by class; none by default."""
@@ -205,9 +206,9 @@ def finite(parts: Mapping[str, float]) -> dict[str, float]:
 class RecordMean(CategoryMetric):
     """A metric that is a mean over records."""
 
+    @abstractmethod
     def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
         """For each figure one value a face that fits, shape (n,)."""
-        raise NotImplementedError
 
     def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
         """The means."""
@@ -227,9 +228,9 @@ class RecordMean(CategoryMetric):
 class Counted(CategoryMetric):
     """A metric that is no mean, but follows from sums over records."""
 
+    @abstractmethod
     def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
         """Each figure of shape (draws,), weights (draws, n) saying how often each draw has each face."""
-        raise NotImplementedError
 
     def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
         """The figures of each face once."""

@@ -6,7 +6,6 @@ What is stored or already under way is not asked again; requests are drawn as th
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -14,22 +13,20 @@ from typing import TypeAlias
 
 import attrs
 
+from affectlm.answers import fault, from_store, replied, scored, to_store
 from affectlm.budget import Budget, Tally
 from affectlm.cache import Store, digest
-from affectlm.choices import SCORES, Choice, choose
+from affectlm.choices import SCORES
 from affectlm.concurrency import complete_all
 from affectlm.errors import AffectlmError, ConfigError, ContractError
 from affectlm.pipeline import Finding, Step, called, class_name, failure
 from affectlm.records import Record
-from affectlm.refusals import is_refusal
 from affectlm.types import (
-    Answer,
     BlindPrompt,
     ChoiceScorer,
     Completion,
     LLMAdapter,
     Message,
-    Outcome,
     PromptTemplate,
     Request,
     Sample,
@@ -37,7 +34,6 @@ from affectlm.types import (
     TokenCounter,
 )
 
-_STORED = {each.name for each in attrs.fields(Completion)} - {"id", "error"}
 READY_LIMIT = 256  # cached answers that may wait while requests are under way
 KEPT = 4096  # answers of this run that are kept in memory where the cache keeps none
 CHARACTERS_PER_TOKEN = 4  # of English, roughly; for estimates before anything is asked
@@ -72,7 +68,7 @@ class Asking:
                 f"privacy.send_images=true, but {class_name(self.llm)} takes no pictures; leave it out, or choose "
                 "llm=openai with a model that can see"
             )
-        if self.answer != "choices":
+        if not self.by_choices:
             return
         if not isinstance(self.llm, ChoiceScorer):
             raise ConfigError(
@@ -90,9 +86,14 @@ class Asking:
             )
 
     @property
+    def by_choices(self) -> bool:
+        """Whether the choices are scored, and no reply is written."""
+        return self.answer == "choices"
+
+    @property
     def by_blind(self) -> bool:
         """Whether the answers need the question without numbers."""
-        return self.answer == "choices" and self.choice_score == "normalised"
+        return self.by_choices and self.choice_score == "normalised"
 
     def stop(self) -> str:
         """Why nothing more may be asked, or nothing."""
@@ -104,7 +105,7 @@ class Asking:
             prompt = called(self.llm.count_tokens, request)
         else:
             prompt = sum(len(message.text) // CHARACTERS_PER_TOKEN + TOKENS_PER_TURN for message in request.messages)
-        written = 0 if self.answer == "choices" else int(getattr(self.llm, "max_new_tokens", 0))
+        written = 0 if self.by_choices else int(getattr(self.llm, "max_new_tokens", 0))
         return prompt, written
 
 
@@ -161,7 +162,7 @@ class _Desk:
         reason = self._learn_blind() if asking.by_blind and self.blind is None else ""
         if self.blind is not None and set(self.blind) != set(request.choices):
             raise ContractError(f"{class_name(asking.prompt)}.render_blind gave other choices than render")
-        stored = _from_store(request, self.answers.get(key) or asking.store.load(key), asking)
+        stored = from_store(request, self.answers.get(key) or asking.store.load(key), by_choices=asking.by_choices)
         if stored is not None:
             asking.tally.cache_hits += 1
             if not asking.dry_run and not reason:
@@ -184,7 +185,7 @@ class _Desk:
         assert isinstance(asking.prompt, BlindPrompt) and isinstance(asking.llm, ChoiceScorer)  # noqa: S101, PT018
         request = called(asking.prompt.render_blind)
         key = _completion_key(request, asking)
-        stored = _from_store(request, asking.store.load(key), asking)
+        stored = from_store(request, asking.store.load(key), by_choices=asking.by_choices)
         if stored is None and (reason := asking.stop()):
             if asking.dry_run:
                 self._estimate(request, key)
@@ -231,15 +232,15 @@ class _Desk:
     def _count(self, completion: Completion, request: Request, key: str) -> None:
         """Checks, counts and stores a completion that was paid for."""
         asking = self.asking
-        if wrong := _wrong(completion, request, asking):
+        if wrong := fault(completion, request, by_choices=asking.by_choices):
             raise ContractError(f"{class_name(asking.llm)}: {wrong} for '{completion.id}'")
         usage = completion.usage or self._assumed(completion, request)
         asking.tally.prompt_tokens += usage.get("prompt_tokens", 0)
         asking.tally.completion_tokens += usage.get("completion_tokens", 0)
         if completion.error is None and getattr(asking.llm, "repeatable", True):
-            asking.store.save(key, _to_store(completion))
+            asking.store.save(key, to_store(completion))
             if asking.store.mode != "on":
-                self.answers[key] = _to_store(completion)
+                self.answers[key] = to_store(completion)
                 if len(self.answers) > KEPT:
                     del self.answers[next(iter(self.answers))]
 
@@ -251,7 +252,11 @@ class _Desk:
         return {"prompt_tokens": self.asking.expected(request)[0], "completion_tokens": written}
 
     def _answer(self, record: Record, request: Request, completion: Completion) -> None:
-        self.ready.append(_answered(record, request, completion, self.asking, self.blind))
+        asking = self.asking
+        if asking.by_choices and completion.error is None:
+            self.ready.append(scored(record, request, completion, self.blind, asking.choice_score))
+        else:
+            self.ready.append(replied(record, request, completion, asking.prompt))
 
     def drain(self) -> Iterator[Record]:
         while self.ready:
@@ -289,7 +294,7 @@ def _completions(asking: Asking, requests: Iterator[Request]) -> Iterator[Comple
     """What the adapter gives; a failure of its own is named as its own."""
     llm = asking.llm
     try:
-        if asking.answer == "choices" and isinstance(llm, ChoiceScorer):
+        if asking.by_choices and isinstance(llm, ChoiceScorer):
             yield from llm.score_choices(requests)
         elif hasattr(llm, "complete"):
             yield from llm.complete(requests)
@@ -325,85 +330,3 @@ def _completion_key(request: Request, asking: Asking) -> str:
     affect = [sample.valence, sample.arousal] if sample and getattr(asking.llm, "reads_sample", False) else None
     face = None if request.face is None else hashlib.sha256(request.face.tobytes()).hexdigest()
     return digest([asking.key, asking.answer, messages, request.choices, affect, face])
-
-
-def _to_store(completion: Completion) -> dict[str, object]:
-    content = attrs.asdict(completion)
-    del content["id"], content["error"]
-    return content
-
-
-def _from_store(request: Request, stored: Mapping[str, object] | None, asking: Asking) -> Completion | None:
-    """The stored completion, or None where there is none or another version wrote it."""
-    if stored is None or set(stored) != _STORED or not isinstance(stored["text"], str):
-        return None
-    completion = Completion(id=request.id, **stored)  # type: ignore[arg-type]
-    return None if _wrong(completion, request, asking) else completion
-
-
-def _wrong(completion: Completion, request: Request, asking: Asking) -> str:
-    """What a completion breaks its protocol by, or nothing."""
-    found = completion.choice_logprobs
-    if found is not None and not all(math.isfinite(value) for value in found.values()):
-        return "log-probabilities that are not finite"
-    if asking.answer == "choices" and completion.error is None and set(found or ()) != set(request.choices):
-        return f"log-probabilities of {len(found or ())} labels, expected those of the {len(request.choices)} choices"
-    return ""
-
-
-def _answered(
-    record: Record, request: Request, completion: Completion, asking: Asking, blind: Mapping[str, float] | None
-) -> Record:
-    if asking.answer == "choices" and completion.error is None and completion.choice_logprobs is not None:
-        tokens = completion.choice_tokens or {}
-        ordered = {label: completion.choice_logprobs[label] for label in request.choices}
-        return _chosen(record, completion, choose(ordered, tokens, blind, asking.choice_score))
-    answer = Answer() if completion.error else called(asking.prompt.parse, completion)
-    outcome, reason = judge(request, completion, answer)
-    return attrs.evolve(
-        record,
-        model=completion.model or None,
-        reply=completion.text if completion.error is None else None,
-        answer=", ".join(answer.labels) if request.choices else answer.text,
-        labels=answer.labels,
-        outcome=outcome,
-        reason=reason,
-        choice_logprobs=completion.choice_logprobs,
-    )
-
-
-def _chosen(record: Record, completion: Completion, choice: Choice) -> Record:
-    return attrs.evolve(
-        record,
-        model=completion.model or None,
-        answer=choice.label,
-        labels=(choice.label,),
-        outcome=Outcome.OK,
-        choice_logprobs=completion.choice_logprobs,
-        choice_tokens=completion.choice_tokens,
-        choice_means=choice.means,
-        choice_normalised=choice.normalised,
-        probabilities=choice.probabilities,
-        entropy=choice.entropy,
-    )
-
-
-def judge(request: Request, completion: Completion, answer: Answer) -> tuple[Outcome, str]:
-    """The outcome of a reply and why it is not ok; the provider's word on refusal comes before the text's."""
-    if completion.error is not None:
-        return Outcome.API_ERROR, completion.error
-    if completion.finish_reason in ("content_filter", "refusal"):
-        return Outcome.REFUSED, f"the model stopped with '{completion.finish_reason}'"
-    outside = [label for label in answer.labels if label not in request.choices]
-    named = bool(request.choices and answer.labels and not outside)
-    if completion.finish_reason == "length" and not (request.choices and answer.labels):
-        return Outcome.TRUNCATED, "the reply reached the token limit"
-    if not named and is_refusal(completion.text):
-        return Outcome.REFUSED, "the reply declines to answer"
-    if not request.choices:
-        return (Outcome.OK, "") if answer.text else (Outcome.UNPARSEABLE, "the reply is empty")
-    if not answer.labels:
-        return Outcome.UNPARSEABLE, "no label was found in the reply"
-    if outside:
-        return Outcome.OUT_OF_SET, f"'{outside[0]}' is not among the labels asked for"
-    return Outcome.OK, ""

@@ -6,6 +6,7 @@ A template inherits the options, says what is its own, and keeps its parser; wor
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -80,7 +81,7 @@ def _named(examples: object) -> Mapping[str, object] | None:
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class Strategy:
+class Strategy(ABC):
     """The options that every template has, and the conversation that follows from them.
 
     Args:
@@ -118,17 +119,17 @@ class Strategy:
             )
         _ = self._drawn  # what is wrong with the examples must show before anything is asked
 
+    @abstractmethod
     def opening(self) -> str:
         """What is said once, before the first question; ends in a space unless it is empty."""
-        raise NotImplementedError
 
+    @abstractmethod
     def question(self, seen: str) -> str:
         """The question about one face; `seen` follows "A person's face"."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answers(self, truth: Truth) -> Sequence[str]:
         """The answers that an example with this truth may show."""
-        raise NotImplementedError
 
     def defined(self) -> str:
         """The meaning of both values with a space behind it, where it was asked for."""

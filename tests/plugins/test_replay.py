@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import affectlm
-from affectlm.asking import judge, prompt_hash
+from affectlm.answers import judge
+from affectlm.asking import prompt_hash
 from affectlm.errors import ConfigError, RunFolderError
 from affectlm.records import RECORDS, Record, read_records, to_line
 from affectlm.registry import Registry
