@@ -23,6 +23,7 @@ _LEAST_SIDE = 224
 _OVERLAP = 0.3  # of two boxes that overlap more, the better stays
 _CANDIDATES = 5000
 _SCORE = 14  # column of the network's output: box 4, landmarks 10, score
+_LEAST_FACE = 10  # pixels, of the smallest faces the network knows
 
 _positive = [attrs.validators.instance_of(int), attrs.validators.ge(1)]
 
@@ -62,6 +63,8 @@ class YuNet:
         longer = max(height, width)
         target = min(max(longer, _LEAST_SIDE), self.max_side)
         size = (max(1, round(width * target / longer)), max(1, round(height * target / longer)))
+        if min(size) < _LEAST_FACE:  # no face fits, and OpenCV gives boxes that differ from call to call
+            return []
         method = cv2.INTER_AREA if target < longer else cv2.INTER_LINEAR
         small = image if target == longer else cv2.resize(image, size, interpolation=method)
         with self._lock:
