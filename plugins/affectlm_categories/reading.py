@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
+from affectlm.strategies import THOUGHT
 from affectlm_categories.labels import folded
 from affectlm_categories.naming import Words, is_bare, named, vocabulary
 
@@ -19,7 +20,6 @@ EDGE = 20_000  # characters that are read at each end of a longer reply
 _AFTER = 500  # characters that may belong to an "Answer:"
 _TRIES = 20  # markers that are looked at, and brackets that open no JSON
 
-_THOUGHT = re.compile(r"<think>.*?(</think>|$)", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"```(?:(?:json|text|plaintext|markdown|yaml|xml|python)\b)?")
 _BOXED = re.compile(r"\\boxed\{([^{}]*(?:\{[^{}]*)?)")
 _ASIDE = re.compile(  # what a model says about itself: "I'm afraid that", "I'd be happy to", "Confidence: 0.9"
@@ -69,7 +69,7 @@ def read_labels(text: str, choices: Sequence[str]) -> tuple[str, ...]:
     ('happiness',)
     """
     words = offered, others = vocabulary(tuple(choices))
-    text = _ends(_THOUGHT.sub(" ", text))
+    text = _ends(THOUGHT.sub(" ", text))
     plain = _FENCE.sub("", _ends(folded(text))).strip()
     if plain in offered.labels:
         return (offered.labels[plain],)

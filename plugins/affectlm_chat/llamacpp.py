@@ -26,7 +26,7 @@ from affectlm.types import Completion, Request
 from affectlm.weights import hub_reachable, obtain
 from affectlm_chat import affectlm_weights
 from affectlm_chat.access import HUB, TIMEOUT, Source, announce
-from affectlm_chat.local import reason, turns, without_system
+from affectlm_chat.local import Once, reason, turns, without_system
 from affectlm_chat.thoughts import without_thoughts
 
 Tokens: TypeAlias = tuple[int, ...]
@@ -74,8 +74,9 @@ class LlamaCpp:
     seed: int = 0
     strip_reasoning: bool = True  # leaves out what a model writes between <think> and </think>
     _file: File = attrs.field(init=False, repr=False, eq=False)
-    _loaded: Model | None = attrs.field(init=False, default=None, repr=False, eq=False)
-    _failure: str | None = attrs.field(init=False, default=None, repr=False, eq=False)  # why it cannot be loaded
+    _model: Once[Model] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Once(self.load), takes_self=True), repr=False, eq=False
+    )
     _lock: Lock = attrs.field(init=False, factory=Lock, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -102,15 +103,12 @@ class LlamaCpp:
 
     def _asked(self, request: Request, ask: Callable[[Model, Request], Completion]) -> Completion:
         with self._lock:
-            if self._loaded is None and self._failure is None:  # what failed is not fetched and read again
-                try:
-                    self._loaded = self.load()
-                except Exception as error:  # whatever stops the model from loading, the run gets its records
-                    self._failure = f"the model cannot be loaded: {reason(error)}"
-            if self._loaded is None:
-                return Completion(id=request.id, model=self.model, error=self._failure)
             try:
-                return ask(self._loaded, request)
+                model = self._model.ready()
+            except AccessError as error:
+                return Completion(id=request.id, model=self.model, error=str(error))
+            try:
+                return ask(model, request)
             except Exception as error:  # such as a prompt that is longer than the context
                 return Completion(id=request.id, model=self.model, error=reason(error))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import attrs
 
@@ -20,7 +20,34 @@ if TYPE_CHECKING:
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 Turn: TypeAlias = Mapping[str, str]  # role, content
 Ask: TypeAlias = "Callable[[ChatModel, Sequence[Request]], list[Completion]]"
+_M = TypeVar("_M")
 _at_least_one = attrs.validators.ge(1)
+
+
+@attrs.define
+class Once(Generic[_M]):
+    """A model that is loaded when it is first needed; what failed is not fetched and read again."""
+
+    load: Callable[[], _M]
+    _loaded: _M | None = attrs.field(init=False, default=None)
+    _failure: str | None = attrs.field(init=False, default=None)
+    _lock: Lock = attrs.field(init=False, factory=Lock)
+
+    def ready(self) -> _M:
+        """The model.
+
+        Raises:
+            AccessError: it cannot be loaded, now or at the first try.
+        """
+        with self._lock:
+            if self._loaded is None and self._failure is None:
+                try:
+                    self._loaded = self.load()
+                except Exception as error:  # whatever stops the model from loading, the run gets its records
+                    self._failure = f"the model cannot be loaded: {reason(error)}"
+            if self._loaded is None:
+                raise AccessError(self._failure)
+            return self._loaded
 
 
 @attrs.define(kw_only=True, slots=False)
@@ -36,9 +63,9 @@ class LocalChat:
     top_p: float = attrs.field(default=1.0, validator=[attrs.validators.gt(0), attrs.validators.le(1)])
     seed: int = 0
     strip_reasoning: bool = True  # leaves out what a model writes between <think> and </think>
-    _loaded: ChatModel | None = attrs.field(init=False, default=None, repr=False, eq=False)
-    _failure: str | None = attrs.field(init=False, default=None, repr=False, eq=False)  # why it cannot be loaded
-    _lock: Lock = attrs.field(init=False, factory=Lock, repr=False, eq=False)
+    _chat: Once[ChatModel] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Once(self.load), takes_self=True), repr=False, eq=False
+    )
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """A completion for each request, `batch_size` of them drawn and answered at a time."""
@@ -59,7 +86,7 @@ class LocalChat:
 
     def _asked(self, batch: Sequence[Request], ask: Ask) -> list[Completion]:
         try:
-            chat = self._ready()
+            chat = self._chat.ready()
         except AccessError as error:
             return [Completion(id=request.id, model=self.model, error=str(error)) for request in batch]
         try:
@@ -76,17 +103,6 @@ class LocalChat:
     def _weigh(self, chat: ChatModel, batch: Sequence[Request]) -> list[Completion]:
         found = chat.weigh([turns(request) for request in batch], [request.choices for request in batch])
         return [self._scored(request, likelihood) for request, likelihood in zip(batch, found, strict=True)]
-
-    def _ready(self) -> ChatModel:
-        with self._lock:
-            if self._loaded is None and self._failure is None:  # what failed is not fetched and read again
-                try:
-                    self._loaded = self.load()
-                except Exception as error:  # whatever stops the model from loading, the run gets its records
-                    self._failure = f"the model cannot be loaded: {reason(error)}"
-            if self._loaded is None:
-                raise AccessError(self._failure)
-            return self._loaded
 
     def _sampling(self) -> Sampling:
         from affectlm_chat.generation import Sampling

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TypeAlias
 
 import attrs
 
@@ -17,7 +16,7 @@ from affectlm.answers import fault, from_store, replied, scored, to_store
 from affectlm.budget import Budget, Tally
 from affectlm.cache import Store, digest
 from affectlm.choices import SCORES
-from affectlm.concurrency import complete_all
+from affectlm.concurrency import Notice, complete_all, silent
 from affectlm.errors import AffectlmError, ConfigError, ContractError
 from affectlm.pipeline import Finding, Step, called, class_name, failure
 from affectlm.records import Record
@@ -38,7 +37,6 @@ READY_LIMIT = 256  # cached answers that may wait while requests are under way
 KEPT = 4096  # answers of this run that are kept in memory where the cache keeps none
 CHARACTERS_PER_TOKEN = 4  # of English, roughly; for estimates before anything is asked
 TOKENS_PER_TURN = 16  # of a chat template around a message, roughly
-Notice: TypeAlias = Callable[[str], None]
 
 
 @attrs.define(kw_only=True)
@@ -55,7 +53,7 @@ class Asking:
     dry_run: bool = False
     tally: Tally = attrs.field(factory=Tally)
     budget: Budget = attrs.field(factory=Budget)
-    notice: Notice = lambda _: None  # told what is waited for
+    notice: Notice = silent  # told what is waited for
 
     def check(self) -> None:
         """Nothing, when the template and the model can do what is asked of them.

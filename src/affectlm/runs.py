@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, cast
 import attrs
 import numpy as np
 
-from affectlm.asking import Asking, Notice, ask
+from affectlm.asking import Asking, ask
 from affectlm.budget import ESTIMATES, EXAMPLE, Budget, Tally, find_price
 from affectlm.cache import Store
+from affectlm.concurrency import Notice, silent
 from affectlm.errors import AffectlmError, ConfigError, ContractError
 from affectlm.folders import Earlier, finished_records, locked, refuse_another, unwritable
 from affectlm.pipeline import Finding, Step, Watch, about_one, estimate, find_faces
@@ -133,7 +134,7 @@ def run(
     registry: Registry | None = None,
     on_start: Callable[[Parts], None] = lambda _: None,
     on_record: OnRecord = lambda _: None,
-    on_notice: Notice = lambda _: None,
+    on_notice: Notice = silent,
 ) -> Report:
     """Runs a configuration into a folder and returns the report; a folder with the same configuration is continued.
 
@@ -378,7 +379,7 @@ def asking_of(
     *,
     store: Store,
     tally: Tally | None = None,
-    notice: Notice = lambda _: None,
+    notice: Notice = silent,
 ) -> Asking:
     """How a run with these settings asks.
 

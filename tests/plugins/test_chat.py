@@ -110,9 +110,9 @@ def test_a_reply_that_ended_stops(tiny: Path, monkeypatch: pytest.MonkeyPatch) -
     """An end token makes the reason stop; it is counted and not part of the text."""
     llm = chat(tiny)
     [first] = llm.complete([ask(3)])
-    ends = llm._ready()._tokenizer(first.text.split()[2], add_special_tokens=False).input_ids
-    llm._ready()._model.generation_config.eos_token_id = ends
-    monkeypatch.setattr(llm._ready(), "_ends", ends)
+    ends = llm._chat.ready()._tokenizer(first.text.split()[2], add_special_tokens=False).input_ids
+    llm._chat.ready()._model.generation_config.eos_token_id = ends
+    monkeypatch.setattr(llm._chat.ready(), "_ends", ends)
     [again] = llm.complete([ask(3)])
 
     assert again.finish_reason == "stop"
@@ -123,7 +123,7 @@ def test_a_reply_that_ended_stops(tiny: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_refused_system_message_goes_in_front_of_the_user_message(tiny: Path) -> None:
     """A template without a system role still gets what the prompt says."""
-    model = chat(tiny)._ready()
+    model = chat(tiny)._chat.ready()
 
     assert model.prompt([{"role": "system", "content": "w1"}, {"role": "user", "content": "w2"}]) == "user : w1\n\nw2 "
 
@@ -135,7 +135,7 @@ def test_thoughts_are_left_out(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> N
     thought = Reply(text="<think>valence is", prompt_tokens=1, completion_tokens=3, finished=False)
     kept = chat(tiny, strip_reasoning=False)
     for llm in (stripped := chat(tiny), kept):
-        monkeypatch.setattr(llm._ready(), "answer", lambda *_: [thought])
+        monkeypatch.setattr(llm._chat.ready(), "answer", lambda *_: [thought])
     [found] = stripped.complete([ask(1)])
 
     assert (found.text, found.finish_reason) == ("", "length")

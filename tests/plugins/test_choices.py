@@ -139,9 +139,9 @@ def test_the_shared_beginning_is_read_once(llama: Path) -> None:
     """Later prompts read only what is their own, and the labels' beginnings."""
     llm = chat(llama, batch_size=2)
     list(llm.score_choices([ask(str(number), f"the face looks as face {number} looks") for number in range(6)]))
-    model = llm._ready()._choices
-    [question] = llm._ready()._questions(
-        [llm._ready().prompt([{"role": "user", "content": "the face looks so"}])], [LABELS]
+    model = llm._chat.ready()._choices
+    [question] = llm._chat.ready()._questions(
+        [llm._chat.ready().prompt([{"role": "user", "content": "the face looks so"}])], [LABELS]
     )
 
     assert model._takes_rows
@@ -167,7 +167,7 @@ def test_other_architectures_take_a_whole_batch_in_one_row(
     llm = chat(folder)
     found = scored(llm, REQUESTS)
 
-    assert llm._ready()._choices._takes_rows
+    assert llm._chat.ready()._choices._takes_rows
     for request in REQUESTS:
         assert found[request.id].choice_logprobs == pytest.approx(one_pass_each(folder, request), abs=1e-4)
 
@@ -178,7 +178,7 @@ def test_an_architecture_that_heeds_no_positions_is_asked_label_by_label(tmp_pat
     llm = chat(folder)
     found = scored(llm, REQUESTS[:2])
 
-    assert llm._ready()._choices._takes_rows is False
+    assert llm._chat.ready()._choices._takes_rows is False
     for request in REQUESTS[:2]:
         assert found[request.id].choice_logprobs == pytest.approx(one_pass_each(folder, request), abs=1e-4)
 
@@ -228,7 +228,7 @@ def test_a_batch_that_does_not_fit_is_split(llama: Path, monkeypatch: pytest.Mon
     import torch
 
     llm = chat(llama)
-    model = llm._ready()._choices
+    model = llm._chat.ready()._choices
     row: Callable[..., Any] = model._row
 
     def small(questions: Sequence[Any]) -> Any:
