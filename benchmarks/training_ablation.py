@@ -24,8 +24,10 @@ from affectlm_facechannel.training import Plan, train
 parser = argparse.ArgumentParser()
 parser.add_argument("ferplus")
 parser.add_argument("--epochs", type=int, default=8)
-parser.add_argument("--faces", type=int, default=8000)
-parser.add_argument("--side", type=int, default=48)
+parser.add_argument("--faces", type=int, default=12000)
+parser.add_argument("--side", type=int, default=32)
+parser.add_argument("--batch-size", type=int, default=32)
+parser.add_argument("--averaging", type=float, default=0.995, help="nearer to 1 the longer the schedule")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--folder", type=Path, default=Path("outputs/ablation"))
 
@@ -37,7 +39,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "with mixup (0.2)": {"mixup": 0.2},
     "rare labels count as they come": {"balance": 0.0},
     "half the dropout": {"dropout": 0.125},
-    "64 pixels throughout": {"side": 64},
+    "48 pixels throughout": {"side": 48},
     "half the epochs": {"epochs": 0.5},
     "one label a face, not the votes": {},
     "squared error alone for valence and arousal": {},
@@ -91,12 +93,17 @@ def main() -> None:
     chosen = np.random.default_rng(given.seed).permutation(len(training))[: given.faces]
     parts = {name: getattr(training, name)[chosen] for name in ("pixels", "affect", "categories")}
     training = attrs.evolve(training, **parts)
-    print(f"{len(training)} faces, {given.epochs} epochs, {given.side} pixels, seed {given.seed}")
+    print(
+        f"{len(training)} faces, {given.epochs} epochs, {given.side} pixels, batches of {given.batch_size}, "
+        f"seed {given.seed}"
+    )
     print("| variant | accuracy | CCC valence | CCC arousal |\n|---|---|---|---|")
     for number, (name, changes) in enumerate(VARIANTS.items()):
-        options = {"epochs": given.epochs, "side": given.side, "seed": given.seed, **changes}
+        common = {name: getattr(given, name) for name in ("batch_size", "side", "averaging", "seed")}
+        options: dict[str, object] = {**common, **changes}
         options["epochs"] = round(given.epochs * float(changes.get("epochs", 1)))  # type: ignore[arg-type]
-        folder = given.folder / f"{number:02d}-e{given.epochs}-n{len(training)}-p{given.side}-s{given.seed}"
+        kept = f"e{given.epochs}-n{len(training)}-p{given.side}-b{given.batch_size}-a{given.averaging}-s{given.seed}"
+        folder = given.folder / f"{number:02d}-{kept}"
         found = figures(name, training, validation, Plan(**options), folder)  # type: ignore[arg-type]
         numbers = " | ".join(f"{found[key]:.3f}" for key in ("accuracy", "ccc_valence", "ccc_arousal"))
         print(f"| {name} | {numbers} |", flush=True)

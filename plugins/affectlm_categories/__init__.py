@@ -19,7 +19,7 @@ def affectlm_prompts() -> Mapping[str, Factory]:
 
 @hookimpl
 def affectlm_metrics() -> Mapping[str, Factory]:
-    """How often labels are right, how sure of them a model is, and how often a reply names none."""
+    """How often labels are right, how far off, how sure of them a model is, and how often a reply names none."""
     return {
         "accuracy": "affectlm_categories.accuracy:Accuracy",
         "classification": "affectlm_categories.classification:Classification",
@@ -27,6 +27,8 @@ def affectlm_metrics() -> Mapping[str, Factory]:
         "calibration": "affectlm_categories.probabilities:Calibration",
         "average_precision": "affectlm_categories.probabilities:AveragePrecision",
         "multilabel": "affectlm_categories.multilabel:MultiLabel",
+        "tree_distance": "affectlm_categories.closeness:TreeDistance",
+        "opposites": "affectlm_categories.closeness:Opposites",
         "open_set": "affectlm_categories.open_set:OpenSet",
         "unmapped": "affectlm_categories.unmapped:Unmapped",
     }

@@ -29,7 +29,7 @@ Figures = Callable[[BoolArray, Replies], Mapping[str, float]]
 def compare(
     figures: Figures,
     truth: BoolArray,
-    names: Sequence[str],
+    names: tuple[str, ...],
     records: Sequence[Record],
     *,
     draws: int | None = None,
@@ -54,12 +54,12 @@ def compare(
         draws: how many of the k random replies are looked at; all by default.
     """
     found: dict[str, dict[str, float]] = {}
-    guesses = [figures(truth, guess) for guess in islice(chance(*truth.shape), draws)]
+    guesses = [figures(truth, guess) for guess in islice(chance(len(truth), names), draws)]
     for name in guesses[0]:
         found[name] = {"chance": float(np.mean([guess[name] for guess in guesses]))}
     several = bool((truth.sum(axis=1) > 1).any())
     for baseline, probabilities in likelihoods(truth, names, records).items():
-        for name, value in figures(truth, Replies.likeliest(probabilities, several=several)).items():
+        for name, value in figures(truth, Replies.likeliest(names, probabilities, several=several)).items():
             found[name][baseline] = value
     return found
 
@@ -83,15 +83,16 @@ def covered(value: float, beside: Mapping[str, float], *, falling: bool = False)
     return float(round((sign * value - floor) / (ceiling - floor), 12)) if ceiling - floor > 1e-9 else math.nan
 
 
-def chance(size: int, classes: int) -> Iterator[Replies]:
+def chance(size: int, names: tuple[str, ...]) -> Iterator[Replies]:
     """As many random replies to `size` faces as there are classes; every face gets every class once."""
+    classes = len(names)
     drawn = np.random.default_rng(SEED).integers(0, classes, size)
     for turn in range(classes):
         first = (drawn + turn) % classes
         behind = (np.arange(classes) - first[:, None]) % classes
         named = one_hot(first, classes)
         alike = np.asarray(1 / classes - 1e-9 * behind)  # but for a hair, which decides who is second
-        yield Replies(first, named, alike)
+        yield Replies(names, first, named, alike)
 
 
 def likelihoods(truth: BoolArray, names: Sequence[str], records: Sequence[Record]) -> dict[str, FloatArray]:

@@ -93,10 +93,13 @@ class Classification(Counted):
             "kappa": kappa(right, true, named),
         }
 
-    def details(self, truth: BoolArray, replies: Replies, names: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+    def details(self, truth: BoolArray, replies: Replies) -> Mapping[str, Mapping[str, float]]:
         """Figures by class, and the cells of the confusion matrix that are not empty."""
         counts = count(truth, one_hot(replies.first, truth.shape[1]), np.ones((1, len(truth))))
-        return {"balanced_accuracy": confusion(truth, replies.first, names), "f1_macro": by_class(counts, names)}
+        return {
+            "balanced_accuracy": confusion(truth, replies.first, replies.names),
+            "f1_macro": by_class(counts, replies.names),
+        }
 
 
 def by_class(counts: Counts, names: Sequence[str]) -> dict[str, float]:

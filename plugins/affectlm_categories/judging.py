@@ -14,11 +14,14 @@ from typing import ClassVar, TypeAlias
 
 import attrs
 import numpy as np
+from attrs.validators import instance_of
 from numpy.typing import NDArray
 
 from affectlm.records import Record
 from affectlm.types import Score
-from affectlm_categories.labels import folded, label_set, spellings
+from affectlm_categories.labels import folded, spellings
+from affectlm_categories.relations import crosswalk
+from affectlm_categories.taxonomies import label_set
 
 BoolArray: TypeAlias = NDArray[np.bool_]
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -86,12 +89,13 @@ def _classes(names: tuple[str, ...]) -> Classes:
 class Replies:
     """What somebody, a model or a baseline, says about n faces in terms of k classes."""
 
+    names: tuple[str, ...]
     first: IntArray  # (n,): the class named first; k where none is
     named: BoolArray  # (n, k): all classes named
     probabilities: FloatArray  # (n, k): NaN where none are given
 
     @classmethod
-    def likeliest(cls, probabilities: FloatArray, *, several: bool) -> Replies:
+    def likeliest(cls, names: tuple[str, ...], probabilities: FloatArray, *, several: bool) -> Replies:
         """Names the likeliest class, the first of equals, and with `several` all that are as likely as not.
 
         A row of NaN names nothing.
@@ -100,11 +104,11 @@ class Replies:
         best = np.where(np.isfinite(probabilities), probabilities, -1.0).argmax(axis=1)
         first = np.where(np.isfinite(probabilities).any(axis=1), best, size)
         named = one_hot(first, size)
-        return cls(first, named | (probabilities >= 0.5) if several else named, probabilities)
+        return cls(names, first, named | (probabilities >= 0.5) if several else named, probabilities)
 
     def of(self, rows: BoolArray) -> Replies:
         """What is said about some of the faces."""
-        return Replies(self.first[rows], self.named[rows], self.probabilities[rows])
+        return Replies(self.names, self.first[rows], self.named[rows], self.probabilities[rows])
 
 
 def one_hot(places: IntArray, size: int) -> BoolArray:
@@ -127,6 +131,7 @@ class CategoryMetric(ABC):
 
     Args:
         labels: a taxonomy's name or a list, those asked for; without it, all labels that are true of any record.
+        crosswalk: whether labels of other sets, true or named, count as those of `labels` that they are a kind of.
     """
 
     judges_answers: ClassVar[bool] = True
@@ -134,12 +139,13 @@ class CategoryMetric(ABC):
     ranks: ClassVar[bool] = False  # whether probabilities are looked at
     draws: ClassVar[int | None] = None  # how many random replies tell what chance gets; one for each class by default
     labels: tuple[str, ...] = attrs.field(default=(), converter=_asked)
+    crosswalk: bool = attrs.field(default=False, validator=instance_of(bool))
 
     @abstractmethod
     def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
         """Each figure of all faces that fit; NaN where undefined."""
 
-    def details(self, truth: BoolArray, replies: Replies, names: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+    def details(self, truth: BoolArray, replies: Replies) -> Mapping[str, Mapping[str, float]]:
         """For each figure's name its parts by class; none by default."""
         return {}
 
@@ -154,10 +160,16 @@ class CategoryMetric(ABC):
     def read(self, records: Sequence[Record]) -> tuple[Classes, BoolArray, Replies]:
         """The classes, which of them are true (n, k), and what the model says."""
         classes = self.classes(records)
+        truth = [record.truth.labels for record in records]
         answers = [record.labels for record in records]
-        probabilities = classes.probabilities([record.probabilities if self.ranks else None for record in records])
-        replies = Replies(classes.first(answers), classes.members(answers), probabilities)
-        return classes, classes.members([record.truth.labels for record in records]), replies
+        probabilities = [record.probabilities if self.ranks else None for record in records]
+        if self.crosswalk:
+            truth, answers = ([_walked(labels, classes.names) for labels in each] for each in (truth, answers))
+            probabilities = [given and _shared(given, classes.names) for given in probabilities]
+        replies = Replies(
+            classes.names, classes.first(answers), classes.members(answers), classes.probabilities(probabilities)
+        )
+        return classes, classes.members(truth), replies
 
     def score(self, records: Sequence[Record]) -> list[Score]:
         """Each figure over the faces that fit, without an interval."""
@@ -177,7 +189,7 @@ class CategoryMetric(ABC):
         outside = sum(bool(record.truth.labels) for record in records) - int(truth.any(axis=1).sum())
         left_out = {"outside": float(outside)} if outside else {}
         truth, replies = truth[rows], replies.of(rows)
-        details = self.details(truth, replies, classes.names)
+        details = self.details(truth, replies)
         beside = compare(
             self.figures,
             truth,
@@ -196,6 +208,21 @@ class CategoryMetric(ABC):
             )
             for name, value in self.figures(truth, replies).items()
         }
+
+
+def _walked(labels: Iterable[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """What the labels are in terms of the names; those that are nothing there stay as they are."""
+    return tuple(dict.fromkeys(chain.from_iterable(crosswalk(label, names) or (label,) for label in labels)))
+
+
+def _shared(given: Mapping[str, float], names: tuple[str, ...]) -> Mapping[str, float]:
+    """The probabilities of the names; a compound's goes to its kinds in equal parts."""
+    found: dict[str, float] = {}
+    for label, value in given.items():
+        kinds = crosswalk(label, names) or (label,)
+        for kind in kinds:
+            found[kind] = found.get(kind, 0.0) + value / len(kinds)
+    return found
 
 
 def finite(parts: Mapping[str, float]) -> dict[str, float]:

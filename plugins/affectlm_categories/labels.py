@@ -1,40 +1,30 @@
-"""Label sets and the forms in which a reply may name a label. The table is read by people: keep it short and sure."""
+"""The forms in which a reply may name a label. The table is read by people: keep it short and sure."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-
-BASIC = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-EMOTIC = (
-    "affection", "anger", "annoyance", "anticipation", "aversion", "confidence", "disapproval", "disconnection",
-    "disquietment", "doubt/confusion", "embarrassment", "engagement", "esteem", "excitement", "fatigue", "fear",
-    "happiness", "pain", "peace", "pleasure", "sadness", "sensitivity", "suffering", "surprise", "sympathy", "yearning",
-)  # fmt: skip
-TAXONOMIES: Mapping[str, tuple[str, ...]] = {
-    "basic": BASIC,
-    "basic7": (*BASIC, "neutral"),
-    "basic8": (*BASIC, "neutral", "contempt"),
-    "emotic": EMOTIC,
-}
+from collections.abc import Iterable, Mapping
 
 # Inflections and adjectives of one emotion, and only those synonyms nobody would dispute, in British and American
 # spelling. Words by which a prompt says valence and arousal (pleased, upset, agitated, ...) are no forms: a reply that
 # repeats it names no label. Nor are words with which a model comments on its task (surprisingly, painfully).
 FORMS: Mapping[str, tuple[str, ...]] = {
     "affection": ("affections", "affectionate", "affectionately"),
+    "amusement": ("amused",),
     "anger": (
         "angry", "angrier", "angrily", "angered", "angers", "furious", "furiously", "fury", "rage", "enraged", "irate",
     ),
     "annoyance": ("annoyed", "annoying", "annoys", "irritated", "irritation"),
     "anticipation": ("anticipating", "anticipates", "anticipatory"),
     "aversion": ("averse",),
+    "awe": ("awed", "awestruck"),
     "boredom": ("bored",),
     "confidence": ("confident", "confidently"),
     "confusion": ("confused", "confusedly"),
     "contempt": ("contemptuous", "contemptuously", "disdain", "disdainful", "scorn", "scornful", "scornfully"),
     "contentment": ("content", "contented", "contentedly"),
+    "disappointment": ("disappointed", "disappointedly"),
     "disapproval": ("disapproving", "disapprovingly", "disapproves", "disapproved"),
     "disconnection": ("disconnected",),
     "disgust": ("disgusted", "disgusting", "disgusts", "disgustedly", "revulsion", "revolted"),
@@ -42,7 +32,10 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "doubt": ("doubtful", "doubtfully", "doubting", "doubts"),
     "embarrassment": ("embarrassed", "embarrassedly"),
     "engagement": ("engaged",),
+    "enthrallment": ("enthralled", "enthralment"),
+    "envy": ("envious", "enviously"),
     "esteem": (),
+    "exasperation": ("exasperated",),
     "excitement": ("excited", "excitedly"),
     "fatigue": ("fatigued", "exhausted", "exhaustion", "weary", "weariness"),
     "fear": (
@@ -54,29 +47,47 @@ FORMS: Mapping[str, tuple[str, ...]] = {
         "happy", "happily", "happier", "happiest", "joy", "joyful", "joyfully", "joyfulness", "joyous", "joyously",
         "cheerful", "cheerfully", "cheerfulness",
     ),
+    "horror": ("horrified",),
+    "love": ("loving", "lovingly"),
+    "lust": ("lustful", "lustfully"),
+    "neglect": ("neglected",),
+    "nervousness": ("nervous", "nervously"),
     "neutral": ("neutrality", "neutrally"),
+    "optimism": ("optimistic", "optimistically"),
     "pain": ("pained", "painful"),
     "peace": ("peaceful", "peacefully", "peacefulness"),
     "pleasure": ("pleasurable",),
+    "pride": ("proud", "proudly"),
+    "relief": ("relieved",),
     "sadness": (
         "sad", "sadly", "sadder", "saddest", "saddened", "saddens", "sorrow", "sorrowful", "sorrowfully",
     ),
     "sensitivity": ("sensitive",),
+    "shame": ("ashamed", "shameful"),
     "suffering": ("suffers", "suffered"),
     "surprise": ("surprised", "surprising", "surprises", "astonished", "astonishment"),
     "sympathy": (
         "sympathetic", "sympathetically", "sympathise", "sympathises", "sympathising", "sympathize", "sympathizes",
         "sympathizing",
     ),
+    "torment": ("tormented",),
+    "trust": ("trusting", "trustful"),
     "yearning": ("yearn", "yearns", "yearned", "yearnful", "longing"),
+    "zest": ("zestful",),
+    "fearfully surprised": ("fearful surprise", "surprise and fear", "fear and surprise"),
+    "happily surprised": ("happy surprise", "surprise and happiness", "happiness and surprise"),
+    "sadly surprised": ("sad surprise", "surprise and sadness", "sadness and surprise"),
+    "disgustedly surprised": ("disgusted surprise", "surprise and disgust", "disgust and surprise"),
+    "angrily surprised": ("angry surprise", "surprise and anger", "anger and surprise"),
+    "sadly fearful": ("sad fear", "fear and sadness", "sadness and fear"),
+    "sadly angry": ("sad anger", "anger and sadness", "sadness and anger"),
 }  # fmt: skip
 
 # Emotion words that only tell that a reply names something, though nothing that was offered.
 OTHERS = (
-    "amused", "amusement", "anxiety", "anxious", "anxiously", "ashamed", "depressed", "depression", "despair",
-    "disappointed", "disappointment", "envious", "envy", "grief", "guilt", "guilty", "hope", "hopeful", "jealous",
-    "jealousy", "loneliness", "lonely", "love", "melancholic", "melancholy", "miserable", "nervous", "nervousness",
-    "pride", "proud", "relief", "relieved", "shame", "stress", "stressed", "unhappiness", "unhappy", "worried", "worry",
+    "anxiety", "anxious", "anxiously", "depressed", "depression", "despair", "grief", "guilt", "guilty", "hope",
+    "hopeful", "jealous", "jealousy", "loneliness", "lonely", "melancholic", "melancholy", "miserable", "stress",
+    "stressed", "unhappiness", "unhappy", "worried", "worry",
 )  # fmt: skip
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff]")  # joiners, direction marks
@@ -86,28 +97,6 @@ _PLAIN = str.maketrans({**_QUOTES, **_BREAKS, "_": " ", "ı": "i"})  # in capita
 _SPACES = re.compile(r"[^\S\n]+")
 _HYPHEN = re.compile(r"(?<=[^\W\d])[-‐‑](?=[^\W\d])")
 _SLASH = re.compile(r" ?/ ?")
-
-
-def label_set(labels: str | Sequence[str]) -> tuple[str, ...]:
-    """The labels of a taxonomy's name, or the list itself.
-
-    >>> label_set("basic7")[-1]
-    'neutral'
-
-    Raises:
-        ValueError: no such taxonomy, no labels, an empty one or one given twice.
-    """
-    if isinstance(labels, str):
-        if labels not in TAXONOMIES:
-            raise ValueError(f"labels are '{labels}'; expected a list of labels or one of: {', '.join(TAXONOMIES)}")
-        return TAXONOMIES[labels]
-    if not labels:
-        raise ValueError(f"labels are empty; expected a list of labels or one of: {', '.join(TAXONOMIES)}")
-    if any(not isinstance(label, str) or not label.strip() for label in labels):
-        raise ValueError(f"every label must be a word, and labels are {list(labels)}")
-    if len({label.strip().casefold() for label in labels}) < len(labels):
-        raise ValueError(f"a label is given twice in {list(labels)}")
-    return tuple(label.strip() for label in labels)
 
 
 def folded(text: str) -> str:
@@ -149,6 +138,15 @@ def spellings(choices: Iterable[str]) -> dict[str, str]:
 def known_words() -> dict[str, str]:
     """Every emotion word of this module with the label it stands for."""
     return spellings([*FORMS, *OTHERS])
+
+
+def noun(word: str) -> str:
+    """The label that a word is a form of; the word itself where it is of none.
+
+    >>> noun("frightened"), noun("yodelling")
+    ('fear', 'yodelling')
+    """
+    return next((label for label, forms in FORMS.items() if word == label or word in forms), word)
 
 
 def _relatives(word: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -53,6 +53,6 @@ class MultiLabel(Counted):
             "f1_labels": mean_over_true(f1(right, true, named), true),
         }
 
-    def details(self, truth: BoolArray, replies: Replies, names: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+    def details(self, truth: BoolArray, replies: Replies) -> Mapping[str, Mapping[str, float]]:
         """Precision, recall and F1 by label."""
-        return {"f1_labels": by_class(count(truth, replies.named, np.ones((1, len(truth)))), names)}
+        return {"f1_labels": by_class(count(truth, replies.named, np.ones((1, len(truth)))), replies.names)}

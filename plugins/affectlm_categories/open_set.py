@@ -9,7 +9,7 @@ import attrs
 
 from affectlm.records import Record
 from affectlm_categories.judging import BoolArray, Classes, Counted, FloatArray, Replies
-from affectlm_categories.labels import FORMS, folded
+from affectlm_categories.labels import folded, noun
 from affectlm_categories.multilabel import means, overlap
 
 # Nouns and words that mean much the same; their inflections, and what is no less sure, are in `labels.FORMS`.
@@ -38,7 +38,7 @@ def group_of(label: str, groups: Mapping[str, Sequence[str]] = GROUPS) -> str | 
     >>> group_of("sorrow"), group_of("joyful"), group_of("scared"), group_of("pride")
     ('sadness', 'happiness', 'fear', None)
     """
-    words = {label, _noun(label)}
+    words = {label, noun(label)}
     return next((name for name, members in groups.items() if words & {name, *members}), None)
 
 
@@ -46,10 +46,6 @@ def _lowered(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     if wrong := next((words for words in groups.values() if isinstance(words, str)), None):
         raise ValueError(f"the words of a group are '{wrong}'; expected a list, as in {{sadness: [blue, gloomy]}}")
     return {folded(name): tuple(map(folded, words)) for name, words in groups.items()}
-
-
-def _noun(word: str) -> str:
-    return next((noun for noun, forms in FORMS.items() if word == noun or word in forms), word)
 
 
 @attrs.frozen(kw_only=True)
@@ -64,13 +60,14 @@ class OpenSet(Counted):
     """
 
     labels: tuple[str, ...] = attrs.field(default=(), init=False)
+    crosswalk: bool = attrs.field(default=False, init=False)
     groups: Mapping[str, Sequence[str]] = attrs.field(factory=dict, converter=_lowered)
 
     def classes(self, records: Sequence[Record]) -> Classes:
         """The groups that are true or named anywhere."""
         found = set(chain.from_iterable((*record.truth.labels, *record.labels) for record in records))
         words = {folded(word) for word in found}
-        groups = {word: group_of(word, self.groups) or group_of(word) or _noun(word) for word in sorted(words)}
+        groups = {word: group_of(word, self.groups) or group_of(word) or noun(word) for word in sorted(words)}
         names = tuple(dict.fromkeys(groups.values()))
         return Classes(names, {word: names.index(group) for word, group in groups.items()})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import attrs
@@ -142,7 +142,7 @@ class AveragePrecision(CategoryMetric):
         """The mean over the labels that occur."""
         return {"map": float(np.nanmean(average_precision(truth, np.nan_to_num(replies.probabilities))))}
 
-    def details(self, truth: BoolArray, replies: Replies, names: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+    def details(self, truth: BoolArray, replies: Replies) -> Mapping[str, Mapping[str, float]]:
         """Average precision by label."""
         found = average_precision(truth, np.nan_to_num(replies.probabilities))
-        return {"map": finite({f"ap: {name}": value for name, value in zip(names, found, strict=True)})}
+        return {"map": finite({f"ap: {name}": value for name, value in zip(replies.names, found, strict=True)})}

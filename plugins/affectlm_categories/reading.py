@@ -25,7 +25,8 @@ _BOXED = re.compile(r"\\boxed\{([^{}]*(?:\{[^{}]*)?)")
 _ASIDE = re.compile(  # what a model says about itself: "I'm afraid that", "I'd be happy to", "Confidence: 0.9"
     r"\bi(?:'m| am|'d be| would be|'ll be| will be)(?: (?:very|quite|pretty|rather|so|more than|always|\w+ly|\d+ ?%))?"
     r" (?:afraid|confident|confused|surprised|happy to|content to)\b"
-    r"|\bhappy to (?:help|assist)\b|\bi hope\b|\bno doubt\b|\bwithout (?:an?y? )?doubt\b"
+    r"|\bhappy to (?:help|assist)\b|\bi (?:hope|trust)\b|\btrust (?:me|my|your)\b"
+    r"|\bno doubt\b|\bwithout (?:an?y? )?doubt\b"
     r"|\bconfidence(?: level| score| rating)?[\s*\"]*[:=(]?[\s*\"]*(?:is |of )?(?=\.?\d|(?:high|low|medium|moderate)\b)"
 )
 _OPENING = re.compile(r"[{\[]")

@@ -13,7 +13,7 @@ import numpy as np
 
 from affectlm.errors import ConfigError
 from affectlm.types import Sample, Truth
-from affectlm_categories.labels import label_set
+from affectlm_categories.taxonomies import label_set
 from affectlm_data.options import takes_none
 
 # How many pictures, and their mean valence and arousal.

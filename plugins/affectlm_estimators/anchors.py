@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectlm.errors import ConfigError
-from affectlm_categories.labels import FORMS
+from affectlm_categories.labels import noun
 from affectlm_chat.anchors import find_anchor, known_labels
 from affectlm_data.ferplus import ANCHORS, LABELS
 
@@ -40,11 +40,10 @@ def points(labels: Sequence[str], source: str) -> NDArray[np.float32]:
 
 
 def _affectnet(label: str) -> _Point | None:
-    word = label.strip().casefold()
-    noun = next((noun for noun, forms in FORMS.items() if word == noun or word in forms), word)
-    if noun not in LABELS:
+    word = noun(label.strip().casefold())
+    if word not in LABELS:
         return None
-    valence, arousal = ANCHORS[LABELS.index(noun)]
+    valence, arousal = ANCHORS[LABELS.index(word)]
     return float(valence), float(arousal)
 
 

@@ -30,7 +30,7 @@ SUFFIXES: Mapping[int, str] = {  # the ideas of Li et al. 2023, arXiv 2307.11760
     4: "Is that really so?",
     5: "Is that your last word? Have a second look before you settle on it.",
     6: "Say how sure you are, between zero and one; my work depends on it, so make certain.",
-    7: "Is that your last word? Trust in what you can do and aim high: effort like yours is repaid.",
+    7: "Is that your last word? Rely on what you can do and aim high: effort like yours is repaid.",
     8: "Take what is hard here as a chance to learn; with each hurdle you clear, you come nearer to your aim.",
     9: "Keep your mind on your aim; those who work steadily achieve great things.",
     10: "Do this as well as you can and stand by it; such thoroughness is what sets you apart.",

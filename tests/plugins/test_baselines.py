@@ -16,10 +16,10 @@ from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.baselines import chance, circumplex, classifiers, compare, covered, folds
 from affectlm_categories.classification import Classification
 from affectlm_categories.judging import CategoryMetric, one_hot
-from affectlm_categories.labels import EMOTIC
 from affectlm_categories.multilabel import MultiLabel
 from affectlm_categories.open_set import OpenSet
 from affectlm_categories.probabilities import AveragePrecision, Calibration, TopK
+from affectlm_categories.taxonomies import EMOTIC
 from affectlm_chat.circumplex import Circumplex
 
 LABELS = ("anger", "happiness", "sadness")
@@ -73,7 +73,9 @@ def test_chance_of_macro_f1_is_that_of_random_answers() -> None:
     guesses = [DummyClassifier(strategy="uniform", random_state=seed) for seed in range(40)]
     drawn = [f1_score(places, guess.fit(affect, [0, 1, 2] * 300).predict(affect), average="macro") for guess in guesses]
     truth = one_hot(places, 3)
-    found = np.mean([Classification().figures(truth, reply)["f1_macro"] for reply in chance(*truth.shape)])
+    found = np.mean(
+        [Classification().figures(truth, reply)["f1_macro"] for reply in chance(len(truth), ("a", "b", "c"))]
+    )
     assert found == pytest.approx(np.mean(drawn), abs=0.015)
 
 

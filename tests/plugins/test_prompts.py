@@ -23,9 +23,10 @@ from affectlm.strategies import REASONING, SUFFIXES, conclusion, is_same
 from affectlm.testing import check_prompt
 from affectlm.types import BlindPrompt, Completion, Message, Request, Sample
 from affectlm.wording import SCALES
-from affectlm_categories.labels import BASIC, FORMS
+from affectlm_categories.labels import FORMS
 from affectlm_categories.prompt import Categories
 from affectlm_categories.reading import read_labels
+from affectlm_categories.taxonomies import BASIC
 from affectlm_descriptions.prompt import Description
 
 DOCS = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text(encoding="utf-8")

@@ -1,0 +1,76 @@
+"""How far wrong answers are from the truth, by what is published of how emotions are related."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+
+from affectlm_categories.judging import BoolArray, FloatArray, RecordMean, Replies
+from affectlm_categories.relations import FARTHEST, crosswalk, opposites, place, tree_distance
+from affectlm_categories.taxonomies import PLUTCHIK
+
+
+@lru_cache(maxsize=64)
+def distances(names: tuple[str, ...]) -> FloatArray:
+    """The steps between an answer and a truth, shape (k + 1, k), the last row for no answer; NaN for an unknown truth.
+
+    An answer that is none, or not in the tree, is as far away as the tree allows.
+    """
+    table = np.full((len(names) + 1, len(names)), float(FARTHEST))
+    for row, answer in enumerate(names):
+        for column, true in enumerate(names):
+            steps = tree_distance(answer, true)
+            table[row, column] = FARTHEST if steps is None else steps
+    table[:, [not place(name) for name in names]] = np.nan
+    return table
+
+
+@lru_cache(maxsize=64)
+def across(names: tuple[str, ...]) -> BoolArray:
+    """Whether an answer lies across Plutchik's wheel from a truth, shape (k + 1, k), the last row for no answer."""
+    kinds = [set(crosswalk(name, PLUTCHIK)) for name in names]
+    table = [[bool(opposites(answer) & true) for true in kinds] for answer in names]
+    return np.array([*table, [False] * len(names)], np.bool_).reshape(len(names) + 1, len(names))
+
+
+class TreeDistance(RecordMean):
+    """Steps along Parrott's tree from the first label to the nearest true one, 0 to 6; less is better.
+
+    Records of which no true label is in the tree are left out.
+    """
+
+    falling: ClassVar[frozenset[str]] = frozenset({"tree_distance"})
+
+    def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
+        """Those with a true label that is in the tree."""
+        return _any(truth, [bool(place(name)) for name in replies.names])
+
+    def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
+        """The steps of each record."""
+        steps = np.where(truth, distances(replies.names)[replies.first], np.nan)
+        return {"tree_distance": np.nanmin(steps, axis=1)}
+
+
+class Opposites(RecordMean):
+    """Share of records whose first label lies across Plutchik's wheel from a true one; less is better.
+
+    Records of which no true label is on the wheel, or a kind of one that is, are left out.
+    """
+
+    falling: ClassVar[frozenset[str]] = frozenset({"opposite"})
+
+    def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
+        """Those with a true label that has an opposite."""
+        return _any(truth, [bool(opposites(name)) for name in replies.names])
+
+    def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
+        """1 for an opposite and 0 for any other answer."""
+        return {"opposite": (truth & across(replies.names)[replies.first]).any(axis=1).astype(float)}
+
+
+def _any(truth: BoolArray, known: Sequence[bool]) -> BoolArray:
+    """Which of n faces have a true label among the known ones, shape (n,)."""
+    return np.asarray(truth[:, np.flatnonzero(known)].any(axis=1))
