@@ -64,23 +64,27 @@ def compare(
     return found
 
 
-def covered(value: float, beside: Mapping[str, float], *, falling: bool = False) -> float:
-    """(value - floor) / (ceiling - floor); NaN where the ceiling is no higher than the floor, or there is none.
+def covered(value: float, beside: Mapping[str, float], size: int, *, falling: bool = False) -> float:
+    """(value - floor) / (ceiling - floor); NaN where the ceiling is hardly higher than the floor, or there is none.
 
-    The floor is the better of chance and majority, the ceiling the better of gaussian and logistic.
+    The floor is the better of chance and majority, the ceiling the better of gaussian and logistic. What lies between
+    them must be more than 1 / sqrt(size), twice the standard error that a share of so many faces can have at most.
 
     Args:
         value: the score.
         beside: what the baselines get.
+        size: how many faces.
         falling: less is better.
 
-    >>> covered(0.4, {"chance": 0.1, "majority": 0.3, "gaussian": 0.5, "logistic": 0.4})
+    >>> covered(0.4, {"chance": 0.1, "majority": 0.3, "gaussian": 0.5, "logistic": 0.4}, 100)
     0.5
     """
     sign = -1 if falling else 1
     floor = max(sign * beside[name] for name in ("chance", "majority"))
     ceiling = max((sign * beside[name] for name in ("gaussian", "logistic") if name in beside), default=math.nan)
-    return float(round((sign * value - floor) / (ceiling - floor), 12)) if ceiling - floor > 1e-9 else math.nan
+    if not ceiling - floor > 1 / math.sqrt(size):
+        return math.nan
+    return float(round((sign * value - floor) / (ceiling - floor), 12))
 
 
 def chance(size: int, names: tuple[str, ...]) -> Iterator[Replies]:

@@ -201,7 +201,7 @@ class CategoryMetric(ABC):
             name: finite(
                 {
                     **beside[name],
-                    "covered": covered(value, beside[name], falling=name in self.falling),
+                    "covered": covered(value, beside[name], len(truth), falling=name in self.falling),
                     **left_out,
                     **details.get(name, {}),
                 }

@@ -206,10 +206,17 @@ def test_rated_numbers_stand_beside_measured_ones() -> None:
 def test_covered_is_the_share_of_the_way_from_floor_to_ceiling() -> None:
     """0 at the better of chance and majority, 1 at the better classifier; the other way round where less is better."""
     beside = {"chance": 0.2, "majority": 0.4, "gaussian": 0.5, "logistic": 0.8}
-    assert [covered(value, beside) for value in (0.4, 0.6, 0.8, 0.2)] == [0, 0.5, 1, -0.5]
-    assert covered(0.5, {"chance": 0.9, "majority": 0.8, "gaussian": 0.2}, falling=True) == 0.5
-    assert np.isnan(covered(0.5, {"chance": 0.2, "majority": 0.4}))
-    assert np.isnan(covered(0.5, {"chance": 0.2, "majority": 0.4, "gaussian": 0.4}))
+    assert [covered(value, beside, 100) for value in (0.4, 0.6, 0.8, 0.2)] == [0, 0.5, 1, -0.5]
+    assert covered(0.5, {"chance": 0.9, "majority": 0.8, "gaussian": 0.2}, 100, falling=True) == 0.5
+    assert np.isnan(covered(0.5, {"chance": 0.2, "majority": 0.4}, 100))
+
+
+def test_nothing_is_covered_where_the_ceiling_is_hardly_above_the_floor() -> None:
+    """A gap that chance explains would make any score many times as large."""
+    beside = {"chance": 0.2, "majority": 0.4, "gaussian": 0.45}
+
+    assert np.isnan(covered(0.3, beside, 100))
+    assert covered(0.3, beside, 10_000) == -2
 
 
 def test_every_score_has_its_baselines() -> None:
