@@ -13,6 +13,7 @@ import pytest
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
 from affectlm.records import RECORDS, read_records, read_report
 from affectlm.registry import Component, Registry
+from affectlm.report import write_pages
 from affectlm.runs import run
 from affectlm.scoring import judge, missed
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, record
@@ -205,6 +206,29 @@ def test_ratings_take_the_place_of_pictures(compose, fresh_cache, tmp_path):
     assert report.outcomes == {"ok": 1, "skipped": 1}
     rated = next(each for each in read_records(tmp_path / "run") if each.outcome is Outcome.OK)
     assert (rated.valence, rated.arousal, rated.truth.labels) == (0.5, -0.25, ("happiness",))
+
+
+def test_ratings_that_nobody_has_are_an_error(compose, fresh_cache, tmp_path):
+    """No score is made of records that were never asked about."""
+    (tmp_path / "table.csv").write_text("path,valence,arousal,label\nno.png,,,happiness\n")
+    words = ("dataset.va=truth", "llm=circumplex", "prompt=categories", "metric=accuracy")
+
+    with pytest.raises(ConfigError, match="nobody in the dataset has rated valence and arousal"):
+        run(compose(f"dataset.path='{tmp_path}/table.csv'", *words), tmp_path / "run")
+
+
+def test_metrics_that_find_nothing_to_judge_by_are_named(compose, fresh_cache, tmp_path):
+    """In the report and on its page."""
+    (tmp_path / "table.csv").write_text("path,valence,arousal\nno.png,0.5,0.1\n")
+    words = ("dataset.va=truth", "llm=circumplex", "prompt=categories", "metric=[accuracy,unmapped,bleu]")
+
+    report = run(compose(f"dataset.path='{tmp_path}/table.csv'", *words), tmp_path / "run")
+
+    assert [score.name for score in report.scores] == ["unmapped"]
+    assert read_report(tmp_path / "run").unscored == report.unscored == ["accuracy", "bleu"]
+    write_pages(report, tmp_path / "run")
+    for page in ("report.md", "report.html"):
+        assert "as no record has what they need: accuracy, bleu" in (tmp_path / "run" / page).read_text()
 
 
 def test_noise_moves_valence_and_arousal_the_same_way_in_every_run(configured, pictures, tmp_path):

@@ -78,6 +78,9 @@ class Console:
         for score in report.scores:
             bounds = f" [{score.low:.3f}, {score.high:.3f}]" if score.low is not None and score.high is not None else ""
             self._out.print(f"{score.name} {score.value:.3f}{bounds} (n={score.count})", soft_wrap=True)
+        # ccc is chosen by default, for those who have ratings.
+        if unscored := ", ".join(name for name in report.unscored if name != "ccc"):
+            self._out.print(f"without a score, as no record has what they need: {unscored}", soft_wrap=True)
         self._out.print(f"records and report are in {escape(str(folder))}", soft_wrap=True)
 
 

@@ -146,6 +146,7 @@ class Report:
     components: dict[str, object] = attrs.field(factory=dict)
     outcomes: dict[str, int] = attrs.field(factory=dict)
     scores: list[Score] = attrs.field(factory=list)
+    unscored: list[str] = attrs.field(factory=list)  # metrics without a score: no record has what they judge by
     usage: dict[str, float] = attrs.field(factory=dict)
     error: str | None = None
     schema_version: int = SCHEMA_VERSION

@@ -39,6 +39,7 @@ td.number { text-align: right; font-variant-numeric: tabular-nums }
 <td>{{ score.low | number }} to {{ score.high | number }}</td><td>{{ score.count }}</td>
 <td>{{ score.parts | beside }}</td></tr>
 {% endfor %}</table>{% endif %}
+{% if report.unscored %}<p>{{ report.unscored | unscored }}</p>{% endif %}
 <h2>Records</h2>
 <table><tr><th>id</th><th>valence</th><th>arousal</th><th>answer</th><th>outcome</th></tr>
 {% for record in records %}
@@ -72,6 +73,7 @@ def write_pages(report: Report, folder: Path) -> None:
         "embed": _embed,
         "asked": _asked,
         "beside": _beside,
+        "unscored": _unscored,
     }
     page = environment.from_string(_HTML).render(
         report=report,
@@ -97,6 +99,8 @@ def _markdown(report: Report, records: list[Record], total: int) -> str:
             f"| {_cell(_beside(score.parts))} |"
             for score in report.scores
         ]
+    if report.unscored:
+        lines += ["", _cell(_unscored(report.unscored))]
     lines += ["", "| id | valence | arousal | answer | outcome |", "|---|---|---|---|---|"]
     lines += [
         f"| {_cell(record.id)} | {_number(record.valence)} | {_number(record.arousal)} "
@@ -119,6 +123,10 @@ def _embed(path: Path) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+def _unscored(names: Sequence[str]) -> str:
+    return f"Without a score, as no record has what they need: {', '.join(names)}."
 
 
 def _asked(usage: Mapping[str, float]) -> str:

@@ -175,8 +175,9 @@ def run(
         key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
         _stream(folder, lambda earlier: steps(chosen, parts, earlier, key, folder), asking, report, on_record, note)
         records = [_slim(record) for record in read_records(folder)]
-        report.scores = [] if chosen.dry_run else judge(records, parts.metrics, seed=chosen.seed)
         _refuse_nothing(records)
+        if not chosen.dry_run:
+            _judge(report, records, parts.metrics)
         report.status = "success"
     except KeyboardInterrupt:
         report.status = "interrupted"
@@ -188,6 +189,14 @@ def run(
         note()
         lock.release()
     return report
+
+
+def _judge(report: Report, records: Sequence[Record], metrics: Sequence[Metric]) -> None:
+    """Scores the records, and notes which metrics found nothing to judge by."""
+    names = [name for name, metric in _section(report.config, "metric").items() if metric]
+    unscored: list[Metric] = []
+    report.scores = judge(records, metrics, seed=report.seed, on_nothing=unscored.append)
+    report.unscored = [name for name, metric in zip(names, metrics, strict=True) if any(metric is x for x in unscored)]
 
 
 def _stream(
@@ -320,6 +329,11 @@ def _slim(record: Record) -> Record:
 def _refuse_nothing(records: Sequence[Record]) -> None:
     if not records:
         raise ConfigError("the dataset gave nothing to look at; check dataset.path, dataset.split and dataset.limit")
+    if all(record.outcome is Outcome.SKIPPED and record.valence is None for record in records):
+        raise ConfigError(
+            "nobody in the dataset has rated valence and arousal, which dataset.va=truth needs; give a table with "
+            "both, or type dataset.va=estimated"
+        )
     if all(record.outcome in _FAILURES for record in records):
         first = records[0]
         raise AffectlmError(f"all {len(records)} records failed; the first, '{first.id}': {first.reason}")

@@ -16,20 +16,25 @@ from affectlm.records import Record, Report
 from affectlm.stats import Resamples
 from affectlm.types import Metric, Outcome, PartedMetric, Score, ValuedMetric, WeightedMetric
 
+OnNothing = Callable[[Metric], None]
 
-def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0) -> list[Score]:
+
+def judge(
+    records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0, on_nothing: OnNothing = lambda _: None
+) -> list[Score]:
     """All scores; means and weighted figures get intervals, drawn by picture (by prompt where there is none).
 
     What judges answers counts a missing or unreadable answer as wrong; where there are such records it is scored again
-    as `<name>_answered` over the records with an answer.
+    as `<name>_answered` over the records with an answer. `on_nothing` is told of each metric that has no score at all.
     """
     metrics = list(metrics)
     answered = [record for record in records if record.outcome is Outcome.OK]
     about_answers = [metric for metric in metrics if getattr(metric, "judges_answers", False)]
-    scores = _scores(records, metrics, seed)
+    scores = _scores(records, metrics, seed, on_nothing)
     if len(answered) < len(records):
         scores += [
-            attrs.evolve(score, name=f"{score.name}_answered") for score in _scores(answered, about_answers, seed)
+            attrs.evolve(score, name=f"{score.name}_answered")
+            for score in _scores(answered, about_answers, seed, lambda _: None)
         ]
     for score in scores:
         if not math.isfinite(score.value):
@@ -37,10 +42,16 @@ def judge(records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0
     return scores
 
 
-def _scores(records: Sequence[Record], metrics: Iterable[Metric], seed: int) -> list[Score]:
+def _scores(records: Sequence[Record], metrics: Iterable[Metric], seed: int, on_nothing: OnNothing) -> list[Score]:
     clusters = [record.image or record.prompt_sha256 or record.id for record in records]
     resamples = cache(lambda: Resamples.draw(clusters, np.random.default_rng(seed)))  # drawn when first needed
-    return [score for metric in metrics for score in _scores_of(metric, records, resamples)]
+    found: list[Score] = []
+    for metric in metrics:
+        scores = _scores_of(metric, records, resamples)
+        if not scores:
+            on_nothing(metric)
+        found += scores
+    return found
 
 
 def _scores_of(metric: Metric, records: Sequence[Record], resamples: Callable[[], Resamples]) -> list[Score]:
