@@ -101,5 +101,5 @@ class AffectNet:
             raise ConfigError(
                 f"annotation '{file}' cannot be read: {(error.strerror or str(error)).lower()}"
             ) from error
-        except (ValueError, TypeError, EOFError) as error:
+        except Exception as error:  # the reader raises errors of many kinds on damaged files
             raise ConfigError(f"annotation '{file}' holds no single number; fetch it again") from error

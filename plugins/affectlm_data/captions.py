@@ -6,20 +6,19 @@ caption is about follows from the gender that it states and from the emotion in 
 
 from __future__ import annotations
 
-import csv
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import attrs
 
-from affectlm.errors import ConfigError
 from affectlm_data.definitions import find_label
+from affectlm_data.manifest import read_csv
 from affectlm_data.people import Person
 
 _PICTURE, _EMOTION, _CAPTION = "image name", "human annotated emotion", "full caption"
-_COUNT = re.compile(r"_\d+(?=(\.\w+)?$)")
+_COUNT = re.compile(r"_\d+$")
 _GENDER = re.compile(r"\bis an? (female|male)\b", re.IGNORECASE)
 
 
@@ -41,8 +40,8 @@ class Caption:
         return fitting[0][0] if len(fitting) == 1 else None
 
 
-def caption_people(path: Path, people: Sequence[Person]) -> tuple[Mapping[int, tuple[str, ...]], int]:
-    """The captions of each person who has any, by number, and how many captions of these pictures stayed open.
+def caption_people(path: Path, people: Sequence[Person]) -> tuple[Mapping[int, tuple[str, ...]], Mapping[str, int]]:
+    """The captions of each person who has any, by number, and how many captions were left out, by reason.
 
     Args:
         path: a table with the columns "Image name" and "Full caption" and, if wanted, "Human annotated emotion",
@@ -50,53 +49,31 @@ def caption_people(path: Path, people: Sequence[Person]) -> tuple[Mapping[int, t
         people: of a split.
 
     Raises:
-        ConfigError: the table cannot be read or lacks a column.
+        ConfigError: the table cannot be read, lacks a column, or a line has too few or too many cells.
     """
     pictures: dict[str, list[tuple[int, Person]]] = defaultdict(list)
     for place, person in enumerate(people):
         pictures[PurePosixPath(person.file).stem].append((place, person))
     found: dict[int, tuple[str, ...]] = {}
-    unclear = 0
+    left_out = Counter({"captions_elsewhere": 0, "unclear_captions": 0})
     for stem, caption in _read_captions(path):
-        if stem not in pictures:
-            continue
-        number = caption.find_person(pictures[stem])
-        if number is None:
-            unclear += 1
+        candidates = pictures.get(stem) or pictures.get(_COUNT.sub("", stem))
+        number = caption.find_person(candidates) if candidates else None
+        if not candidates:
+            left_out["captions_elsewhere"] += 1
+        elif number is None:
+            left_out["unclear_captions"] += 1
         elif caption.text not in found.get(number, ()):
             found[number] = (*found.get(number, ()), caption.text)
-    return found, unclear
+    return found, left_out
 
 
-def _read_captions(path: Path) -> list[tuple[str, Caption]]:
+def _read_captions(path: Path) -> Iterator[tuple[str, Caption]]:
     """The name, without extension, of each picture, and what was written of it."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            reader = csv.DictReader(file, delimiter=max(",;", key=header.count))
-            rows = [{(key or "").strip().lower(): cell for key, cell in row.items()} for row in reader]
-    except OSError as error:
-        raise ConfigError(f"captions '{path}' cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"captions '{path}' are no table in UTF-8: {error}") from error
-    if not rows or not {_PICTURE, _CAPTION} <= set(rows[0]):
-        columns = ", ".join(rows[0]) if rows else "no rows"
-        raise ConfigError(f"captions '{path}' have {columns}; expected the columns '{_PICTURE}' and '{_CAPTION}'")
-    return [
-        (_stem(row[_PICTURE]), Caption(row[_CAPTION].strip(), _emotions(row.get(_EMOTION) or "")))
-        for row in rows
-        if row[_PICTURE] and row[_CAPTION]
-    ]
-
-
-def _stem(name: str) -> str:
-    """The picture's own name.
-
-    >>> _stem("02lk53bcfgyk89o8fl_1.jpg"), _stem("02lk53bcfgyk89o8fl.jpg_1")
-    ('02lk53bcfgyk89o8fl', '02lk53bcfgyk89o8fl')
-    """
-    return PurePosixPath(_COUNT.sub("", name.strip())).stem
+    for line in read_csv(path, (_PICTURE, _CAPTION)):
+        name, text = line.cells[_PICTURE], line.cells[_CAPTION]
+        if name and text:
+            yield PurePosixPath(name).stem, Caption(text, _emotions(line.cells.get(_EMOTION, "")))
 
 
 def _emotions(written: str) -> tuple[str, ...]:

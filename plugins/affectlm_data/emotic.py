@@ -16,10 +16,11 @@ from affectlm_data.captions import caption_people
 from affectlm_data.definitions import DEFINITIONS
 from affectlm_data.emotic_mat import mat_entries
 from affectlm_data.emotic_table import table_entries
-from affectlm_data.options import one_path, split_name
+from affectlm_data.options import SPLITS, one_path, split_name
 from affectlm_data.people import People, Person, check_people
 
 REFERENCES = ("labels", "definitions", "captions")
+_SOURCES = ("mscoco", "framesdb", "emodb_small", "ade20k")
 _PLACES = ("{split}.csv", "emotic_pre/{split}.csv", "Annotations.mat", "Annotations/Annotations.mat")
 
 
@@ -41,7 +42,8 @@ class EMOTIC:
     Args:
         path: the folder with the tables or Annotations.mat, or one of these files.
         split: train, val (or validation), test.
-        images: the folder that holds mscoco, framesdb, emodb_small and ade20k; that of the annotations by default.
+        images: the folder that holds mscoco, framesdb, emodb_small and ade20k; by default that of the annotations,
+            the folder `emotic` in it or beside it, or the folder above.
         reference: the text of truth: `labels`, the categories in a row; `definitions`, a sentence for each category;
             `captions`, what people wrote, which leaves out all people of whom nobody wrote.
         captions: the table of captions, for reference=captions.
@@ -63,8 +65,8 @@ class EMOTIC:
         file = self._file()
         entries = mat_entries(file, self.split) if file.suffix.lower() == ".mat" else table_entries(file)
         people = check_people(entries)
-        texts, unclear = caption_people(self.captions, people.kept) if self.captions else ({}, 0)
-        root = self.images or (self.path if self.path.is_dir() else self.path.parent)
+        texts, unused = caption_people(self.captions, people.kept) if self.captions else ({}, {})
+        root = self.images or self._root()
         images = tuple(
             self._image(root, number, person, texts.get(number, ()))
             for number, person in enumerate(people.kept)
@@ -74,7 +76,7 @@ class EMOTIC:
             raise ConfigError(self._nobody(file, people))
         counts = {"rows": people.rows, "people": len(images), "repeated": people.repeated, **people.left_out}
         if self.captions:
-            counts |= {"without_caption": len(people.kept) - len(images), "unclear_captions": unclear}
+            counts |= {"without_caption": len(people.kept) - len(images), **unused}
         return _Found(images, counts)
 
     def items(self) -> Iterator[Image]:
@@ -93,8 +95,15 @@ class EMOTIC:
         if self.images is not None and not self.images.is_dir():
             raise ConfigError(f"images '{self.images}' is no folder; expected the one with mscoco, framesdb, ...")
 
+    def _root(self) -> Path:
+        """The folder with the pictures, as their authors and the usual conversion have it."""
+        base = self.path if self.path.is_dir() else self.path.parent
+        places = (base, base / "emotic", base.parent / "emotic", base.parent)
+        return next((place for place in places if any((place / name).is_dir() for name in _SOURCES)), base)
+
     def _file(self) -> Path:
         if self.path.is_file():
+            self._check_split(self.path.stem.lower())
             return self.path
         looked = [self.path / place.format(split=self.split) for place in _PLACES]
         for file in looked:
@@ -102,6 +111,11 @@ class EMOTIC:
                 return file
         names = ", ".join(str(file.relative_to(self.path)) for file in looked)
         raise ConfigError(f"found none of {names} in '{self.path}', expected EMOTIC's annotations; set dataset.path")
+
+    def _check_split(self, name: str) -> None:
+        """Raises ConfigError when a table has the name of another split: its people would bear a wrong one."""
+        if name in SPLITS and split_name(name) != self.split:
+            raise ConfigError(f"'{self.path}' is not the table of split '{self.split}'; add dataset.split={name}")
 
     def _nobody(self, file: Path, people: People) -> str:
         if self.captions and people.kept:
@@ -116,8 +130,7 @@ class EMOTIC:
             text=captions or _text(self.reference, person.labels),
             group={"gender": person.gender.lower(), "age": person.age.lower(), "image": person.file},
         )
-        source = root / f"{person.folder}/{person.file}".replace("\\", "/")
-        return Image(f"{self.split}/{number:05d}", source, truth, person.box)
+        return Image(f"{self.split}/{number:05d}", root / person.folder / person.file, truth, person.box)
 
 
 def _text(reference: str, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -51,14 +51,13 @@ def mat_entries(path: Path, split: str) -> Iterator[Entry]:
 
 def _variable(path: Path, split: str) -> _Value:
     from scipy.io import loadmat, whosmat
-    from scipy.io.matlab import MatReadError
 
     try:
         held = loadmat(path, variable_names=[split])
         names = ", ".join(name for name, *_ in whosmat(path)) or "none"
     except NotImplementedError as error:
         raise ConfigError(f"'{path}' is in MATLAB's format 7.3; save it again with -v7, or take the tables") from error
-    except (OSError, ValueError, TypeError, MatReadError) as error:
+    except Exception as error:  # the reader raises errors of many kinds on damaged files
         raise ConfigError(f"'{path}' cannot be read as a .mat file: {str(error).lower()}") from error
     if split not in held:
         raise ConfigError(f"'{path}' has the variables {names}; expected '{split}' among them")
@@ -75,7 +74,7 @@ def _entry(place: str, folder: str, file: str, fields: _Fields) -> Entry:
         place,
         folder,
         file,
-        _field(fields, place, "bbox", "body_bbox").ravel().astype(float).tolist(),
+        _corners(_field(fields, place, "bbox", "body_bbox")),
         labels,
         [sum(values) / len(ratings) for values in zip(*ratings, strict=True)],
         _text(_field(fields, place, "gender", "annotations_gender"), "gender"),
@@ -136,6 +135,11 @@ def _ratings(value: object, place: str) -> list[tuple[float, float, float]]:
             raise ConfigError(f"{place} has {value.size} ratings; expected valence, arousal and dominance")
         return [(float(v), float(a), float(d)) for v, a, d in value.reshape(-1, 3)]
     return [rating for part in value.flat for rating in _ratings(part, place)]
+
+
+def _corners(value: _Value) -> list[float]:
+    """Four numbers; fewer, or none, where they are something else."""
+    return value.ravel().astype(float).tolist() if value.dtype.kind in "iuf" else []
 
 
 def _number(value: _Value) -> float:

@@ -6,9 +6,7 @@ Barsoum et al. 2016, doi 10.1145/2993148.2993165. The faces lie in JPEG sheets o
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,11 +16,14 @@ import numpy as np
 from affectlm import images
 from affectlm.errors import ConfigError
 from affectlm.types import Image, Pixels, Truth
+from affectlm_data.manifest import Line, read_csv
+from affectlm_data.options import one_path
 
 LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 SIDE = 48
 _COLUMNS = 50  # of a sheet
-_UNCERTAIN = 5  # faces with so many votes for "unknown" or "not a face" are left out
+_DOUBTS = ("unknown", "nf")  # votes for "not to be known" and "not a face"
+_UNCERTAIN = 5  # faces with so many of them are left out
 
 # Valence and arousal of each label on AffectNet's scale: class means of its public validation set.
 ANCHORS = np.array(
@@ -39,12 +40,22 @@ ANCHORS = np.array(
 )
 
 
-def _one_path(value: object) -> str:
-    # A bare word of the command line arrives as a list of one.
-    return str(value[0]) if isinstance(value, list) and len(value) == 1 else str(value)
+@attrs.frozen
+class _Row:
+    """One face: its number over all sheets, and its votes in the order of LABELS."""
+
+    index: int
+    name: str
+    votes: tuple[int, ...]
+    doubts: int
+
+    @property
+    def sheet(self) -> str:
+        """The file it lies in."""
+        return f"sheet_{self.index // _COLUMNS**2:02d}.jpg"
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@attrs.frozen(kw_only=True)
 class FERPlus:
     """Faces of one split; truth has votes, the commonest labels, and the votes' mean valence and arousal.
 
@@ -53,42 +64,62 @@ class FERPlus:
         split: train or validation.
 
     Raises:
-        ConfigError: the folder does not hold them, or the split is unknown.
+        ConfigError: the folder does not hold them, a line is wrong, or the split is unknown.
     """
 
     truth_is_derived: ClassVar[str] = "the valence and arousal of ferplus are made from its labels"
 
-    path: str = attrs.field(converter=_one_path)
+    path: Path = attrs.field(converter=one_path)
     split: str = "validation"
+    _rows: tuple[_Row, ...] = attrs.field(init=False, repr=False, eq=False)
 
-    def __attrs_post_init__(self) -> None:
-        if not (self._folder / "labels.csv").is_file():
+    @_rows.default
+    def _read(self) -> tuple[_Row, ...]:
+        if not (self.path / "labels.csv").is_file():
             raise ConfigError(f"found no labels.csv in '{self.path}', expected the FER+ folder; set dataset.path")
-        splits = sorted({row["split"] for row in self._rows})
+        rows: dict[str, _Row] = {}
+        splits: set[str] = set()
+        for line in read_csv(self.path / "labels.csv", ("index", "name", "split", *LABELS, *_DOUBTS)):
+            splits.add(line.cells["split"])
+            if line.cells["split"] == self.split:
+                row = _row(line)
+                if rows.setdefault(row.name, row) is not row:
+                    raise ConfigError(f"{line.place} names '{row.name}' again; give each face a name of its own")
         if self.split not in splits:
-            raise ConfigError(f"FER+ in '{self.path}' has no split '{self.split}'; splits: {', '.join(splits)}")
+            raise ConfigError(f"FER+ in '{self.path}' has no split '{self.split}'; splits: {', '.join(sorted(splits))}")
+        for sheet in sorted({row.sheet for row in rows.values()}):
+            if not (self.path / sheet).is_file():
+                raise ConfigError(f"found no '{sheet}' in '{self.path}', which labels.csv names; fetch it again")
+        return tuple(rows.values())
 
     def items(self) -> Iterator[Image]:
         """The faces of the split in file order, each sheet opened once."""
-        number, sheet = -1, np.zeros((0, 0, 3), np.uint8)
-        for row in self._rows:
-            votes = np.array([int(row[label]) for label in LABELS], dtype=np.float64)
-            if row["split"] != self.split or int(row["unknown"]) + int(row["NF"]) >= _UNCERTAIN or not votes.any():
-                continue
-            index = int(row["index"])
-            if index // _COLUMNS**2 != number:
-                number = index // _COLUMNS**2
-                sheet, _ = images.read(self._folder / f"sheet_{number:02d}.jpg")
-            yield Image(row["name"], _cut(sheet, index % _COLUMNS**2), _truth(votes))
+        name, sheet = "", np.zeros((0, 0, 3), np.uint8)
+        for row in filter(_is_face, self._rows):
+            if row.sheet != name:
+                name, (sheet, _) = row.sheet, images.read(self.path / row.sheet)
+            yield Image(row.name, _cut(sheet, row.index % _COLUMNS**2), _truth(np.array(row.votes, dtype=np.float64)))
 
-    @property
-    def _folder(self) -> Path:
-        return Path(self.path).expanduser()
+    def describe(self) -> Mapping[str, str]:
+        """How many rows the split has, and how many of them are left out: no face, by the raters' doubts."""
+        faces = sum(map(_is_face, self._rows))
+        return {"rows": str(len(self._rows)), "faces": str(faces), "uncertain": str(len(self._rows) - faces)}
 
-    @cached_property
-    def _rows(self) -> list[dict[str, str]]:
-        with (self._folder / "labels.csv").open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+
+def _row(line: Line) -> _Row:
+    index, *votes = (_count(line, name) for name in ("index", *LABELS, *_DOUBTS))
+    return _Row(index, line.cells["name"], tuple(votes[: len(LABELS)]), sum(votes[len(LABELS) :]))
+
+
+def _count(line: Line, name: str) -> int:
+    cell = line.cells[name]
+    if not (cell.isascii() and cell.isdecimal()):
+        raise ConfigError(f"{line.place}: {name} is '{cell}'; expected a whole number")
+    return int(cell)
+
+
+def _is_face(row: _Row) -> bool:
+    return row.doubts < _UNCERTAIN and any(row.votes)
 
 
 def _cut(sheet: Pixels, place: int) -> Pixels:

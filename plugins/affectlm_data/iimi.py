@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import attrs
 
@@ -51,7 +51,7 @@ class IIMI:
         unknown: dict[str, None] = {}
         images = []
         for image in Folder(path=self.path, split=self.split).items():
-            written = image.truth.labels or _folders(image)
+            written = image.truth.labels or self._folders(image)
             known = tuple(label for label in map(find_expression, written) if label)
             if not known or len(known) < len(image.truth.labels):
                 unknown[", ".join(written) or image.id] = None
@@ -88,7 +88,9 @@ class IIMI:
         person = found[1] if found.re.groups else found[0]
         return attrs.evolve(image, truth=attrs.evolve(image.truth, group={**image.truth.group, "subject": person}))
 
-
-def _folders(image: Image) -> tuple[str, ...]:
-    """The folders a picture lies in, the innermost first."""
-    return PurePath(image.id).parts[-2::-1]
+    def _folders(self, image: Image) -> tuple[str, ...]:
+        """The folders a picture lies in, the innermost first, up to the one that was given."""
+        source = Path(str(image.source))
+        roots = (Path(path).expanduser() for path in self.path)
+        below = next((source.relative_to(root) for root in roots if source.is_relative_to(root)), PurePath(image.id))
+        return below.parts[-2::-1]

@@ -84,7 +84,9 @@ def scale_ends(value: object) -> tuple[float, float]:
 
 
 def read_csv(manifest: Path, needed: Sequence[str], aliases: Mapping[str, str] | None = None) -> Iterator[Line]:
-    """The lines below the header of a CSV in UTF-8, each with a cell for every column; blank lines are passed over.
+    """The lines below the header of a CSV in UTF-8, each with a cell for every column; empty ones are passed over.
+
+    Cells stand between commas or semicolons, whichever the header has more of.
 
     Args:
         manifest: the file.
@@ -95,10 +97,10 @@ def read_csv(manifest: Path, needed: Sequence[str], aliases: Mapping[str, str] |
         ConfigError: it cannot be read, a column is missing or there twice, or a line has too few or too many cells.
     """
     with _opened(manifest) as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(file, strict=True, delimiter=_delimiter(file))
         try:
             columns = _columns(manifest, next(filter(None, reader), []), needed, aliases or {})
-            for cells in filter(None, reader):
+            for cells in filter(any, reader):
                 place = f"line {reader.line_num} of '{manifest}'"
                 if len(cells) != len(columns):
                     raise ConfigError(f"{place} has {len(cells)} cells; expected {len(columns)}: {', '.join(columns)}")
@@ -167,11 +169,17 @@ def _opened(manifest: Path) -> Iterator[TextIO]:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             yield file
     except OSError as error:
-        raise ConfigError(f"manifest '{manifest}' cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise ConfigError(f"'{manifest}' cannot be read: {(error.strerror or str(error)).lower()}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"manifest '{manifest}' is not in UTF-8, first in line {_undecodable(manifest)}; save it in UTF-8"
+            f"'{manifest}' is not in UTF-8, first in line {_undecodable(manifest)}; save it in UTF-8"
         ) from error
+
+
+def _delimiter(file: TextIO) -> str:
+    header = next((line for line in file if line.strip()), "")
+    file.seek(0)
+    return max(",;", key=header.count)
 
 
 def _undecodable(manifest: Path) -> int:
@@ -190,7 +198,7 @@ def _columns(manifest: Path, header: list[str], needed: Sequence[str], aliases: 
     if not set(needed) <= set(columns) or len(set(columns)) < len(columns):
         names = " and ".join(f"'{name}'" for name in needed)
         found = ", ".join(columns) or "nothing"
-        raise ConfigError(f"manifest '{manifest}' has the columns {found}; expected each once, {names} among them")
+        raise ConfigError(f"'{manifest}' has the columns {found}; expected each once, {names} among them")
     return columns
 
 

@@ -9,19 +9,23 @@ import attrs
 
 from affectlm.errors import ConfigError
 
-_SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
+SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
+"""What splits are called, and their short names."""
 
 
 def one_path(value: object) -> Path:
     """The path of an option that names one file or folder.
 
     Raises:
-        ConfigError: it names none.
+        ConfigError: it names none, or several.
     """
-    if value is None:
-        raise ConfigError("the dataset got no path; set dataset.path to its file or folder")
     # A bare word of the command line arrives as a list of one.
-    return Path(str(value[0] if isinstance(value, list) and len(value) == 1 else value)).expanduser()
+    paths = value if isinstance(value, list) else [value]
+    if paths in ([], [None]):
+        raise ConfigError("the dataset got no path; set dataset.path to its file or folder")
+    if len(paths) > 1:
+        raise ConfigError(f"the dataset got {len(paths)} paths, {', '.join(map(str, paths))}; expected one")
+    return Path(str(paths[0])).expanduser()
 
 
 def split_name(value: object) -> str:
@@ -33,9 +37,9 @@ def split_name(value: object) -> str:
     Raises:
         ConfigError: it is no split.
     """
-    found = _SPLITS.get(str(value).lower())
+    found = SPLITS.get(str(value).lower())
     if found is None:
-        raise ConfigError(f"split '{value}' is unknown; expected {', '.join(_SPLITS)}")
+        raise ConfigError(f"split '{value}' is unknown; expected {', '.join(SPLITS)}")
     return found
 
 

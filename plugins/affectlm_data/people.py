@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath, PureWindowsPath
 
 import attrs
 
@@ -36,7 +37,7 @@ class Entry:
 class Person:
     """One person of a picture; valence and arousal in [-1, 1]."""
 
-    folder: str
+    folder: str  # below the one with all pictures, between slashes
     file: str
     box: Box  # of the body; it may leave the picture
     labels: tuple[str, ...]
@@ -64,7 +65,7 @@ def check_people(entries: Iterable[Entry]) -> People:
     """The people with labels, valence and arousal, in the order given; the others are counted, as in the usual tables.
 
     Raises:
-        ConfigError: a label is none of the 26, a rating is off the scale, or a box is none.
+        ConfigError: a label is none of the 26, a rating is off the scale, a box is none, or a picture lies elsewhere.
     """
     kept, reasons = [], Counter({"without_labels": 0, "without_ratings": 0})
     for entry in entries:
@@ -79,9 +80,10 @@ def check_people(entries: Iterable[Entry]) -> People:
 
 def _person(entry: Entry) -> Person:
     valence, arousal, *_ = entry.affect
+    picture = _picture(entry)
     return Person(
-        entry.folder,
-        entry.file,
+        "/".join(picture.parts[:-1]),
+        picture.name,
         _box(entry),
         _labels(entry),
         _unit(entry, "valence", valence),
@@ -89,6 +91,15 @@ def _person(entry: Entry) -> Person:
         entry.gender,
         entry.age,
     )
+
+
+def _picture(entry: Entry) -> PurePosixPath:
+    """Where the picture is, below the folder with all pictures."""
+    written = "/".join(filter(None, (entry.folder, entry.file)))
+    path = PureWindowsPath(written)  # which knows either slash
+    if not entry.file or path.anchor or ".." in path.parts:
+        raise ConfigError(f"{entry.place}: the picture is '{written}'; expected a path inside the pictures' folder")
+    return PurePosixPath(*path.parts)
 
 
 def _labels(entry: Entry) -> tuple[str, ...]:

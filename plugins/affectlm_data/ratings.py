@@ -22,16 +22,10 @@ from affectlm_data.manifest import (
     scale_ends,
     several,
 )
+from affectlm_data.options import one_path
 
 _RATED = ("valence", "arousal")
 _KNOWN = ("id", "label", "text", "split", *_RATED)
-
-
-def _one_path(value: object) -> Path:
-    if value is None:
-        raise ConfigError("dataset 'manifest' got no path; give a file with ratings, as in dataset.path=ratings.csv")
-    # A bare word of the command line arrives as a list of one.
-    return Path(str(value[0] if isinstance(value, list) and len(value) == 1 else value)).expanduser()
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +48,7 @@ class Manifest:
     """
 
     has_pictures: ClassVar[bool] = False
-    path: Path = attrs.field(converter=_one_path)
+    path: Path = attrs.field(converter=one_path)
     split: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
     scale: tuple[float, float] = attrs.field(default=UNIT, converter=scale_ends)
     _numbers: frozenset[str] = attrs.field(init=False, repr=False, eq=False)  # columns that hold nothing else

@@ -129,6 +129,20 @@ def test_pickled_annotations_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "sprung").exists()
 
 
+def test_an_archive_or_an_array_larger_than_the_memory_is_told(tmp_path: Path) -> None:
+    """Neither is a number, whatever the reader makes of it."""
+    face(tmp_path, "1", 0)
+    with (tmp_path / "val_set/annotations/1_val.npy").open("wb") as file:
+        np.savez(file, np.zeros(1))
+    with pytest.raises(ConfigError, match=r"1_val\.npy' holds no single number"):
+        faces(tmp_path)
+    with (tmp_path / "val_set/annotations/1_val.npy").open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (10**15,)}
+        np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+    with pytest.raises(ConfigError, match=r"1_val\.npy' holds no single number"):
+        faces(tmp_path)
+
+
 def test_missing_parts_are_told(tmp_path: Path) -> None:
     """Folders, annotations, one of a face's files."""
     with pytest.raises(ConfigError, match=r"found no folder 'annotations' in '.*val_set'.* or dataset\.split=null"):

@@ -155,6 +155,20 @@ def test_a_manifest_gives_truth(tmp_path: Path) -> None:
     assert second.truth == Truth()
 
 
+def test_cells_may_stand_between_semicolons(tmp_path: Path) -> None:
+    """As spreadsheets write them in half of Europe; commas in a cell are then its own."""
+    path = manifest(tmp_path, "\ufeffpath;label;text\r\na, b.jpg;joy;one, two\r\n")
+
+    (image,) = Folder(path=path).items()
+
+    assert (image.id, image.truth) == ("a, b.jpg", Truth(labels=("joy",), text=("one, two",)))
+
+
+def test_lines_without_anything_in_their_cells_are_passed_over(tmp_path: Path) -> None:
+    """Spreadsheets leave such lines at the end."""
+    assert ids(path=manifest(tmp_path, "path,label\n1.jpg,joy\n,\n,\n")) == ["1.jpg"]
+
+
 def test_ratings_of_another_scale_are_brought_to_ours(tmp_path: Path) -> None:
     """The lowest becomes -1, the highest 1, the middle 0; a column may be named image."""
     path = manifest(tmp_path, "image,valence,arousal\n1.jpg,1,5\n2.jpg,9,\n")
@@ -253,9 +267,9 @@ def test_a_manifest_that_is_missing_or_not_in_utf8_is_told(tmp_path: Path) -> No
     """Both name the file."""
     (tmp_path / "latin.csv").write_bytes("path\nä.jpg\n".encode("latin-1"))
 
-    with pytest.raises(ConfigError, match=r"manifest '.*none.csv' cannot be read: no such file"):
+    with pytest.raises(ConfigError, match=r"^'.*none.csv' cannot be read: no such file"):
         ids(manifest=str(tmp_path / "none.csv"))
-    with pytest.raises(ConfigError, match=r"manifest '.*latin.csv' is not in UTF-8"):
+    with pytest.raises(ConfigError, match=r"^'.*latin.csv' is not in UTF-8"):
         ids(manifest=str(tmp_path / "latin.csv"))
 
 

@@ -236,6 +236,51 @@ def test_a_wrong_cell_is_told_by_line(tmp_path: Path, changes: dict[str, str], m
         people(table(tmp_path, row(**changes)))
 
 
+@pytest.mark.parametrize(
+    ("folder", "file"),
+    [("../mscoco", "a.jpg"), ("mscoco", "../../a.jpg"), ("/etc", "passwd"), ("", "/a.jpg"), (r"C:\x", "a"), ("x", "")],
+)
+def test_a_table_names_no_picture_outside_the_pictures_folder(tmp_path: Path, folder: str, file: str) -> None:
+    """Somebody else's table must not choose which files of this machine are opened, or shown to a service."""
+    with pytest.raises(ConfigError, match=r"^line 2 of '.*': the picture is '.*'; expected a path inside the"):
+        people(table(tmp_path, row(Folder=folder, Filename=file)))
+
+
+def test_a_picture_may_lie_in_no_folder_or_be_written_as_on_windows(tmp_path: Path) -> None:
+    """An empty folder leads not to the root of the disk."""
+    root = table(tmp_path, row(Folder=""), row(Folder="mscoco\\images"))
+
+    assert [image.source for image in people(root)] == [tmp_path / "a.jpg", tmp_path / "mscoco/images/a.jpg"]
+
+
+def test_a_table_of_another_split_is_refused(tmp_path: Path) -> None:
+    """Its people would be reported as those of the split that was asked for; a name of one's own says nothing."""
+    table(tmp_path, row(), name="train.csv")
+    table(tmp_path, row(), name="mine.csv")
+
+    with pytest.raises(ConfigError, match=r"train\.csv' is not the table of split 'test'; add dataset\.split=train$"):
+        people(tmp_path / "train.csv")
+    assert people(tmp_path / "train.csv", split="train")[0].id == "train/00000"
+    assert people(tmp_path / "mine.csv")[0].id == "test/00000"
+
+
+@pytest.mark.parametrize("given", ["", "emotic", "emotic_pre", "emotic_pre/test.csv"])
+def test_pictures_are_found_where_the_usual_conversion_has_them(tmp_path: Path, given: str) -> None:
+    """In `emotic`, beside the tables' folder; with only the pictures there, that is where they are looked for."""
+    table(tmp_path / "emotic_pre", row())
+    (tmp_path / "emotic/mscoco/images").mkdir(parents=True)
+    if given == "emotic":
+        table(tmp_path / "emotic", row())
+
+    assert people(tmp_path / given)[0].source == tmp_path / "emotic/mscoco/images/a.jpg"
+
+
+def test_several_paths_are_refused(tmp_path: Path) -> None:
+    """They would be taken for one strange name."""
+    with pytest.raises(ConfigError, match=r"^the dataset got 2 paths, a, b; expected one$"):
+        EMOTIC(path=["a", "b"])
+
+
 def test_definitions_are_one_text_a_label(tmp_path: Path) -> None:
     """In the order of the labels."""
     (image,) = people(table(tmp_path, row()), reference="definitions")
@@ -281,7 +326,27 @@ def test_captions_belong_to_the_only_person_they_fit(tmp_path: Path, delimiter: 
         "test/00002": ("Ida is a Female Adult.",),
         "test/00003": ("Ole is a Male Adult.",),
     }
-    assert (dataset.describe()["without_caption"], dataset.describe()["unclear_captions"]) == ("3", "2")
+    counts = dataset.describe()
+    assert (counts["without_caption"], counts["unclear_captions"], counts["captions_elsewhere"]) == ("3", "2", "1")
+
+
+def test_a_caption_may_name_the_picture_without_a_count(tmp_path: Path) -> None:
+    """What ends in the number of a picture of COCO is no count."""
+    root = table(tmp_path, row(Filename="COCO_val2014_000000562243.jpg"), row(Filename="frame_7.jpg"))
+    file = captions(root, ("COCO_val2014_000000562243.jpg", "", "He waits."), ("frame_7_1", "", "Up."))
+
+    found = people(root, reference="captions", captions=file)
+
+    assert [image.truth.text for image in found] == [("He waits.",), ("Up.",)]
+
+
+def test_a_caption_is_never_cut_at_a_comma(tmp_path: Path) -> None:
+    """A line without quotes has too many cells, and half a caption would be compared."""
+    root = table(tmp_path, row(Filename="one.jpg"))
+    (root / "captions.csv").write_text("Image name,Full caption\none_1.jpg,She smiles, and waits.\n")
+
+    with pytest.raises(ConfigError, match=r"line 2 of .* has 3 cells; expected 2: image name, full caption"):
+        people(root, reference="captions", captions=root / "captions.csv")
 
 
 def test_wrong_captions_are_told(tmp_path: Path) -> None:
@@ -293,9 +358,9 @@ def test_wrong_captions_are_told(tmp_path: Path) -> None:
         people(root, reference="captions")
     with pytest.raises(ConfigError, match="captions=FILE go together"):
         people(root, captions=tmp_path / "other.csv")
-    with pytest.raises(ConfigError, match=r"have name, caption; expected the columns 'image name' and 'full caption'"):
+    with pytest.raises(ConfigError, match=r"has the columns name, caption; expected each once, 'image name' and"):
         people(root, reference="captions", captions=tmp_path / "other.csv")
-    with pytest.raises(ConfigError, match=r"captions '.*none\.csv' cannot be read: no such file"):
+    with pytest.raises(ConfigError, match=r"'.*none\.csv' cannot be read: no such file"):
         people(root, reference="captions", captions=tmp_path / "none.csv")
     with pytest.raises(ConfigError, match="are about nobody of EMOTIC's split 'test'"):
         people(root, reference="captions", captions=captions(root, ("z_1.jpg", "Fear", "Ida.")))
@@ -427,6 +492,25 @@ def test_a_wrong_official_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "Annotations.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(512))
     with pytest.raises(ConfigError, match=r"format 7\.3; save it again with -v7, or take the tables"):
         people(tmp_path)
+
+
+def test_half_an_official_file_is_told(tmp_path: Path) -> None:
+    """Wherever a download broke off."""
+    whole = mat(tmp_path, test=structures(picture(named_test()))) / "Annotations.mat"
+    content = whole.read_bytes()
+    for length in range(0, len(content), 64):
+        whole.write_bytes(content[:length])
+        with pytest.raises(ConfigError):
+            people(tmp_path)
+
+
+@pytest.mark.parametrize("box", [cells(np.arange(4.0)), "none", structures({"x": 1.0})])
+def test_a_box_that_is_no_row_of_numbers_is_told_by_place(tmp_path: Path, box: object) -> None:
+    """With the picture it belongs to."""
+    root = mat(tmp_path, test=structures(picture(named_test(bbox=box))))
+
+    with pytest.raises(ConfigError, match=r"^picture 1 of 'test' in .*, 'a\.jpg': the box is \[\]; expected left, top"):
+        people(root)
 
 
 def test_annotations_are_found_where_people_have_them(tmp_path: Path) -> None:

@@ -55,6 +55,14 @@ def test_the_innermost_folder_that_is_a_label_counts(tmp_path: Path) -> None:
     }
 
 
+def test_folders_above_the_given_ones_are_no_labels(tmp_path: Path) -> None:
+    """Ids that clash are made longer by them; who is called Joy has no happy faces for that."""
+    touch(tmp_path, "joy/a/set/1.jpg", "joy/b/set/1.jpg")
+
+    with pytest.raises(ConfigError, match="names no expression"):
+        IIMI(path=[str(tmp_path / "joy/a/set"), str(tmp_path / "joy/b/set")])
+
+
 def test_a_table_may_take_the_place_of_folders(tmp_path: Path) -> None:
     """Its further columns are groups; nothing is read from the path's folders."""
     (tmp_path / "iimi.csv").write_text("path,label,subject\nSad/1.jpg,Angry,s1\n2.jpg,joy|Surprised,s2\n")
