@@ -1,9 +1,10 @@
 """Seconds of each metric over EMOTIC's test people: `python benchmarks/metrics_speed.py test.csv [OVERRIDES ...]`.
 
-The table is the usual one; the answers are the circumplex baseline's, with its probabilities. Each further word is one
-configuration ("labels=emotic metric=[accuracy,multilabel]"); without any, the complex and description experiments. All
-metrics are timed at once and then each alone, with what they share (baselines, models) at hand by then. Processor
-seconds of the whole process, beside those of the clock, for there may be other work on the machine.
+The table is the usual one, its labels being the texts; the answers are the circumplex baseline's, with its
+probabilities. Each further word is one configuration ("labels=emotic metric=[accuracy,multilabel]"); without any, the
+complex and description experiments. All metrics are timed at once and then each alone, with what they share (baselines,
+models) at hand by then. Processor seconds of the whole process, beside those of the clock, for there may be other work
+on the machine.
 """
 
 import sys
@@ -50,7 +51,7 @@ def records(table: Path) -> list[Record]:
                     labels=(max(probabilities, key=lambda label: probabilities[label]),),
                     answer=describe_place(sample),
                     probabilities=probabilities,
-                    truth=Truth(labels=true, valence=rated[0], arousal=rated[1]),
+                    truth=Truth(labels=true, valence=rated[0], arousal=rated[1], text=(", ".join(true),)),
                 )
             )
     return found

@@ -228,7 +228,7 @@ def test_metrics_that_find_nothing_to_judge_by_are_named(compose, fresh_cache, t
     assert read_report(tmp_path / "run").unscored == report.unscored == ["accuracy", "bleu"]
     write_pages(report, tmp_path / "run")
     for page in ("report.md", "report.html"):
-        assert "as no record has what they need: accuracy, bleu" in (tmp_path / "run" / page).read_text()
+        assert "accuracy, bleu." in (tmp_path / "run" / page).read_text()
 
 
 def test_noise_moves_valence_and_arousal_the_same_way_in_every_run(configured, pictures, tmp_path):

@@ -18,7 +18,7 @@ from attrs.validators import instance_of
 from numpy.typing import NDArray
 
 from affectlm.records import Record
-from affectlm.types import Score
+from affectlm.types import Outcome, Score
 from affectlm_categories.labels import folded, spellings
 from affectlm_categories.relations import crosswalk
 from affectlm_categories.taxonomies import label_set
@@ -137,6 +137,7 @@ class CategoryMetric(ABC):
     judges_answers: ClassVar[bool] = True
     falling: ClassVar[frozenset[str]] = frozenset()  # figures of which less is better
     ranks: ClassVar[bool] = False  # whether probabilities are looked at
+    takes_open: ClassVar[bool] = False  # whether answers to open questions, which name no label of a set, are judged
     draws: ClassVar[int | None] = None  # how many random replies tell what chance gets; one for each class by default
     labels: tuple[str, ...] = attrs.field(default=(), converter=_asked)
     crosswalk: bool = attrs.field(default=False, validator=instance_of(bool))
@@ -158,9 +159,11 @@ class CategoryMetric(ABC):
         return Classes.of(self.labels or (label for record in records for label in record.truth.labels))
 
     def read(self, records: Sequence[Record]) -> tuple[Classes, BoolArray, Replies]:
-        """The classes, which of them are true (n, k), and what the model says."""
+        """The classes, which of them are true (n, k), and what the model says; none is where no label was asked for."""
         classes = self.classes(records)
-        truth = [record.truth.labels for record in records]
+        answered = [record for record in records if record.outcome is Outcome.OK]
+        asked = self.takes_open or not answered or any(record.labels for record in answered)
+        truth = [record.truth.labels if asked else () for record in records]
         answers = [record.labels for record in records]
         probabilities = [record.probabilities if self.ranks else None for record in records]
         if self.crosswalk:

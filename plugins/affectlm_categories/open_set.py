@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import ClassVar
 
 import attrs
 
@@ -59,6 +60,7 @@ class OpenSet(Counted):
         groups: further words by the name of their group, as `{sadness: [blue, gloomy]}`; they come before the table.
     """
 
+    takes_open: ClassVar[bool] = True
     labels: tuple[str, ...] = attrs.field(default=(), init=False)
     crosswalk: bool = attrs.field(default=False, init=False)
     groups: Mapping[str, Sequence[str]] = attrs.field(factory=dict, converter=_lowered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,8 +56,13 @@ def find_model(model: str, revision: str, option: str) -> Path | None:
     if not folder.is_dir():
         folder = _from_hub(model, revision, option)
     if flaw := _flaw(folder):
-        raise AccessError(f"the model folder '{folder}' {flaw}; give {option}= another one, or {MINILM}")
+        raise unfit(folder, flaw, option)
     return folder
+
+
+def unfit(folder: Path, flaw: str, option: str) -> AccessError:
+    """The error about a model folder with a flaw, such as "has no config.json"."""
+    return AccessError(f"the model folder '{folder}' {flaw}; give {option}= another one, or {MINILM}")
 
 
 def plain_name(model: str) -> str:
@@ -71,8 +77,7 @@ def _from_hub(model: str, revision: str, option: str) -> Path:
         folder = _snapshot(model, revision, here=True)
         if not _flaw(folder):
             return folder
-    why = "it is not here yet, and a run fetches it" if not fetching.get() else "the hub cannot be reached"
-    if not fetching.get() or not hub_reachable():
+    if why := _unfetched():
         raise AccessError(f"'{model}' is no folder and not on this machine: {why}; {_remedy(option)}")
     announce(Source(model, revision, here=False))
     try:
@@ -81,6 +86,15 @@ def _from_hub(model: str, revision: str, option: str) -> Path:
         raise AccessError(
             f"'{model}' is no folder, and the hub does not give it ({type(error).__name__}); {_remedy(option)}"
         ) from error
+
+
+def _unfetched() -> str:
+    """Why nothing can be fetched now, or nothing."""
+    if not fetching.get():
+        return "it is not here yet, and a run fetches it"
+    if os.environ.get("AFFECTLM_OFFLINE") == "1":
+        return "AFFECTLM_OFFLINE=1 forbids fetching it"
+    return "" if hub_reachable() else "the hub cannot be reached"
 
 
 def _remedy(option: str) -> str:
@@ -107,9 +121,12 @@ def _flaw(folder: Path) -> str:
         return "has a part that is not in safetensors, and other formats are never loaded"
     modules = folder / "modules.json"
     try:
+        sort = json.loads((folder / "config.json").read_bytes()).get("model_type")
         types = [str(module["type"]) for module in json.loads(modules.read_bytes())] if modules.is_file() else []
-    except (OSError, ValueError, TypeError, KeyError):
-        return "has a modules.json that cannot be read"
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return "has a config.json or modules.json that cannot be read"
     # Before version 6 sentence-transformers runs the code of a local folder, whatever trust_remote_code says.
     foreign = [name for name in types if not name.startswith("sentence_transformers.")]
-    return f"wants code of its own, '{foreign[0]}', which is never run" if foreign else ""
+    if foreign:
+        return f"wants code of its own, '{foreign[0]}', which is never run"
+    return "" if sort else "has a config.json that names no model_type"

@@ -1,12 +1,13 @@
 """What all comparisons of answers with texts by people share: which records count, and the floor of a likeness.
 
-The floor is what an answer reaches beside the texts of somebody else; a likeness means as much as it lies above that.
+The floor is what answers reach that have nothing to do with whom they are about: a likeness means as much as it lies
+above that.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import ClassVar, TypeAlias
 
@@ -31,7 +32,8 @@ class Pairs:
 
     rows: tuple[int, ...]  # which of the records have texts, by their ids
     own: tuple[Pair, ...]  # one a row
-    others: tuple[tuple[Pair, ...], ...]  # a shuffle each, empty where all rows have the same texts
+    partners: NDArray[np.intp]  # (shuffles, rows): beside whose texts; none where all rows have the same texts
+    others: tuple[tuple[Pair, ...], ...]  # a shuffle each
 
 
 def pair_up(records: Sequence[Record], seed: int, floor_pairs: int = FLOOR_PAIRS) -> Pairs:
@@ -42,11 +44,12 @@ def pair_up(records: Sequence[Record], seed: int, floor_pairs: int = FLOOR_PAIRS
     written = [tuple(filter(None, map(str.strip, record.truth.text))) for record in records]
     rows = sorted((row for row, texts in enumerate(written) if texts), key=lambda row: records[row].id)
     own = tuple((answer_of(records[row]), written[row]) for row in rows)
-    partners = shuffles([frozenset(texts) for _, texts in own], seed, floor_pairs)
+    differ = len({frozenset(texts) for _, texts in own}) > 1
+    partners = shuffles(len(own) if differ else 0, seed, floor_pairs)
     others = tuple(
         tuple((answer, own[partner][1]) for (answer, _), partner in zip(own, draw, strict=True)) for draw in partners
     )
-    return Pairs(tuple(rows), own, others)
+    return Pairs(tuple(rows), own, partners, others)
 
 
 def answer_of(record: Record) -> str:
@@ -59,22 +62,31 @@ def clusters(records: Sequence[Record]) -> list[str]:
     return [record.image or record.prompt_sha256 or record.id for record in records]
 
 
-def shuffles(keys: Sequence[Hashable], seed: int, floor_pairs: int) -> NDArray[np.intp]:
-    """For each entry the place of another one with another key, shape (shuffles, n), as many as make `floor_pairs`.
+def shuffles(count: int, seed: int, floor_pairs: int) -> NDArray[np.intp]:
+    """For each entry the place of another one, shape (shuffles, count), `floor_pairs` or more in all; none below two.
 
-    (0, n) when all keys are equal. Each partner is drawn evenly from all that are possible. A shuffle is no
-    permutation: none without a fixed point exists where more than half of the entries have the same key.
+    In each shuffle every entry is the partner of one other, any being as likely, whatever it holds: so an answer that
+    is the same for everybody is exactly at its floor. Without partners that hold the same it would lie above.
     """
-    numbers: dict[Hashable, int] = {}
-    group = np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp)
-    if len(numbers) < 2:
-        return np.empty((0, len(keys)), dtype=np.intp)
-    draws = math.ceil(floor_pairs / len(keys))
-    by_group = np.argsort(group, kind="stable")
-    sizes = np.bincount(group)
-    start, size = (np.cumsum(sizes) - sizes)[group], sizes[group]
-    drawn = np.random.default_rng(seed).integers(0, len(keys) - size, (draws, len(keys)))
-    return np.asarray(by_group[np.where(drawn < start, drawn, drawn + size)])
+    draws = math.ceil(floor_pairs / count) if count > 1 else 0
+    circles = np.random.default_rng(seed).permuted(np.tile(np.arange(count), (draws, 1)), axis=1)
+    partners = np.empty_like(circles)
+    np.put_along_axis(partners, circles, np.roll(circles, 1, axis=1), axis=1)
+    return partners
+
+
+def floor(figures: Floats, partners: NDArray[np.intp]) -> Floats:
+    """One value a record, shape (n,), of what shuffles gave, shape (shuffles, n); their mean is the floor.
+
+    A record's value is what its answer reached, and what others reached beside its texts, less the mean: so that the
+    values vary as the floor does from one set of people to another, as intervals need it. In a single shuffle what the
+    answers reached does so by itself. Source: Hoeffding 1948, Ann. Math. Statist. 19.
+    """
+    if len(figures) == 1:
+        return np.asarray(figures[0])
+    met = np.empty_like(figures)
+    np.put_along_axis(met, partners, figures, axis=1)
+    return np.asarray((figures + met).mean(axis=0) - figures.mean())
 
 
 def best(names: Sequence[str], pairs: Sequence[Pair], alike: Callable[[str, str], Sequence[float]]) -> Figures:
@@ -126,7 +138,7 @@ class TextMetric(Shuffling):
             known = np.append(figures, 0.0)  # the last for missing answers
             found[name] = spread(known[own], pairs.rows, len(records))
             if others:
-                found[f"{name}_floor"] = spread(known[others].mean(axis=0), pairs.rows, len(records))
+                found[f"{name}_floor"] = spread(floor(known[others], pairs.partners), pairs.rows, len(records))
         return found
 
     def score(self, records: Sequence[Record]) -> list[Score]:

@@ -20,7 +20,7 @@ from affectlm.records import Record
 from affectlm.settings import at_least
 from affectlm.stats import intervals
 from affectlm.types import Score
-from affectlm_descriptions.pairs import Figures, Floats, Shuffling, answer_of, clusters, means, shuffles, spread
+from affectlm_descriptions.pairs import Figures, Floats, Shuffling, answer_of, clusters, floor, means, shuffles, spread
 
 NEUTRAL_TEXT = 0.05  # VADER's own limit
 
@@ -30,7 +30,7 @@ class Polarity(Shuffling):
     """Share of records whose answer is positive, neutral or negative as the valence is.
 
     An answer is neutral with a compound inside (-0.05, 0.05), a face with a valence inside (-`neutral`, `neutral`). A
-    missing answer does not agree. The floor takes the valence of another record with another valence.
+    missing answer does not agree. The floor takes the valence of another record.
 
     Args:
         neutral: where valence begins to have a sign.
@@ -51,9 +51,10 @@ class Polarity(Shuffling):
         heard = _signs(compounds(answers), NEUTRAL_TEXT)
         said = np.array([bool(answer) for answer in answers])
         agreement = {"polarity_agreement": said & (heard == _signs(asked, self.neutral))}
-        if len(partners := shuffles(asked.tolist(), self.seed, self.floor_pairs)):
-            others = said & (heard == _signs(asked[partners], self.neutral))
-            agreement["polarity_agreement_floor"] = others.mean(axis=0)
+        if self.floor_pairs and len(set(asked.tolist())) > 1:
+            partners = shuffles(len(rows), self.seed, self.floor_pairs)
+            others = (said & (heard == _signs(asked[partners], self.neutral))).astype(np.float64)
+            agreement["polarity_agreement_floor"] = floor(others, partners)
         return {name: spread(figures, rows, len(records)) for name, figures in agreement.items()}
 
     def score(self, records: Sequence[Record]) -> list[Score]:

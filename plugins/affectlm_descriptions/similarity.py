@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
 
-from affectlm_descriptions.models import MINILM, find_model, plain_name
+from affectlm.errors import AffectlmError
+from affectlm_descriptions.models import MINILM, find_model, plain_name, unfit
 from affectlm_descriptions.pairs import Figures, Pair, TextMetric, best
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # The layers whose scores are nearest to people's judgements, by the authors of BERTScore.
 LAYERS = {"roberta-large": 17, "roberta-base": 10, "bert-base-uncased": 9}
 _MINILM_LAYERS = 6
+_EQUAL = 1 - 1e-4  # a likeness that only rounding keeps from 1
 
 
 @attrs.frozen(kw_only=True)
@@ -39,28 +41,54 @@ class EncoderMetric(TextMetric):
     revision: str = "main"
     device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(r"auto|cpu|mps|cuda(:\d+)?"))
     batch_size: int = attrs.field(default=32, validator=attrs.validators.ge(1))
+    figure: ClassVar[str]
     _read: dict[str, Any] = attrs.field(init=False, repr=False, eq=False, factory=dict)  # what a text was read as
 
     def __attrs_post_init__(self) -> None:
-        """Checks that the model can be had, and that a device that was asked for is here."""
-        self.folder()
+        """Checks that the model can be had and does what it should, and that a device that was asked for is here."""
         if self.device != "auto":
             from affectlm_estimators.devices import torch_device
 
             torch_device(self.device)
+        if (folder := self.folder()) is not None:
+            self._try_out(folder)
 
     def folder(self) -> Path | None:
         """Where the model's files are; None for all-MiniLM-L6-v2."""
-        return find_model(self.model, self.revision, f"metric.{type(self).__name__.lower()}.model")
+        return find_model(self.model, self.revision, self._option())
+
+    def compare(self, pairs: Sequence[Pair]) -> Figures:
+        """How alike each answer and the text nearest to it are."""
+        read = self._encoded(pairs)
+        return best((self.title(),), pairs, lambda answer, text: (self.likeness(read[answer], read[text]),))
+
+    def likeness(self, answer: Any, text: Any) -> float:
+        """How alike two texts are, given what the encoder makes of them; 1 for equals."""
+        raise TypeError(f"{type(self).__name__} does not say how alike texts are")
 
     def encode(self, texts: Sequence[str]) -> Iterable[object]:
         """What the encoder makes of each text."""
         raise TypeError(f"{type(self).__name__} does not say how a text is read")
 
-    def title(self, figure: str) -> str:
+    def title(self) -> str:
         """The figure's name, and the model's where it is not the default one."""
         default = attrs.fields_dict(type(self))["model"].default
-        return figure if self.model == default else f"{figure}_{Path(self.model).name}"
+        return self.figure if self.model == default else f"{self.figure}_{Path(self.model).name}"
+
+    def _option(self) -> str:
+        return f"metric.{self.figure}.model"
+
+    def _try_out(self, folder: Path) -> None:
+        """Loads the model twice, for weights that no file holds are drawn at random, without a word."""
+        try:
+            first, second = (next(iter(self.encode(["a face"]))) for _ in range(2))
+        except AffectlmError:
+            raise
+        except Exception as error:  # transformers, sentence-transformers and safetensors raise errors of many sorts
+            reason = (str(error).splitlines() or [""])[0]
+            raise unfit(folder, f"cannot be loaded ({type(error).__name__}: {reason})", self._option()) from error
+        if self.likeness(first, second) < _EQUAL:
+            raise unfit(folder, "does not hold all weights of its network", self._option())
 
     def _encoded(self, pairs: Sequence[Pair]) -> dict[str, Any]:
         """What each text of the pairs is read as; none is read twice, also when answers are judged again."""
@@ -82,14 +110,11 @@ class Cosine(EncoderMetric):
     Source: Reimers & Gurevych 2019, EMNLP, Sentence-BERT.
     """
 
-    def compare(self, pairs: Sequence[Pair]) -> Figures:
-        """The cosine of each pair."""
-        vectors = self._encoded(pairs)
+    figure: ClassVar[str] = "cosine"
 
-        def alike(answer: str, text: str) -> tuple[float]:
-            return (float(np.clip(vectors[answer] @ vectors[text], -1, 1)),)
-
-        return best((self.title("cosine"),), pairs, alike)
+    def likeness(self, answer: Any, text: Any) -> float:
+        """The cosine of two embeddings."""
+        return float(np.clip(answer @ text, -1, 1))
 
     def encode(self, texts: Sequence[str]) -> Iterable[object]:
         """The embedding of each text, of length 1."""
@@ -115,6 +140,7 @@ class BertScore(EncoderMetric):
         layer: whose states are compared; the authors' choice for a model they name here, otherwise the last.
     """
 
+    figure: ClassVar[str] = "bertscore"
     model: str = attrs.field(default="roberta-large", converter=plain_name, validator=attrs.validators.min_len(1))
     layer: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
 
@@ -123,10 +149,9 @@ class BertScore(EncoderMetric):
         if value is not None and (layers := self._layers()) is not None and value > layers:
             raise ValueError(f"layer is {value}, but '{self.model}' has {layers}")
 
-    def compare(self, pairs: Sequence[Pair]) -> Figures:
-        """The F-measure of each pair."""
-        tokens = self._encoded(pairs)
-        return best((self.title("bertscore"),), pairs, lambda answer, text: (greedy_f1(tokens[answer], tokens[text]),))
+    def likeness(self, answer: Any, text: Any) -> float:
+        """The F-measure of two texts' tokens."""
+        return greedy_f1(answer, text)
 
     def encode(self, texts: Sequence[str]) -> Iterable[object]:
         """The tokens of each text, their states of length 1."""

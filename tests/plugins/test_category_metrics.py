@@ -323,6 +323,15 @@ def test_an_open_answer_counts_by_groups_of_words() -> None:
     }
 
 
+def test_an_open_question_asks_for_no_label() -> None:
+    """A description without an emotion word is no wrong answer to the question which label fits."""
+    described = Record(id="a", outcome=Outcome.OK, truth=Truth(labels=("fear",)))
+
+    assert judge([described], [Accuracy(), Classification(), MultiLabel()]) == []
+    assert scored(Accuracy(), [described, record("fear", "fear", name="b")])["accuracy"].value == 0.5
+    assert scored(OpenSet(), [described])["open_recall"].value == 0
+
+
 def test_groups_can_be_added() -> None:
     """A word of one's own joins a group of the table, in any case."""
     assert scored(OpenSet(groups={"Sadness": ["Blue"]}), [record("blue", "grief")])["open_f1"].value == 1

@@ -16,6 +16,7 @@ import yaml
 from nltk.translate.bleu_score import SmoothingFunction, corpus_bleu, sentence_bleu
 from nltk.translate.meteor_score import meteor_score
 from rouge_score.rouge_scorer import RougeScorer
+from safetensors.numpy import load_file, save_file
 from scipy.stats import pearsonr
 
 from affectlm.errors import AccessError, WeightsError
@@ -59,13 +60,13 @@ class NoWordNet:
 
 @attrs.frozen(kw_only=True)
 class Length(TextMetric):
-    """How long the longest text is; it keeps what it was asked."""
+    """How long the answer is, times the longest text; it keeps what it was asked."""
 
     asked: list[Pair] = attrs.field(factory=list)
 
     def compare(self, pairs: Sequence[Pair]) -> Figures:
         self.asked.extend(pairs)
-        return {"length": np.array([max(map(len, texts)) for _, texts in pairs], dtype=np.float64)}
+        return {"length": np.array([len(answer) * max(map(len, texts)) for answer, texts in pairs], dtype=np.float64)}
 
 
 def record(name: str, answer: str, *texts: str, valence: float | None = None, outcome: Outcome = Outcome.OK) -> Record:
@@ -195,24 +196,36 @@ def test_the_floor_is_the_same_measure_beside_the_texts_of_others() -> None:
     found = Rouge().values(given)
 
     np.testing.assert_allclose(found["rouge1"], [1, 0.5])
-    np.testing.assert_allclose(found["rouge1_floor"], [0, 0.5])
+    assert found["rouge1_floor"].mean() == pytest.approx((0 + 0.5) / 2)
 
 
-def test_nobody_is_shuffled_to_texts_of_its_own_kind() -> None:
-    """Also where most records have the same texts, so that no permutation would do."""
-    keys = ["common"] * 8 + ["rare", "rarer"]
-    partners = shuffles(keys, 0, 10_000)
+def test_in_each_shuffle_everybody_is_the_partner_of_another_one() -> None:
+    """Nobody meets its own texts, and no text is met more often than another."""
+    partners = shuffles(10, 0, 10_000)
 
     assert partners.shape == (1000, 10)
-    assert all(keys[partner] != key for draw in partners for key, partner in zip(keys, draw, strict=True))
+    assert (partners != np.arange(10)).all()
+    assert (np.sort(partners, axis=1) == np.arange(10)).all()
 
 
-def test_every_possible_partner_is_as_likely() -> None:
+def test_every_other_one_is_as_likely() -> None:
     """The floor is that of a stranger drawn at random."""
-    drawn = Counter(shuffles(["a", "b", "a", "c", "d"], 0, 50_000)[:, 0].tolist())
+    drawn = Counter(shuffles(5, 0, 50_000)[:, 0].tolist())
 
-    assert set(drawn) == {1, 3, 4}
+    assert set(drawn) == {1, 2, 3, 4}
     assert max(drawn.values()) / min(drawn.values()) < 1.1
+
+
+@pytest.mark.parametrize("metric", [Rouge(), Bleu(), CorpusBleu(), Meteor(), Polarity()])
+def test_an_answer_that_is_the_same_for_everybody_is_at_its_floor(metric: TextMetric) -> None:
+    """It says nothing about anybody, however many have the text that it is like."""
+    said = "a calm and happy face"
+    given = [record(f"r{place}", said, said if place % 10 else "a sad boy", valence=place % 10) for place in range(30)]
+    found = {score.name: score.value for score in metric.score(given)}
+    own = next(iter(found))
+
+    assert found[own] > 0.5
+    assert found[f"{own}_floor"] == pytest.approx(found[own], abs=1e-12)
 
 
 def test_the_floor_depends_on_the_seed_and_not_on_the_order_of_records() -> None:
@@ -226,10 +239,26 @@ def test_the_floor_depends_on_the_seed_and_not_on_the_order_of_records() -> None
 
 def test_many_shuffles_come_near_the_mean_over_all_strangers() -> None:
     """What the floor estimates, computed from every pair of different records."""
-    given = [record(f"r{place}", "calm", "x" * place) for place in range(1, 21)]
-    exact = np.mean([other for own in range(1, 21) for other in range(1, 21) if other != own])
+    given = [record(f"r{place}", "a" * place, "x" * place) for place in range(1, 21)]
+    exact = np.mean([own * other for own in range(1, 21) for other in range(1, 21) if other != own])
 
     assert value(Length(floor_pairs=200_000), "length_floor", given) == pytest.approx(exact, rel=0.005)
+
+
+@pytest.mark.parametrize("metric", [Rouge(), Polarity()])
+def test_the_interval_of_a_floor_is_that_of_other_people(metric: ValuedMetric) -> None:
+    """An answer that is the same for everybody varies as its floor does, however many shuffles steady the floor."""
+    given = [
+        record(f"r{place:02}", "happy", "sad" if place % 4 else "happy", valence=-0.5 if place % 4 else 0.5)
+        for place in range(60)
+    ]
+    found = {score.name: score for score in judge(given, [metric])}  # type: ignore[list-item]
+    name = next(iter(found))
+    own, shuffled = found[name], found[f"{name}_floor"]
+
+    assert own.low is not None
+    assert shuffled.low is not None
+    assert shuffled.value - shuffled.low == pytest.approx(own.value - own.low, rel=0.15)
 
 
 @pytest.mark.parametrize(("texts", "pairs"), [(("joy", "calm"), 0), (("joy", "joy"), 2000)])
@@ -247,6 +276,12 @@ def test_there_is_no_floor_without_others_or_when_it_is_not_wanted(texts: tuple[
 def test_words_are_taken_without_data_of_nltk() -> None:
     """Lower case, no punctuation, apostrophes and other alphabets kept."""
     assert words("They DON'T look well-rested – naïve?") == ["they", "don't", "look", "well", "rested", "naïve"]
+
+
+def test_signs_above_and_below_letters_belong_to_the_word() -> None:
+    """Hindi writes vowels so, and some keyboards accents; a smiley with such a sign is no word all the same."""
+    assert words("वह खुश है ☺️") == ["वह", "खुश", "है"]
+    assert words("nai\u0308ve") == words("naïve") == ["naïve"]
 
 
 @pytest.mark.parametrize("smoothing", ["method1", "method2", "method3"])
@@ -319,6 +354,17 @@ def test_rouge_is_that_of_rouge_score(stems: bool) -> None:
         np.testing.assert_allclose(found[name], expected, rtol=1e-12)
 
 
+def test_rouge_of_any_texts_is_that_of_rouge_score() -> None:
+    """Short and long, with repeated words, and with none that it knows."""
+    generator = np.random.default_rng(0)
+    drawn = [" ".join(generator.choice(["she", "smiles", "calm", "face", "高兴"], size)) for size in range(1, 80)]
+    scorer = RougeScorer(["rougeL"])
+    found = Rouge(floor_pairs=0).values([record(f"{place:02}", *drawn[place - 2 : place]) for place in range(2, 80)])
+
+    expected = [scorer.score(drawn[place - 1], drawn[place - 2])["rougeL"].fmeasure for place in range(2, 80)]
+    np.testing.assert_array_equal(found["rougeL"], expected)
+
+
 def test_rouge_by_hand() -> None:
     """Three of four words are shared, one of three pairs, and two in the same order."""
     given = [record("a", "calm happy tired face", "happy calm tired person")]
@@ -381,13 +427,42 @@ def test_missing_weights_are_told_before_the_first_request(fresh_cache: Path, mo
 
 
 @pytest.mark.parametrize("metric", [Cosine, BertScore])
+@pytest.mark.parametrize("file", ["tokenizer.json", "model.safetensors"])
+def test_a_folder_with_a_broken_file_is_told_before_the_first_request(
+    metric: type[Cosine | BertScore], file: str, minilm: Path, tmp_path: Path
+) -> None:
+    """A download that was cut off must not be found out after hours of asking."""
+    shutil.copytree(minilm, tmp_path / "broken")
+    (tmp_path / "broken" / file).write_bytes((minilm / file).read_bytes()[:100])
+
+    with pytest.raises(
+        AccessError, match=rf"broken' cannot be loaded .* give metric\.{metric.__name__.lower()}\.model="
+    ):
+        metric(model=str(tmp_path / "broken"), device="cpu")
+
+
+@pytest.mark.parametrize("metric", [Cosine, BertScore])
+def test_a_network_without_all_its_weights_is_refused(
+    metric: type[Cosine | BertScore], minilm: Path, tmp_path: Path
+) -> None:
+    """What is missing would be drawn at random, and the figures with it."""
+    shutil.copytree(minilm, tmp_path / "partly")
+    weights = load_file(minilm / "model.safetensors")
+    kept = {name: values for name, values in weights.items() if "encoder.layer.3.attention" not in name}
+    save_file(kept, tmp_path / "partly" / "model.safetensors", metadata={"format": "pt"})
+
+    with pytest.raises(AccessError, match="does not hold all weights of its network"):
+        metric(model=str(tmp_path / "partly"), device="cpu")
+
+
+@pytest.mark.parametrize("metric", [Cosine, BertScore])
 def test_a_model_that_cannot_be_had_is_told_before_the_first_request(
     metric: type[Cosine | BertScore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the option to type."""
     monkeypatch.setenv("AFFECTLM_OFFLINE", "1")
 
-    with pytest.raises(AccessError, match=rf"hub cannot be reached; give metric\.{metric.__name__.lower()}\.model="):
+    with pytest.raises(AccessError, match=rf"=1 forbids fetching it; give metric\.{metric.__name__.lower()}\.model="):
         metric(model="nobody/nothing")
 
 
@@ -409,6 +484,8 @@ def test_looking_for_what_is_missing_fetches_nothing() -> None:
         ({"config.json": "{}", "model.safetensors": "", "2_Dense/pytorch_model.bin": ""}, "part that is not"),
         ({"config.json": "{}", "model.safetensors": "", "modules.json": '[{"type": "evil.Run"}]'}, "code of its own"),
         ({"config.json": "{}", "model.safetensors": "", "modules.json": "["}, "cannot be read"),
+        ({"config.json": "[]", "model.safetensors": ""}, "cannot be read"),
+        ({"config.json": "{}", "model.safetensors": ""}, "names no model_type"),
     ],
 )
 def test_a_folder_that_is_not_safe_to_load_is_refused(files: dict[str, str], message: str, tmp_path: Path) -> None:
@@ -509,12 +586,10 @@ def test_polarity_agrees_when_both_are_positive_neutral_or_negative() -> None:
 
 
 def test_the_floor_of_polarity_is_the_agreement_with_another_valence() -> None:
-    """Three records: the positive answer meets 0.8 or -0.5, the negative one two positive values."""
+    """Three records: each positive answer meets a positive valence in half of the draws, the negative one never."""
     given = [record("a", "happy", valence=0.5), record("b", "happy", valence=0.8), record("c", "sad", valence=-0.5)]
 
-    floor = Polarity(floor_pairs=30_000).values(given)["polarity_agreement_floor"]
-
-    np.testing.assert_allclose(floor, [0.5, 0.5, 0], atol=0.02)
+    assert value(Polarity(floor_pairs=30_000), "polarity_agreement_floor", given) == pytest.approx(1 / 3, abs=0.01)
 
 
 def test_polarity_correlation_is_pearsons_over_the_answered() -> None:
