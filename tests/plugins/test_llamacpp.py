@@ -13,6 +13,7 @@ from affectlm.registry import Registry
 from affectlm.types import ChoiceScorer, Completion, Message, Request
 from affectlm_chat import affectlm_weights, llamacpp
 from affectlm_chat.llamacpp import LlamaCpp, find_file
+from affectlm_chat.local import Once
 
 LABELS = ("fear", "anger", "annoyance", "doubt/confusion", "doubt", "happiness")
 Build = Callable[..., LlamaCpp]
@@ -85,9 +86,9 @@ def test_the_registry_builds_it(smollm2: Build) -> None:
 def test_replies_are_those_of_llama_cpp(shared: LlamaCpp) -> None:
     """The file's own chat template, the likeliest token at every step, usage counted."""
     [found] = shared.complete([ask("a", "Name a colour.")])
-    assert shared._loaded is not None
-    shared._loaded._llama.reset()
-    expected = shared._loaded._llama.create_chat_completion(
+    llama = shared._model.ready()._llama
+    llama.reset()
+    expected = llama.create_chat_completion(
         [{"role": "user", "content": "Name a colour."}], temperature=0, max_tokens=12, repeat_penalty=1.0
     )
 
@@ -213,7 +214,7 @@ def test_thoughts_are_left_out(smollm2: Build) -> None:
 
     def text(**options: object) -> str:
         llm = smollm2(**options)
-        llm._loaded = Thinking()  # type: ignore[assignment]
+        llm._model = Once(Thinking)  # type: ignore[assignment]
         [found] = llm.complete([ask("a")])
         assert isinstance(found, Completion)
         return found.text

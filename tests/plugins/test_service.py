@@ -430,7 +430,7 @@ def test_many_threads_share_one_adapter() -> None:
     """Each gets the reply to its own request, and all are under way at once."""
 
     def echo(_: int, body: Mapping[str, object]) -> Plan:
-        return Plan(body=reply(body["messages"][-1]["content"]), delay=0.3)  # type: ignore[index]
+        return Plan(body=reply(body["messages"][-1]["content"]), delay=1.0)  # type: ignore[index]
 
     requests = [Request(f"r{number}", (Message("user", f"question {number}"),)) for number in range(128)]
     with LoopbackServer(echo) as server, ThreadPoolExecutor(64) as pool:
