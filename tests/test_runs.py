@@ -258,6 +258,15 @@ def test_a_mean_gets_an_interval_drawn_by_picture():
     assert score.low == pytest.approx(0.5 - 1.96 * 0.5 / 60**0.5, abs=0.03)
 
 
+def test_a_score_says_how_many_prompts_its_interval_rests_on():
+    """Where each record has its own picture there is nothing to say."""
+    few = [attrs.evolve(record(id=f"{n}", label="fear", truth="fear"), prompt_sha256=f"{n % 3}") for n in range(30)]
+    own = [record(id=f"{n}", image=f"{n}", label="fear", truth="fear") for n in range(30)]
+
+    assert judge(few, [Right()])[0].parts == {"clusters": 3}
+    assert judge(own, [Right()])[0].parts == {}
+
+
 def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):
     """A score that does not exist misses its threshold."""
     report = run(configured(pictures), tmp_path / "run", registry=Parts().registry)

@@ -138,7 +138,11 @@ def _asked(usage: Mapping[str, float]) -> str:
 
 def _beside(parts: Mapping[str, float]) -> str:
     """The parts of a score that stand for it as a whole; those of single labels, "name: label", are in report.json."""
-    return ", ".join(f"{name} {value:.3f}" for name, value in parts.items() if ":" not in name)
+    return ", ".join(f"{name} {_brief(value)}" for name, value in parts.items() if ":" not in name)
+
+
+def _brief(value: float) -> str:
+    return f"{value:.0f}" if float(value).is_integer() and value > 1 else f"{value:.3f}"  # counts, and shares
 
 
 def _describe(part: object) -> str:

@@ -51,7 +51,13 @@ def _scores(records: Sequence[Record], metrics: Iterable[Metric], seed: int, on_
         if not scores:
             on_nothing(metric)
         found += scores
-    return found
+    groups = len(set(clusters))
+    return [_clustered(score, groups) if groups < len(records) else score for score in found]
+
+
+def _clustered(score: Score, groups: int) -> Score:
+    """A score whose interval rests on so many pictures or prompts says so."""
+    return score if score.low is None else attrs.evolve(score, parts={**score.parts, "clusters": float(groups)})
 
 
 def _scores_of(metric: Metric, records: Sequence[Record], resamples: Callable[[], Resamples]) -> list[Score]:
