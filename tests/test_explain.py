@@ -219,7 +219,7 @@ def test_explaining_ratings_is_refused(configured, tmp_path):
 
 def test_explain_must_be_true_or_false(configured, tmp_path):
     """Told before the first picture."""
-    with pytest.raises(ConfigError, match="explain=maybe is unknown; expected True or False"):
+    with pytest.raises(ConfigError, match="explain=maybe does not fit; expected true or false"):
         run(configured("explain=maybe"), tmp_path, registry=registry(BrightnessEstimator()))
 
 

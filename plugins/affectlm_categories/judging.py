@@ -14,10 +14,10 @@ from typing import ClassVar, TypeAlias
 
 import attrs
 import numpy as np
-from attrs.validators import instance_of
 from numpy.typing import NDArray
 
 from affectlm.records import Record
+from affectlm.settings import flag
 from affectlm.types import Outcome, Score
 from affectlm_categories.labels import folded, spellings
 from affectlm_categories.relations import crosswalk
@@ -140,7 +140,7 @@ class CategoryMetric(ABC):
     takes_open: ClassVar[bool] = False  # whether answers to open questions, which name no label of a set, are judged
     draws: ClassVar[int | None] = None  # how many random replies tell what chance gets; one for each class by default
     labels: tuple[str, ...] = attrs.field(default=(), converter=_asked)
-    crosswalk: bool = attrs.field(default=False, validator=instance_of(bool))
+    crosswalk: bool = attrs.field(default=False, validator=flag)
 
     @abstractmethod
     def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:

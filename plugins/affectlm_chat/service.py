@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from affectlm.errors import AccessError, ConfigError
+from affectlm.settings import flag
 from affectlm.types import Completion, Pixels, Request
 from affectlm_chat.environment import DOTENV, variable
 from affectlm_chat.replies import Asked, read_reply
@@ -55,7 +56,7 @@ class OpenAIChat:
     model: str = attrs.field(validator=attrs.validators.min_len(1))
     provider: str = attrs.field(default="openai", validator=attrs.validators.matches_re(r"[a-z][a-z0-9_-]*"))
     base_url: str | None = None  # None: <PROVIDER>_BASE_URL, else the provider's published address
-    key_needed: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
+    key_needed: bool = attrs.field(default=True, validator=flag)
     concurrency: int = attrs.field(default=64, validator=_at_least_one)
     timeout: float = attrs.field(default=120, validator=attrs.validators.gt(0))  # seconds for a whole request
     max_new_tokens: int = attrs.field(default=128, validator=_at_least_one)

@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 
 from affectlm.errors import ConfigError
+from affectlm.settings import flag
 from affectlm.types import Box, Image, Truth
 from affectlm_data.manifest import UNIT, read_manifest, scale_ends
 
@@ -62,7 +63,7 @@ class Folder:
     split: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
     manifest: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
     scale: tuple[float, float] = attrs.field(default=UNIT, converter=scale_ends)
-    recursive: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
+    recursive: bool = attrs.field(default=True, validator=flag)
     _images: tuple[Image, ...] = attrs.field(init=False, repr=False, eq=False)
 
     @_images.default

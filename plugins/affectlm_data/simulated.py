@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 
 from affectlm.errors import ConfigError
+from affectlm.settings import flag
 from affectlm.types import Sample, Truth
 from affectlm_categories.taxonomies import label_set
 from affectlm_data.options import takes_none
@@ -76,7 +77,7 @@ class Simulated:
     seed: int = attrs.field(default=0, validator=[attrs.validators.instance_of(int), attrs.validators.ge(0)])
     source: str = "random"
     labels: str | Sequence[str] | None = None
-    balanced: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
+    balanced: bool = attrs.field(default=True, validator=flag)
     deviation: tuple[float, float] = attrs.field(default=DEVIATION, converter=_pair)
     _means: _Means = attrs.field(init=False, repr=False, eq=False)
 

@@ -25,7 +25,7 @@ from rouge_score.scoring import fmeasure
 from rouge_score.tokenizers import DefaultTokenizer
 
 from affectlm.records import Record
-from affectlm.settings import one_of
+from affectlm.settings import flag, one_of
 from affectlm.stats import intervals
 from affectlm.types import Score
 from affectlm_descriptions.pairs import Figures, Pair, Shuffling, TextMetric, best, clusters, pair_up
@@ -131,7 +131,7 @@ class Rouge(TextMetric):
         stems: compares Porter's stems of words of more than three letters.
     """
 
-    stems: bool = attrs.field(default=False, validator=one_of(True, False))
+    stems: bool = attrs.field(default=False, validator=flag)
 
     def compare(self, pairs: Sequence[Pair]) -> Figures:
         """The three F-measures of each pair."""

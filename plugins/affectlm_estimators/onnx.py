@@ -13,6 +13,7 @@ from attrs.validators import deep_iterable, ge, in_, instance_of, optional
 from numpy.typing import NDArray
 
 from affectlm.errors import ConfigError, WeightsError
+from affectlm.settings import flag
 from affectlm.types import VA, Details, Pixels
 from affectlm_estimators.anchors import SOURCES, points
 from affectlm_estimators.crops import as_grey, resize
@@ -127,7 +128,7 @@ class OnnxEstimator:
     scale: tuple[float, float] = attrs.field(default=(-1.0, 1.0), converter=_listed, validator=_check_scale)
     classes: Reference | None = attrs.field(default=None, validator=optional(instance_of((str, int))))
     labels: tuple[str, ...] = attrs.field(default=(), converter=_listed, validator=_check_labels)
-    logits: bool = attrs.field(default=True, validator=instance_of(bool))
+    logits: bool = attrs.field(default=True, validator=flag)
     anchors: str = attrs.field(default="affectnet", validator=in_(SOURCES))
     threads: int = attrs.field(default=0, validator=[instance_of(int), ge(0)])
 

@@ -15,6 +15,7 @@ from attrs.validators import ge, instance_of, matches_re, optional
 from numpy.typing import NDArray
 
 from affectlm.errors import ConfigError, WeightsError
+from affectlm.settings import flag
 from affectlm.types import VA, Details, Pixels
 from affectlm.weights import hub_reachable, sha256
 from affectlm_estimators.crops import as_grey, resize
@@ -109,8 +110,8 @@ class TimmEstimator:
     weights: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
     architecture: str | None = None
     side: int | None = attrs.field(default=None, validator=optional([instance_of(int), ge(16)]))
-    excitation: bool = attrs.field(default=False, validator=instance_of(bool))
-    pretrained: bool = attrs.field(default=False, validator=instance_of(bool))
+    excitation: bool = attrs.field(default=False, validator=flag)
+    pretrained: bool = attrs.field(default=False, validator=flag)
     device: str = attrs.field(default="auto", validator=matches_re(DEVICES))
 
     def __attrs_post_init__(self) -> None:

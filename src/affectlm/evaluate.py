@@ -30,7 +30,7 @@ from affectlm.pipeline import class_name, estimate, failure, find_faces
 from affectlm.records import Record
 from affectlm.registry import Registry
 from affectlm.runs import identity, unique, versions
-from affectlm.settings import DATASET_KEYS, at_least, one_of
+from affectlm.settings import DATASET_KEYS, at_least, flag, one_of
 from affectlm.types import Dataset, Described, FaceDetector, Image, Outcome, Sample, VAEstimator
 from affectlm.weights import accepting
 
@@ -50,7 +50,7 @@ class Choices:
     batch_size: int = attrs.field(validator=at_least(1))
     cache: str = attrs.field(validator=one_of(*MODES))
     seed: int = attrs.field(validator=at_least(0))
-    accept_licence: bool = attrs.field(validator=one_of(True, False))
+    accept_licence: bool = attrs.field(validator=flag)
     group: str | None = attrs.field(converter=attrs.converters.optional(str))
     limit: int | None = attrs.field(validator=attrs.validators.optional(at_least(1)), metadata={"key": "dataset.limit"})
 

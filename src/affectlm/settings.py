@@ -26,6 +26,12 @@ def at_least(least: int) -> _Check:
     return check
 
 
+def flag(_: object, attribute: Any, value: Any) -> None:
+    """A validator of true and false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{_key(attribute)}={value} does not fit; expected true or false")
+
+
 def one_of(*choices: object) -> _Check:
     """A validator of the given values."""
 
@@ -69,9 +75,9 @@ class Settings:
     cache: str = attrs.field(validator=one_of(*MODES))
     batch_size: int = attrs.field(validator=at_least(1))
     seed: int = attrs.field(validator=at_least(0))
-    dry_run: bool = attrs.field(validator=one_of(True, False))
-    explain: bool = attrs.field(validator=one_of(True, False))
-    accept_licence: bool = attrs.field(validator=one_of(True, False))
+    dry_run: bool = attrs.field(validator=flag)
+    explain: bool = attrs.field(validator=flag)
+    accept_licence: bool = attrs.field(validator=flag)
     max_requests: int | None = attrs.field(validator=_count)
     max_tokens_total: int | None = attrs.field(validator=_count)
     max_cost: float | None = attrs.field(validator=_limit)
@@ -80,7 +86,7 @@ class Settings:
     fail_under: Mapping[str, float] = attrs.field(validator=_thresholds)
     va: str = attrs.field(validator=one_of("estimated", "truth"), metadata={"key": "dataset.va"})
     limit: int | None = attrs.field(validator=_count, metadata={"key": "dataset.limit"})
-    send_images: bool = attrs.field(validator=one_of(True, False), metadata={"key": "privacy.send_images"})
+    send_images: bool = attrs.field(validator=flag, metadata={"key": "privacy.send_images"})
     va_sd: float = attrs.field(validator=_deviation, metadata={"key": "perturb.va_sd"})
 
 

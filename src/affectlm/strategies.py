@@ -18,7 +18,7 @@ import numpy as np
 
 from affectlm.errors import ConfigError
 from affectlm.registry import Registry
-from affectlm.settings import DATASET_KEYS, at_least, one_of
+from affectlm.settings import DATASET_KEYS, at_least, flag, one_of
 from affectlm.types import Dataset, Image, Message, Sample, Truth
 from affectlm.wording import SCALES, STYLES, definition, phrase
 
@@ -102,7 +102,7 @@ class Strategy(ABC):
     style: str = attrs.field(default="words", validator=one_of(*STYLES), metadata=_key("style"))
     decimals: int = attrs.field(default=2, validator=one_of(*range(7)), metadata=_key("decimals"))
     scale: str = attrs.field(default="unit", validator=one_of(*SCALES), metadata=_key("scale"))
-    definition: bool = attrs.field(default=False, validator=one_of(True, False), metadata=_key("definition"))
+    definition: bool = attrs.field(default=False, validator=flag, metadata=_key("definition"))
     shots: int = attrs.field(default=0, validator=at_least(0), metadata=_key("shots"))
     examples: Mapping[str, object] | None = attrs.field(default=None, converter=_named)
     seed: int = attrs.field(default=0, validator=at_least(0))

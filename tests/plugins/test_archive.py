@@ -377,5 +377,5 @@ def test_a_reader_takes_acceptance_as_an_argument(
 
 def test_acceptance_is_yes_or_no() -> None:
     """A word that is neither is refused."""
-    with pytest.raises(AffectlmError, match="accept_licence=maybe is unknown; expected True or False"):
+    with pytest.raises(AffectlmError, match="accept_licence=maybe does not fit; expected true or false"):
         affectlm.load("accept_licence=maybe").estimate("none.png")
