@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import ClassVar
 
@@ -44,14 +44,10 @@ class TreeDistance(RecordMean):
 
     falling: ClassVar[frozenset[str]] = frozenset({"tree_distance"})
 
-    def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
-        """Those with a true label that is in the tree."""
-        return _any(truth, [bool(place(name)) for name in replies.names])
-
     def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
         """The steps of each record."""
         steps = np.where(truth, distances(replies.names)[replies.first], np.nan)
-        return {"tree_distance": np.nanmin(steps, axis=1)}
+        return {"tree_distance": np.fmin.reduce(steps, axis=1)}
 
 
 class Opposites(RecordMean):
@@ -62,15 +58,8 @@ class Opposites(RecordMean):
 
     falling: ClassVar[frozenset[str]] = frozenset({"opposite"})
 
-    def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
-        """Those with a true label that has an opposite."""
-        return _any(truth, [bool(opposites(name)) for name in replies.names])
-
     def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
         """1 for an opposite and 0 for any other answer."""
-        return {"opposite": (truth & across(replies.names)[replies.first]).any(axis=1).astype(float)}
-
-
-def _any(truth: BoolArray, known: Sequence[bool]) -> BoolArray:
-    """Which of n faces have a true label among the known ones, shape (n,)."""
-    return np.asarray(truth[:, np.flatnonzero(known)].any(axis=1))
+        on_wheel = truth @ np.array([bool(opposites(name)) for name in replies.names])
+        hit = (truth & across(replies.names)[replies.first]).any(axis=1)
+        return {"opposite": np.where(on_wheel, hit, np.nan)}

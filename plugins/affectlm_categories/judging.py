@@ -238,11 +238,17 @@ class RecordMean(CategoryMetric):
 
     @abstractmethod
     def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
-        """For each figure one value a face that fits, shape (n,)."""
+        """For each figure one value a face that fits, shape (n,); NaN where its truth has none, whatever the reply."""
 
     def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
-        """The means."""
-        return {name: float(values.mean()) for name, values in self.each(truth, replies).items()}
+        """The means; NaN where no face has a value."""
+        found = {name: values[np.isfinite(values)] for name, values in self.each(truth, replies).items()}
+        return {name: float(values.mean()) if len(values) else np.nan for name, values in found.items()}
+
+    def score(self, records: Sequence[Record]) -> list[Score]:
+        """The mean of each figure over the faces that have a value, without an interval."""
+        found = {name: values[np.isfinite(values)] for name, values in self.values(records).items()}
+        return [Score(name, float(values.mean()), len(values)) for name, values in found.items() if len(values)]
 
     def values(self, records: Sequence[Record]) -> Mapping[str, FloatArray]:
         """One value a record, shape (n,); NaN where it does not fit."""
