@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WEIGHTS = Weights(
     name="facechannel",
     sources=(Packaged("affectlm_facechannel", "facechannel.safetensors"),),
-    digest="f057d4d94a1d48d8820a3f0a7f0c43016a11a7d4a8682b1c7a438dccc767f509",
+    digest="78002a595686354292f937268bf8acc58d0cfc563e62a42574506b2666e31c51",
     size=7_192_892,
     licence="research use (trained on FER2013 pixels, FER+ labels)",
     citation="graph: Barros, Churamani, Sciutti 2020, doi 10.1007/s42979-020-00325-6; weights: affectlm",
