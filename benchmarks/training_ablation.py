@@ -18,6 +18,7 @@ import torch
 
 from affectlm.registry import Registry
 from affectlm.train import LabelledFaces, load_faces
+from affectlm.weights import sha256
 from affectlm_estimators import losses
 from affectlm_facechannel.training import Plan, train
 
@@ -98,13 +99,14 @@ def main() -> None:
     print("| variant | accuracy | CCC valence | CCC arousal |\n|---|---|---|---|")
     for number, (name, changes) in enumerate(VARIANTS.items()):
         common = {name: getattr(given, name) for name in ("start", "side", "learning_rate", "averaging", "seed")}
-        options: dict[str, object] = {**common, **changes}
-        options |= {
-            "epochs": round(given.epochs * float(changes.get("epochs", 1))),
-            "warmup": 0.1 if given.start else 1.0,
-        }  # type: ignore[arg-type]
-        kept = f"e{given.epochs}-n{len(training)}-p{given.side}-s{given.seed}"
-        folder = given.folder / f"{number:02d}-{kept}"
+        warmup = 0.1 if given.start else 1.0
+        epochs = round(given.epochs * float(changes.get("epochs", 1)))  # type: ignore[arg-type]
+        options = {**common, "warmup": warmup, **changes, "epochs": epochs}
+        begun = sha256(Path(given.start))[:8] if given.start else "scratch"
+        rates = f"r{given.learning_rate}-a{given.averaging}"
+        folder = given.folder / (
+            f"{number:02d}-{begun}-e{given.epochs}-n{len(training)}-p{given.side}-{rates}-s{given.seed}"
+        )
         found = figures(name, training, validation, Plan(**options), folder)  # type: ignore[arg-type]
         numbers = " | ".join(f"{found[key]:.3f}" for key in ("accuracy", "ccc_valence", "ccc_arousal"))
         print(f"| {name} | {numbers} |", flush=True)

@@ -33,7 +33,7 @@ def across(names: tuple[str, ...]) -> BoolArray:
     """Whether an answer lies across Plutchik's wheel from a truth, shape (k + 1, k), the last row for no answer."""
     kinds = [set(crosswalk(name, PLUTCHIK)) for name in names]
     table = [[bool(opposites(answer) & true) for true in kinds] for answer in names]
-    return np.array([*table, [False] * len(names)], np.bool_).reshape(len(names) + 1, len(names))
+    return np.array([*table, [False] * len(names)], np.bool_)
 
 
 class TreeDistance(RecordMean):

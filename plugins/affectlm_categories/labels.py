@@ -150,7 +150,5 @@ def noun(word: str) -> str:
 
 
 def _relatives(word: str) -> tuple[str, ...]:
-    for label, forms in FORMS.items():
-        if word == label or word in forms:
-            return (label, *forms)
-    return ()
+    label = noun(word)
+    return (label, *FORMS[label]) if label in FORMS else ()

@@ -25,10 +25,11 @@ from rouge_score.scoring import fmeasure
 from rouge_score.tokenizers import DefaultTokenizer
 
 from affectlm.records import Record
+from affectlm.scoring import clusters
 from affectlm.settings import flag, one_of
 from affectlm.stats import intervals
 from affectlm.types import Score
-from affectlm_descriptions.pairs import Figures, Pair, Shuffling, TextMetric, best, clusters, pair_up
+from affectlm_descriptions.pairs import Figures, Pair, Shuffling, TextMetric, best, pair_up
 
 ORDERS = (1, 2, 3, 4)  # lengths of the runs of words that BLEU counts
 ROUGE = ("rouge1", "rouge2", "rougeL")

@@ -57,11 +57,6 @@ def answer_of(record: Record) -> str:
     return record.answer.strip() if record.outcome is Outcome.OK else ""
 
 
-def clusters(records: Sequence[Record]) -> list[str]:
-    """What resamples keep together, as the core does: a picture, or a prompt where there is none."""
-    return [record.image or record.prompt_sha256 or record.id for record in records]
-
-
 def shuffles(count: int, seed: int, floor_pairs: int) -> NDArray[np.intp]:
     """For each entry the place of another one, shape (shuffles, count), `floor_pairs` or more in all; none below two.
 

@@ -17,10 +17,11 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from affectlm.quality import number, pcc
 from affectlm.records import Record
+from affectlm.scoring import clusters
 from affectlm.settings import at_least
 from affectlm.stats import intervals
 from affectlm.types import Score
-from affectlm_descriptions.pairs import Figures, Floats, Shuffling, answer_of, clusters, floor, means, shuffles, spread
+from affectlm_descriptions.pairs import Figures, Floats, Shuffling, answer_of, floor, means, shuffles, spread
 
 NEUTRAL_TEXT = 0.05  # VADER's own limit
 

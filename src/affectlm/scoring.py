@@ -42,16 +42,21 @@ def judge(
     return scores
 
 
+def clusters(records: Sequence[Record]) -> list[str]:
+    """What each record belongs to: its picture, its prompt where there is no picture, or itself."""
+    return [record.image or record.prompt_sha256 or record.id for record in records]
+
+
 def _scores(records: Sequence[Record], metrics: Iterable[Metric], seed: int, on_nothing: OnNothing) -> list[Score]:
-    clusters = [record.image or record.prompt_sha256 or record.id for record in records]
-    resamples = cache(lambda: Resamples.draw(clusters, np.random.default_rng(seed)))  # drawn when first needed
+    belonging = clusters(records)
+    resamples = cache(lambda: Resamples.draw(belonging, np.random.default_rng(seed)))  # drawn when first needed
     found: list[Score] = []
     for metric in metrics:
         scores = _scores_of(metric, records, resamples)
         if not scores:
             on_nothing(metric)
         found += scores
-    groups = len(set(clusters))
+    groups = len(set(belonging))
     return [_clustered(score, groups) if groups < len(records) else score for score in found]
 
 
