@@ -88,6 +88,8 @@ class LoopbackServer:
             ...  # ask server.url
         assert len(server.requests) == 2
 
+    With `late`, connections are refused for that many seconds; the port is its own from the beginning.
+
     Attributes:
         url: what `base_url` takes.
         requests: what came in, in order.
@@ -101,35 +103,42 @@ class LoopbackServer:
         latency: float = 0.0,
         tls: ssl.SSLContext | None = None,
         port: int = 0,
+        late: float = 0.0,
         keep: bool = True,
     ) -> None:
-        self.behaviour, self.latency, self.keep = behaviour or _well, latency, keep
+        self.behaviour, self.latency, self.late, self.keep = behaviour or _well, latency, late, keep
         self.requests: list[Received] = []
         self.count = self.now = self.peak = 0
         self.connections: set[_Connection] = set()
         self.fixed = _head(200, {}, _GOOD) + _GOOD if behaviour is None else None
         self._tls = tls
         self._loop = asyncio.new_event_loop()
-        self._socket = socket.create_server(("127.0.0.1", port), backlog=1024)
+        self._serving = threading.Event()
+        self._socket = socket.socket()  # refuses connections until it listens
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/v1"
         self._thread = threading.Thread(target=self.serve, daemon=True)
 
     def __enter__(self) -> LoopbackServer:
         self._thread.start()
+        if not self.late:
+            self._serving.wait()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._serving.wait()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
     def serve(self) -> None:
         """Serves until the loop is stopped."""
         asyncio.set_event_loop(self._loop)
-        make = self._loop.create_server(lambda: _Connection(self, self._loop), sock=self._socket, ssl=self._tls)
-        server = self._loop.run_until_complete(make)
+        server = self._loop.run_until_complete(self._listen())
+        self._serving.set()
         try:
             self._loop.run_forever()
         finally:
@@ -138,6 +147,12 @@ class LoopbackServer:
                 connection.transport.abort()
             self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.close()
+
+    async def _listen(self) -> asyncio.Server:
+        await asyncio.sleep(self.late)
+        return await self._loop.create_server(
+            lambda: _Connection(self, self._loop), sock=self._socket, ssl=self._tls, backlog=1024
+        )
 
 
 class _Connection(asyncio.Protocol):

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -112,16 +111,8 @@ def test_what_passes_leaves_no_trace(ratings, clean, fault):
 
 def test_a_server_that_is_late_is_waited_for(ratings):
     """Connections are refused for a second, then all is well."""
-    with LoopbackServer() as probe:
-        port = probe.port
-    servers = []
-
-    def start() -> None:
-        servers.append(LoopbackServer(lambda _, body: good(body), port=port).__enter__())
-
-    threading.Timer(1.0, start).start()
-    report = affectlm.run(*words(ratings, probe), "cache=off")
-    servers[0].__exit__(None, None, None)
+    with LoopbackServer(lambda _, body: good(body), late=1.0) as server:
+        report = affectlm.run(*words(ratings, server), "cache=off")
 
     assert report.outcomes == {"ok": RATED}
 
