@@ -416,7 +416,7 @@ def test_a_dataset_that_breaks_off_costs_no_paid_reply(tmp_path):
 class Busy(Single):
     def complete_one(self, request):
         super().complete_one(request)
-        raise BusyError("HTTP 429", 5.0)
+        raise BusyError("HTTP 429", 60.0)
 
 
 def test_nothing_is_asked_again_when_the_time_is_over(tmp_path):
@@ -425,7 +425,7 @@ def test_nothing_is_asked_again_when_the_time_is_over(tmp_path):
 
     records = list(ask(found(6), asking(Busy(), tmp_path, max_seconds=0.5)))
 
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 30
     assert {record.outcome for record in records} <= {Outcome.API_ERROR, Outcome.SKIPPED}
     assert "no time was left to ask again (HTTP 429" in records[0].reason
 

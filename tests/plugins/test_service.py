@@ -271,7 +271,7 @@ def test_the_time_for_a_request_holds_however_slowly_bytes_come(plan: Plan) -> N
     error = refused(plan, TransientError, timeout=0.6)
 
     assert "within 0.6 s" in str(error)
-    assert 0.5 < time.monotonic() - begin < 2
+    assert 0.5 < time.monotonic() - begin < 10
 
 
 def test_an_endless_reply_is_cut_off() -> None:
