@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from affectlm.cli import printable
+from affectlm.parts import Parts
 from affectlm.records import Record, Report
-from affectlm.runs import Parts
 
 QUIET = 10.0  # seconds between two notices
 SHOWN = 25  # records in the table; a larger run is told by its counts

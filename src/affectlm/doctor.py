@@ -10,8 +10,9 @@ from typing import Any
 from affectlm.cache import Store, cache_folder
 from affectlm.config import compose, to_plain
 from affectlm.errors import AffectlmError
+from affectlm.parts import wanted
 from affectlm.registry import Registry
-from affectlm.runs import asking_of, wanted
+from affectlm.runs import asking_of
 from affectlm.settings import settings
 from affectlm.types import Described
 from affectlm.weights import fetching

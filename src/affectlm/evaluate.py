@@ -26,10 +26,11 @@ from affectlm.errors import AffectlmError, ConfigError
 from affectlm.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, counted, judge
 from affectlm.folders import locked, refuse_another_file
 from affectlm.job import start
+from affectlm.parts import identity
 from affectlm.pipeline import class_name, estimate, failure, find_faces
 from affectlm.records import Record
 from affectlm.registry import Registry
-from affectlm.runs import identity, unique, versions
+from affectlm.runs import unique, versions
 from affectlm.settings import DATASET_KEYS, at_least, flag, one_of
 from affectlm.types import Dataset, Described, FaceDetector, Image, Outcome, Sample, VAEstimator
 from affectlm.weights import accepting

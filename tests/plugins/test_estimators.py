@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 
 import affectlm
 from affectlm.errors import ConfigError, ContractError, WeightsError
+from affectlm.parts import identity
 from affectlm.registry import Component, Registry
-from affectlm.runs import identity
 from affectlm.testing import check_estimator, faces
 from affectlm.train import LabelledFaces
 from affectlm_data.ferplus import ANCHORS, LABELS

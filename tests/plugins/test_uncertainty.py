@@ -14,8 +14,8 @@ from scipy.stats import spearmanr
 
 from affectlm.errors import ConfigError
 from affectlm.explain import occlusion
+from affectlm.parts import identity
 from affectlm.registry import Registry
-from affectlm.runs import identity
 from affectlm.testing import check_estimator, faces
 from affectlm.types import ExplainableEstimator
 from affectlm_facechannel.estimator import FaceChannelEstimator
