@@ -166,8 +166,8 @@ class OpenAIChat:
         if key is None and self.key_needed and not local:
             raise AccessError(
                 f"'{self.model}' at '{self._endpoint}' needs a key; type `export {name}=...`, or write {name}=... into "
-                f"the file '{DOTENV}' of this folder; llm=smollm2 needs none, nor does a server with "
-                "llm.key_needed=false"
+                f"the file '{DOTENV}' of this folder; llm=smollm2 needs none, nor does a server "
+                "or a dry run with llm.key_needed=false"
             )
         if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
             raise AccessError(f"{name} holds blanks or characters that no key has; copy the key again")
