@@ -231,6 +231,33 @@ def test_metrics_that_find_nothing_to_judge_by_are_named(compose, fresh_cache, t
         assert "accuracy, bleu." in (tmp_path / "run" / page).read_text()
 
 
+def test_missing_truth_is_told_before_the_first_question(compose, fresh_cache, tmp_path):
+    """Once for all metrics that need it, and not for those that do without."""
+    (tmp_path / "table.csv").write_text("path,valence,arousal\n" + "".join(f"{n}.png,0.5,0.1\n" for n in range(70)))
+    words = ("dataset.va=truth", "llm=circumplex", "prompt=categories", "metric=[accuracy,unmapped,rouge,bleu]")
+    told = []
+
+    config = compose(f"dataset.path='{tmp_path}/table.csv'", *words)
+    run(config, tmp_path / "run", on_notice=told.append, on_record=lambda _: told.append("record"))
+
+    assert told[0] == (
+        "without a score unless later items of the dataset differ: accuracy, rouge, bleu; "
+        "the first 64 have no labels and no text by people"
+    )
+    assert told[1:] == ["record"] * 70
+
+
+def test_nothing_is_told_of_truth_that_is_there(compose, fresh_cache, tmp_path):
+    """One item with labels is enough."""
+    (tmp_path / "table.csv").write_text("path,valence,arousal,label\na.png,0.5,0.1,\nb.png,0.5,0.1,fear\n")
+    words = ("dataset.va=truth", "llm=circumplex", "prompt=categories", "metric=accuracy")
+    told = []
+
+    run(compose(f"dataset.path='{tmp_path}/table.csv'", *words), tmp_path / "run", on_notice=told.append)
+
+    assert told == []
+
+
 def test_noise_moves_valence_and_arousal_the_same_way_in_every_run(configured, pictures, tmp_path):
     """perturb.va_sd asks how sure the numbers must be."""
     values = []

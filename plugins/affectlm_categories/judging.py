@@ -135,6 +135,7 @@ class CategoryMetric(ABC):
     """
 
     judges_answers: ClassVar[bool] = True
+    judges_by: ClassVar[str] = "labels"
     falling: ClassVar[frozenset[str]] = frozenset()  # figures of which less is better
     ranks: ClassVar[bool] = False  # whether probabilities are looked at
     takes_open: ClassVar[bool] = False  # whether answers to open questions, which name no label of a set, are judged

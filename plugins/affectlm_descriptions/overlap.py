@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, reduce
 from operator import or_
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import attrs
 import numpy as np
@@ -83,6 +83,8 @@ class CorpusBleu(Shuffling):
 
     Source: Papineni et al. 2002, ACL.
     """
+
+    judges_by: ClassVar[str] = "text"
 
     def score(self, records: Sequence[Record]) -> list[Score]:
         """`corpus_bleu` with its interval, and `corpus_bleu_floor`, the mean over the shuffles."""

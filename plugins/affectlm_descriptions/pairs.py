@@ -118,6 +118,8 @@ class TextMetric(Shuffling):
     A missing answer is like nothing, 0. Each figure has a floor, `<name>_floor`, unless all texts are the same.
     """
 
+    judges_by: ClassVar[str] = "text"
+
     def compare(self, pairs: Sequence[Pair]) -> Figures:
         """How alike each answer and its texts are, for each figure shape (pairs,); every pair has an answer."""
         raise TypeError(f"{type(self).__name__} does not say how alike texts are")

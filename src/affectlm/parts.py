@@ -28,7 +28,7 @@ class Parts:
     dataset: Dataset
     prompt: PromptTemplate
     llm: LLMAdapter | SingleLLM
-    metrics: tuple[Metric, ...]
+    metrics: Mapping[str, Metric]
     detector: FaceDetector | None = None  # None where ratings take the place of pictures
     estimator: VAEstimator | None = None
 
@@ -49,17 +49,16 @@ def wanted(config: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
     Raises:
         ConfigError: a setting has no such value.
     """
-    dataset = {key: value for key, value in section(config, "dataset").items() if key not in DATASET_KEYS}
+    dataset = {key: value for key, value in _section(config, "dataset").items() if key not in DATASET_KEYS}
     measured = settings(config).va == "estimated"
     for wish, key in ((settings(config).explain, "explain"), (settings(config).send_images, "privacy.send_images")):
         if wish and not measured:
             raise ConfigError(f"{key}=true needs faces, but dataset.va=truth opens no picture; leave one of them out")
     kinds = ["prompt", "llm", *(("detector", "estimator") if measured else ())]
-    metrics = [cast("dict[str, object]", metric) for metric in section(config, "metric").values() if metric]
     return [
         ("dataset", dataset),
-        *(("metric", metric) for metric in metrics),
-        *((kind, section(config, kind)) for kind in kinds),
+        *(("metric", metric) for metric in _metrics(config).values()),
+        *((kind, _section(config, kind)) for kind in kinds),
     ]
 
 
@@ -87,13 +86,18 @@ def build(config: Mapping[str, object], registry: Registry) -> Parts:
         dataset=cast("Dataset", built["dataset"][0]),
         prompt=cast("PromptTemplate", built["prompt"][0]),
         llm=cast("LLMAdapter", built["llm"][0]),
-        metrics=tuple(cast("list[Metric]", built["metric"])),
+        metrics=dict(zip(_metrics(config), cast("list[Metric]", built["metric"]), strict=True)),
         detector=cast("FaceDetector", next(iter(built["detector"]), None)),
         estimator=cast("VAEstimator", next(iter(built["estimator"]), None)),
     )
     if parts.detector is None and (derived := getattr(parts.dataset, "truth_is_derived", "")):
         raise ConfigError(f"dataset.va=truth would go in a circle: {derived}")
     return parts
+
+
+def _metrics(config: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    """The options of the metrics, by the key they are chosen by; null leaves one out."""
+    return {key: cast("dict[str, object]", options) for key, options in _section(config, "metric").items() if options}
 
 
 def _refuse_ratings(dataset: object = None) -> None:
@@ -106,13 +110,13 @@ def components(config: Mapping[str, object], parts: Parts) -> dict[str, object]:
     """What report.json holds of the components: their options and what they say about themselves, by kind."""
     described = parts.described()
     used = ["dataset", "prompt", "llm", *(("detector", "estimator") if parts.detector is not None else ())]
-    found: dict[str, object] = {kind: {**section(config, kind), **described.get(kind, {})} for kind in used}
-    return {**found, "metric": section(config, "metric")}
+    found: dict[str, object] = {kind: {**_section(config, kind), **described.get(kind, {})} for kind in used}
+    return {**found, "metric": _section(config, "metric")}
 
 
 def identity(config: Mapping[str, object], kind: str, part: object, registry: Registry) -> dict[str, object]:
     """What makes a component's answers its own: plugin, name, options, weights, without what only changes its speed."""
-    options = section(config, kind)
+    options = _section(config, kind)
     name = str(options["name"])
     said = part.describe() if isinstance(part, Described) else {}
     whole = {**options, **said, "plugin": registry.find(kind, name).plugin, "versions": [registry.origin(kind, name)]}
@@ -130,6 +134,5 @@ def _tells(key: object) -> bool:
     return str(key).rpartition(".")[2] not in _HOW
 
 
-def section(config: Mapping[str, object], key: str) -> dict[str, object]:
-    """A part of the configuration, empty when it is not there."""
+def _section(config: Mapping[str, object], key: str) -> dict[str, object]:
     return dict(cast("Mapping[str, object]", config.get(key) or {}))

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -25,7 +25,7 @@ from affectlm.cache import Store
 from affectlm.concurrency import Notice, silent
 from affectlm.errors import AffectlmError, ConfigError, ContractError
 from affectlm.folders import Earlier, finished_records, locked, refuse_another, unwritable
-from affectlm.parts import NO_PICTURES, Parts, build, components, identity, section
+from affectlm.parts import NO_PICTURES, Parts, build, components, identity
 from affectlm.pipeline import Finding, Step, Watch, about_one, estimate, find_faces
 from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
 from affectlm.registry import Registry
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _VERSIONS = ("affectlm", "numpy", "torch", "transformers", "opencv-python-headless", "pillow", "hydra-core")
 NOTE_EVERY = 1.0  # seconds between two notes of what was asked
+AHEAD = 64  # items that are looked at before the first question
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
 
 OnRecord = Callable[[Record], None]
@@ -89,7 +90,14 @@ def run(
         asking.check()
         asking.key = identity(config, "llm", parts.llm, registry)
         key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
-        _stream(folder, lambda earlier: steps(chosen, parts, earlier, key, folder), asking, report, on_record, note)
+        _stream(
+            folder,
+            lambda earlier: steps(chosen, parts, earlier, key, folder, on_notice),
+            asking,
+            report,
+            on_record,
+            note,
+        )
         records = [_slim(record) for record in read_records(folder)]
         _refuse_nothing(records)
         if not chosen.dry_run:
@@ -107,12 +115,11 @@ def run(
     return report
 
 
-def _judge(report: Report, records: Sequence[Record], metrics: Sequence[Metric]) -> None:
+def _judge(report: Report, records: Sequence[Record], metrics: Mapping[str, Metric]) -> None:
     """Scores the records, and notes which metrics found nothing to judge by."""
-    names = [name for name, metric in section(report.config, "metric").items() if metric]
     unscored: list[Metric] = []
-    report.scores = judge(records, metrics, seed=report.seed, on_nothing=unscored.append)
-    report.unscored = [name for name, metric in zip(names, metrics, strict=True) if any(metric is x for x in unscored)]
+    report.scores = judge(records, metrics.values(), seed=report.seed, on_nothing=unscored.append)
+    report.unscored = [name for name, metric in metrics.items() if any(metric is each for each in unscored)]
 
 
 def _stream(
@@ -146,11 +153,16 @@ def _stream(
 
 
 def steps(
-    chosen: Settings, parts: Parts, earlier: Earlier | None = None, key: object = "", folder: Path | None = None
+    chosen: Settings,
+    parts: Parts,
+    earlier: Earlier | None = None,
+    key: object = "",
+    folder: Path | None = None,
+    notice: Notice = silent,
 ) -> Iterator[Step]:
     """Measured findings and finished records of a run, not yet asked about; `explain` draws into the folder."""
     earlier = earlier or Earlier()
-    items = unique(islice(parts.dataset.items(), chosen.limit))
+    items = _foretold(unique(islice(parts.dataset.items(), chosen.limit)), parts.metrics, notice)
     noise = _Noise(chosen.va_sd, chosen.seed)
     if parts.detector is None or parts.estimator is None:
         return (noise(_rated(item)) for item in items if item.id not in earlier.ids)
@@ -212,6 +224,23 @@ def unique(items: Iterable[Image | Sample]) -> Iterator[Image | Sample]:
             raise ContractError(f"the dataset gave the id '{item.id}' twice, expected one item an id")
         seen.add(item.id)
         yield item
+
+
+def _foretold(
+    items: Iterator[Image | Sample], metrics: Mapping[str, Metric], notice: Notice
+) -> Iterator[Image | Sample]:
+    """The items as they come, after word of the metrics whose truth the first of them lack."""
+    first = list(islice(items, AHEAD))
+    judges_by = {name: metric.judges_by for name, metric in metrics.items() if hasattr(metric, "judges_by")}
+    known = {field for field in judges_by.values() if any(getattr(item.truth, field, None) for item in first)}
+    unknown = set(judges_by.values()) - known
+    if first and unknown:
+        names = ", ".join(name for name, field in judges_by.items() if field in unknown)
+        notice(
+            f"without a score unless later items of the dataset differ: {names}; the first {len(first)} have no "
+            f"{' and no '.join(sorted(unknown))} by people"
+        )
+    return chain(first, items)
 
 
 def _image(item: Image | Sample) -> Image:

@@ -285,7 +285,8 @@ class Metric(Protocol):
     """Judges records.
 
     Attributes it may have: `judges_answers`, True where a missing answer counts as a wrong one; the core then scores
-    the records with an answer once more.
+    the records with an answer once more. `judges_by`, the field of `Truth` it cannot do without; the core then tells
+    before the first question when a dataset does not seem to have it.
     """
 
     def score(self, records: Sequence[Record]) -> list[Score]:
