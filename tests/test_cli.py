@@ -150,7 +150,15 @@ def test_a_sweep_makes_one_run_for_each_choice(affectlm, pictures, tmp_path):
         (["demoo"], 2, "did you mean 'affectlm demo'?"),
         (["estimator=facechanell"], 1, "did you mean 'estimator=facechannel'?"),
         (["+estimator.colour=1", "PICTURES"], 1, "options:"),
-        (["nonsense=1"], 1, "nonsense"),
+        (["nonsense=1"], 1, "Could not override 'nonsense'. To append to your config use +nonsense=1"),
+        (
+            ["hydra.run.dir=empty/file/run", "PICTURES"],
+            1,
+            "empty/file/run' cannot be written: Not a directory; set hydra",
+        ),
+        (["-m", "seed=1,2", "hydra.sweep.dir=empty/file", "PICTURES"], 1, "cannot be written"),
+        (["estimator=constant", "estimator.valence=nan", "PICTURES", *QUICK], 1, "'estimator.valence' is no finite"),
+        (["--run", "--info", "PICTURES"], 1, "Only one of"),
         (["dataset.path=none", *QUICK], 1, "none"),
         (["EMPTY", *QUICK], 1, "no pictures"),
         (["estimator.weights=none.safetensors", "PICTURES", *QUICK], 1, "none.safetensors"),
@@ -163,6 +171,7 @@ def test_a_sweep_makes_one_run_for_each_choice(affectlm, pictures, tmp_path):
 def test_what_goes_wrong_is_one_sentence_and_a_status(affectlm, pictures, tmp_path, words, status, message):
     """No traceback; the sentence says what to type."""
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "file").touch()
     places = {"PICTURES": str(pictures), "EMPTY": str(tmp_path / "empty")}
 
     done = affectlm(*(places.get(word, word) for word in words))

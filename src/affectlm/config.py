@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -140,14 +141,24 @@ def to_plain(config: DictConfig) -> dict[str, object]:
     """The configuration as plain dicts and lists, everything resolved.
 
     Raises:
-        ConfigError: a value is missing or refers to nothing.
+        ConfigError: a value is missing, refers to nothing or is no finite number.
     """
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(" ".join(str(error).split())) from error
     assert isinstance(plain, dict)  # noqa: S101  # a DictConfig gives a dict
+    if name := _not_finite(plain):
+        raise ConfigError(f"'{name}' is no finite number, which nothing here can be set to")
     return {str(key): value for key, value in plain.items()}
+
+
+def _not_finite(value: object, name: str = "") -> str:
+    """The first place below a value that holds infinity or no number, with dots; empty where there is none."""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else name
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return next((found for key, held in pairs if (found := _not_finite(held, f"{name}.{key}".lstrip(".")))), "")
 
 
 def _check_choice(word: str) -> None:

@@ -5,8 +5,10 @@ Only Hydra is imported until a job starts, so that `--help` and `--cfg job` are 
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +22,7 @@ from affectlm.errors import AffectlmError, ConfigError
 from affectlm.registry import OWN_CONFIG
 
 Job = Callable[[DictConfig, Path], None]
+_FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 def run_job(words: Sequence[str], *, demo: bool = False) -> int:
@@ -60,13 +63,16 @@ def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
     """Lets Hydra compose the primary configuration `name` and call the job once, or once for each point of a sweep.
 
     Raises:
-        AffectlmError: a job failed; the other points of a sweep were still run. What else goes wrong Hydra prints
-            itself, and exits with status 1.
+        AffectlmError: the words do not compose, or no folder could be made; or a job failed, and the other points of a
+            sweep were still run.
     """
     failed: list[AffectlmError] = []
+    begun = False  # before, an OSError is about the folder, and a ValueError about flags that exclude each other
 
     @hydra.main(config_path=f"pkg://{OWN_CONFIG}", config_name=name, version_base="1.3")
     def main(config: DictConfig) -> None:
+        nonlocal begun
+        begun = True
         try:
             job(config, Path(HydraConfig.get().runtime.output_dir))
         except AffectlmError as error:  # raised here, Hydra would wrap our one sentence in four of its own
@@ -74,10 +80,32 @@ def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
 
     sys.argv = ["affectlm", *configuration.prepare(words)]
     try:
-        main()
-    except (HydraException, ValueError) as error:  # ValueError: flags that exclude each other
+        with _raised():
+            main()
+    except (HydraException, ValueError) as error:
+        if begun and not isinstance(error, HydraException):
+            raise
         raise ConfigError(" ".join(str(error).split())) from error
+    except OSError as error:
+        if begun:
+            raise
+        from affectlm.folders import unwritable
+
+        raise unwritable(Path(error.filename or "."), error) from error
     if len(failed) > 1:
         raise AffectlmError("; ".join(str(error) for error in failed)) from failed[0]
     if failed:
         raise failed[0]
+
+
+@contextmanager
+def _raised() -> Iterator[None]:
+    """Makes Hydra raise what goes wrong; it would print several lines, or the traceback of a folder it cannot make."""
+    before = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_FULL_ERROR]
+        if before is not None:
+            os.environ[_FULL_ERROR] = before
