@@ -362,6 +362,15 @@ def test_two_evaluations_never_write_to_one_folder(rated, tmp_path):
     assert evaluate(configured(rated), tmp_path / "run", registry=registry(), on_record=again).subset["faces"] == 5
 
 
+@pytest.mark.parametrize("file", ["faces.csv", "scatter.svg", "evaluation.json"])
+def test_a_file_that_cannot_be_written_is_one_sentence(rated, tmp_path, file):
+    """It names the folder and the option."""
+    (tmp_path / "run" / file).mkdir(parents=True)
+
+    with pytest.raises(RunFolderError, match=r"run' cannot be written: Is a directory; set hydra\.run\.dir"):
+        evaluate(configured(rated), tmp_path / "run", registry=registry())
+
+
 def test_columns_with_other_names_are_told(rated, tmp_path):
     """What was found stands beside what was expected."""
     rated.write_text("path,val,aro\n5.png,0.5,0.1\n")

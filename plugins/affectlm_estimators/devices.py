@@ -15,8 +15,12 @@ from affectlm.errors import ConfigError
 DEVICES = r"auto|cpu|mps|cuda(:\d+)?"  # what an option named `device` may say
 
 
-def torch_device(wanted: str) -> torch.device:
+def torch_device(wanted: str, option: str = "device") -> torch.device:
     """The device of a name; `auto` is the first GPU, or the processor where there is none.
+
+    Args:
+        wanted: as `DEVICES` describes.
+        option: where the user named it, for the message.
 
     Raises:
         ConfigError: this machine has no such device.
@@ -25,10 +29,25 @@ def torch_device(wanted: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(wanted)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device '{wanted}' is not here, torch sees {torch.cuda.device_count()} GPUs; use device=cpu")
+        raise ConfigError(
+            f"device '{wanted}' is not here, torch sees {torch.cuda.device_count()} GPUs; use {option}=cpu"
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("device 'mps' is not here; use device=cpu")
+        raise ConfigError(f"device 'mps' is not here; use {option}=cpu")
     return device
+
+
+@contextmanager
+def within_memory(advice: str) -> Iterator[None]:
+    """Says what to type where a graphics card has not enough memory.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(f"the graphics card has not enough memory left; {advice}") from error
 
 
 def as_tensor(faces: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -29,10 +29,11 @@ def _check_members(_: object, attribute: Any, value: Any) -> None:
 def _check_weights(ensemble: Any, attribute: Any, value: Any) -> None:
     if value is None:
         return
-    numbers = [number for number in value if isinstance(number, int | float) and 0 <= number < np.inf]
-    if not len(numbers) == len(value) == len(ensemble.members) or not any(numbers):
+    listed = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
+    numbers = [number for number in listed if isinstance(number, int | float) and 0 <= number < np.inf]
+    if not len(numbers) == len(listed) == len(ensemble.members) or not any(numbers):
         raise ConfigError(
-            f"estimator.weights is {list(value)} for {len(ensemble.members)} members; expected a number for each, "
+            f"estimator.weights is {value} for {len(ensemble.members)} members; expected a number for each, "
             "0 or more, and one above 0"
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from affectlm.cache import write_atomically
 from affectlm.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -13,11 +14,16 @@ if TYPE_CHECKING:
 
 
 def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Writes the weights in half precision; counters of batch norm, which nothing reads, are left out."""
-    from safetensors.torch import save_file
+    """Writes the weights in half precision; counters of batch norm, which nothing reads, are left out.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    from safetensors.torch import save
 
     tensors = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
-    save_file({name: _halved(value) for name, value in tensors.items()}, path, dict(metadata or {}) or None)
+    halved = {name: _halved(value) for name, value in tensors.items()}
+    write_atomically(path, save(halved, dict(metadata or {}) or None))
 
 
 def read_metadata(path: Path) -> Mapping[str, str]:

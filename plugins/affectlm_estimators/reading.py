@@ -52,6 +52,8 @@ class Reading:
 
     def _affect(self, outputs: Mapping[str, Floats], count: int) -> Floats:
         if len(self.affect) == 2:
+            if len({_find(outputs, reference)[0] for reference in self.affect}) < 2:
+                raise ConfigError(f"estimator.affect is {list(self.affect)}, one output twice; {_told(outputs)}")
             both = [_table(outputs, reference, count, 1) for reference in self.affect]
             found = np.concatenate(both, axis=1)
         elif self.columns is None:
@@ -97,6 +99,8 @@ def _columns(outputs: Mapping[str, Floats], reference: Reference, count: int, co
         raise ConfigError(
             f"output '{name}' of the model has shape {shape}, expected ({count}, columns) with columns {list(columns)}"
         )
+    if len({column % table.shape[1] for column in columns}) < len(columns):
+        raise ConfigError(f"estimator.columns is {list(columns)}, one column twice; expected valence's and arousal's")
     return table[:, list(columns)]
 
 

@@ -19,7 +19,7 @@ from affectlm.settings import flag
 from affectlm.types import VA, Details, Pixels
 from affectlm.weights import hub_reachable, sha256
 from affectlm_estimators.crops import as_grey, resize
-from affectlm_estimators.devices import DEVICES, as_tensor, seeded, torch_device
+from affectlm_estimators.devices import DEVICES, as_tensor, seeded, torch_device, within_memory
 from affectlm_estimators.files import load_weights, read_metadata
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _WANTED = "expected the timm.safetensors that 'affectlm train estimator=timm' wr
 class Design:
     """What a network is; a file of weights says it in its metadata."""
 
-    architecture: str
+    architecture: str = attrs.field(validator=instance_of(str))
     side: int = attrs.field(validator=[instance_of(int), ge(16)])
     categories: tuple[str, ...] = ()
     excitation: bool = False
@@ -221,7 +221,7 @@ class TimmEstimator:
         side = self._design.side
         batch = np.stack([resize(as_grey(face), side, side) for face in faces])[:, None]
         network = self._network
-        with torch.inference_mode():
+        with torch.inference_mode(), within_memory("lower batch_size, or set estimator.device=cpu"):
             affect, logits = network(as_tensor(batch, network.mean.device))
             chances = affect[:, :0] if logits is None else logits.softmax(1)
             return affect.cpu().numpy(), chances.cpu().numpy()
@@ -254,7 +254,7 @@ class TimmEstimator:
 
         network = self._design.build()
         load_weights(network, self._path, f"the '{self._design.architecture}' that it says it is")
-        return network.eval().to(torch_device(self.device), memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return network.eval().to(torch_device(self.device, "estimator.device"), memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _check_architecture(name: str) -> None:
@@ -266,7 +266,7 @@ def _check_architecture(name: str) -> None:
     close = difflib.get_close_matches(name, timm.list_models(), n=3)
     hint = f"did you mean {' or '.join(repr(each) for each in close)}? " if close else ""
     raise ConfigError(
-        f"timm knows no architecture '{name}'; {hint}its names: python -c 'import timm; timm.list_models()'"
+        f"timm knows no architecture '{name}'; {hint}its names: python -c 'import timm; print(*timm.list_models())'"
     )
 
 

@@ -25,11 +25,12 @@ from affectlm.errors import ConfigError, RunFolderError
 from affectlm.stats import concordance
 from affectlm.train import LabelledFaces, Progress
 from affectlm_estimators.augmentation import Augmentation, resize
-from affectlm_estimators.devices import has_bf16, seeded, torch_device
+from affectlm_estimators.devices import has_bf16, seeded, torch_device, within_memory
 from affectlm_estimators.files import save_weights
 from affectlm_estimators.losses import loss, row_weights
 from affectlm_estimators.plan import Plan
 
+_SMALLER = "lower plan.batch_size, set a lower plan.side, or type plan.device=cpu"
 _REPORTS = 20  # times an epoch that progress is shown; each waits for the device
 
 
@@ -68,18 +69,22 @@ def train(
 
     Raises:
         ConfigError: the plan does not fit the faces or this machine, or the loss is no longer finite.
-        RunFolderError: the folder's checkpoint cannot be read.
+        RunFolderError: the folder's checkpoint cannot be read or written.
     """
     if len(training) < plan.batch_size:
         raise ConfigError(f"{len(training)} faces make no batch of {plan.batch_size}; lower plan.batch_size")
-    fit = Fit(network, training, plan, plan.side or side)
+    if len(validation) < 2:
+        raise ConfigError(f"{len(validation)} faces to validate give no CCC, expected 2 or more; raise dataset.limit")
+    with within_memory(_SMALLER):
+        fit = Fit(network, training, plan, plan.side or side)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         fit.resume(checkpoint)
     while not fit.finished:
         begin = time.monotonic()
-        figures = {"epoch": float(fit.epochs + 1), "loss": fit.run_epoch(progress)}
-        figures |= {"seconds": time.monotonic() - begin, **judge(fit.average, validation, side)}
+        with within_memory(_SMALLER):
+            figures = {"epoch": float(fit.epochs + 1), "loss": fit.run_epoch(progress)}
+            figures |= {"seconds": time.monotonic() - begin, **judge(fit.average, validation, side)}
         fit.judged(figures)
         fit.save(checkpoint)
         _log(folder / "log.csv", figures)
@@ -112,7 +117,7 @@ class Fit:
 
     def __init__(self, network: nn.Module, training: LabelledFaces, plan: Plan, side: int) -> None:
         self.plan, self.side = plan, side
-        self.device = torch_device(plan.device)
+        self.device = torch_device(plan.device, "plan.device")
         self.bf16 = plan.precision == "bf16" or (plan.precision == "auto" and has_bf16(self.device))
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._averaging = RunningAverage(self.network, plan.averaging)
@@ -188,7 +193,11 @@ class Fit:
             self.average.load_state_dict(self._progress.weights)
 
     def save(self, path: Path) -> None:
-        """Writes everything from which `resume` continues."""
+        """Writes everything from which `resume` continues.
+
+        Raises:
+            RunFolderError: it cannot.
+        """
         state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -196,8 +205,13 @@ class Fit:
             "standing": attrs.asdict(self._progress, recurse=False),
         }
         part = path.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(path)
+        try:
+            torch.save(state, part)
+            part.replace(path)
+        except (OSError, RuntimeError) as error:  # torch's writer says so of a full disk
+            raise RunFolderError(
+                f"'{path}' cannot be written ({' '.join(str(error).split())[:200]}); make room, or set hydra.run.dir"
+            ) from error
 
     def resume(self, path: Path) -> None:
         """Continues where `save` was.
@@ -310,8 +324,15 @@ def judge(network: nn.Module, faces: LabelledFaces, side: int) -> dict[str, floa
     """Accuracy against the commonest vote (a tie counts for each) and CCC of valence and arousal over all faces.
 
     Accuracy is over the faces with votes, and left out where the network or the faces know no categories.
+
+    Raises:
+        ConfigError: the network gives numbers that are not finite.
     """
     affect, chances = predict(network, faces.pixels, side)
+    if not np.isfinite(affect).all():
+        raise ConfigError(
+            "the network gives numbers that are not finite; lower plan.learning_rate or set plan.precision=float32"
+        )
     voted = faces.categories.any(axis=1)
     figures = {}
     if chances is not None and voted.any():

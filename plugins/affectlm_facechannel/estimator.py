@@ -17,7 +17,7 @@ from affectlm.errors import ConfigError
 from affectlm.types import VA, Details, Maps, Pixels
 from affectlm.weights import obtain
 from affectlm_estimators import crops
-from affectlm_estimators.devices import DEVICES, as_tensor, torch_device
+from affectlm_estimators.devices import DEVICES, as_tensor, torch_device, within_memory
 from affectlm_facechannel import engines, original, trained
 from affectlm_facechannel.archive import original_folder
 from affectlm_facechannel.files import WEIGHTS, Loaded
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from affectlm.train import LabelledFaces, Progress
 
 OWN_SPREAD = (1.15, 1.35)  # see `MODEL_CARD.md`
+_ELSEWHERE = "end what else runs on it, or set estimator.device=cpu"
 _DETAIL = 48  # pixels across a face of FER+: finer detail than that the weights have never seen
 
 
@@ -46,7 +47,8 @@ def as_grey(face: Pixels) -> NDArray[np.uint8]:
 
 
 def _factors(_: object, attribute: Any, value: Sequence[float]) -> None:
-    if len(value) != 2 or not all(isinstance(factor, int | float) and 0 < factor <= 4 for factor in value):
+    pair = isinstance(value, Sequence) and len(value) == 2
+    if not pair or not all(isinstance(factor, int | float) and 0 < factor <= 4 for factor in value):
         raise ValueError(f"{attribute.name} is {value}; expected two numbers over 0, for valence and arousal: [1, 1]")
 
 
@@ -105,7 +107,7 @@ class FaceChannelEstimator:
 
     def saliency(self, faces: Sequence[Pixels]) -> Maps:
         """What each place of the last convolution adds to valence and arousal: (batch, 2, 8, 8) in our graph."""
-        with engines.threads(self._threads):
+        with engines.threads(self._threads), within_memory(_ELSEWHERE):
             maps = [class_activation(self._network, batch).cpu().numpy() for batch in self._batches(faces)]
         return np.concatenate(maps) if maps else np.zeros((0, 2, SIDE // 8, SIDE // 8), np.float32)
 
@@ -113,7 +115,7 @@ class FaceChannelEstimator:
         """Standard deviations of valence and arousal by name; nothing where none were asked for."""
         if self.uncertainty == "none":
             return {}
-        with torch.inference_mode(), engines.threads(self._threads):
+        with torch.inference_mode(), engines.threads(self._threads), within_memory(_ELSEWHERE):
             found = [
                 deviation(self._network, batch, self.uncertainty, self.draws).cpu().numpy()
                 for batch in self._batches(faces)
@@ -122,7 +124,8 @@ class FaceChannelEstimator:
         return dict(zip(("valence_sd", "arousal_sd"), columns, strict=True))
 
     def _outputs(self, faces: Sequence[Pixels]) -> tuple[VA, NDArray[np.float32]]:
-        batches = [self._compute(batch) for batch in self._prepared(faces)]
+        with within_memory(_ELSEWHERE):
+            batches = [self._compute(batch) for batch in self._prepared(faces)]
         affect = np.concatenate([batch[0] for batch in batches]) if batches else np.zeros((0, 2), np.float32)
         count = len(self._loaded.names)
         chances = np.concatenate([batch[1] for batch in batches]) if batches else np.zeros((0, count), np.float32)
@@ -195,7 +198,7 @@ class FaceChannelEstimator:
 
     @cached_property
     def _device(self) -> torch.device:
-        return torch_device(self.device)
+        return torch_device(self.device, "estimator.device")
 
     @cached_property
     def _engine(self) -> str:

@@ -24,7 +24,7 @@ from affectlm.cache import MODES, Store, write_atomically
 from affectlm.config import to_plain
 from affectlm.errors import AffectlmError, ConfigError
 from affectlm.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, counted, judge
-from affectlm.folders import locked, refuse_another_file
+from affectlm.folders import locked, refuse_another_file, unwritable
 from affectlm.job import start
 from affectlm.parts import identity
 from affectlm.pipeline import class_name, estimate, failure, find_faces
@@ -96,12 +96,14 @@ def evaluate(
 
     Raises:
         AffectlmError: a setting or part is missing or wrong, no picture is rated or can be read, or no face was found;
-            or another evaluation is writing to the folder, or it is one of another configuration.
+            or another evaluation is writing to the folder, or it is one of another configuration or cannot be written.
     """
     chosen = _choices(config)
     lock = locked(folder)
     try:
         return _evaluated(config, chosen, folder, registry or Registry.installed(), on_record)
+    except OSError as error:
+        raise unwritable(folder, error) from error
     finally:
         lock.release()
 

@@ -23,10 +23,10 @@ from affectlm import images
 from affectlm.cache import write_atomically
 from affectlm.config import to_plain
 from affectlm.errors import ConfigError
-from affectlm.folders import refuse_another_file
+from affectlm.folders import locked, refuse_another_file, unwritable
 from affectlm.job import start
 from affectlm.registry import Registry
-from affectlm.settings import DATASET_KEYS
+from affectlm.settings import DATASET_KEYS, at_least
 from affectlm.types import Dataset, Image
 from affectlm.weights import accepting
 
@@ -45,6 +45,13 @@ class LabelledFaces:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+
+@attrs.frozen(kw_only=True)
+class _Choices:
+    """The settings of a training that are no component's and no plan's."""
+
+    limit: int | None = attrs.field(validator=attrs.validators.optional(at_least(1)), metadata={"key": "dataset.limit"})
 
 
 @runtime_checkable
@@ -73,13 +80,29 @@ def train_job(words: Sequence[str]) -> int:
 
 
 def _job(config: DictConfig, folder: Path) -> None:
-    plain = to_plain(config)
+    lock = locked(folder)
+    try:
+        _train(to_plain(config), folder)
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            "affectlm: interrupted; to continue after the last finished epoch, repeat the command with "
+            f"hydra.run.dir={folder}\n"
+        )
+        raise
+    finally:
+        lock.release()
+
+
+def _train(plain: Mapping[str, object], folder: Path) -> None:
     refuse_another_file(folder / _CONFIG, plain, "training")
     registry = Registry.installed()
+    options = cast("Mapping[str, object]", plain["estimator"])
     with accepting(terms=bool(plain["accept_licence"])):
-        estimator = registry.build("estimator", cast("Mapping[str, object]", plain["estimator"]))
+        estimator = registry.build("estimator", options)
     if not isinstance(estimator, TrainableEstimator):
-        raise ConfigError(f"estimator '{type(estimator).__name__}' cannot be trained; choose one that has 'train'")
+        raise ConfigError(
+            f"estimator '{options['name']}' cannot be trained; choose one that can, such as estimator=facechannel"
+        )
     training, validation = _load_splits(cast("Mapping[str, object]", plain["dataset"]), registry)
     sys.stderr.write(f"affectlm: {len(training)} faces to train on, {len(validation)} to validate\n")
     console = Console(stderr=True)
@@ -90,11 +113,15 @@ def _job(config: DictConfig, folder: Path) -> None:
             bar.update(task, completed=share, description=f"training, loss {loss:.3f}")
 
         plan = cast("Mapping[str, object]", plain["plan"])
-        for figures in _epochs(estimator, training, validation, plan, folder, progress):
-            write_atomically(
-                folder / _CONFIG, json.dumps(plain, indent=2).encode()
-            )  # only now: a plan that could not start may be corrected
-            sys.stderr.write("  ".join(f"{name} {value:.4g}" for name, value in figures.items()) + "\n")
+        try:
+            for figures in _epochs(estimator, training, validation, plan, folder, progress):
+                # Only now: a plan that could not start may be corrected.
+                write_atomically(folder / _CONFIG, json.dumps(plain, indent=2).encode())
+                sys.stderr.write("  ".join(f"{name} {value:.4g}" for name, value in figures.items()) + "\n")
+        except BrokenPipeError:  # who read our figures has gone
+            raise
+        except OSError as error:
+            raise unwritable(folder, error) from error
     sys.stdout.write(f"weights, log and checkpoint are in {folder}\n")
 
 
@@ -115,8 +142,9 @@ def _epochs(
         epochs = iter(estimator.train(training, validation, plan, folder, progress))
         first = next(epochs, None)
     except (TypeError, ValueError, KeyError) as error:
+        said = error.args[0] if error.args else error  # attrs' own errors hold more than a sentence
         raise ConfigError(
-            f"{type(estimator).__name__} cannot train by this plan: {type(error).__name__}: {error}; the plan has "
+            f"{type(estimator).__name__} cannot train by this plan: {type(error).__name__}: {said}; the plan has "
             f"{', '.join(plan)}; leave one out with '~plan.NAME', add one with '+plan.NAME=VALUE'"
         ) from error
     if first is not None:
@@ -127,7 +155,10 @@ def _epochs(
 def _load_splits(config: Mapping[str, object], registry: Registry) -> tuple[LabelledFaces, LabelledFaces]:
     """The faces to train on and those to validate, with the same labels."""
     options = {key: value for key, value in config.items() if key not in DATASET_KEYS}
-    limit = cast("int | None", config.get("limit"))
+    try:
+        limit = _Choices(limit=cast("int | None", config.get("limit"))).limit
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     datasets = [
         cast("Dataset", registry.build("dataset", {**options, "split": split})) for split in ("train", "validation")
     ]

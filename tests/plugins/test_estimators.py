@@ -157,6 +157,7 @@ def test_how_fast_members_are_is_no_part_of_the_key_of_stored_values(monkeypatch
         ({"members": [{"name": "constant", "valence": 2}]}, "'constant': valence is 2"),
         ({"members": [{"name": "constant"}], "weights": [1, 2]}, r"weights is \[1, 2\] for 1 members"),
         ({"members": [{"name": "constant"}], "weights": [0]}, "one above 0"),
+        ({"members": [{"name": "constant"}], "weights": 2}, "weights is 2 for 1 members; expected a number for each"),
         ({"members": [{"name": "constant"}], "weights": [float("nan")]}, "a number for each"),
     ],
 )
@@ -650,6 +651,8 @@ def test_the_emonet_preset_reads_three_outputs(compose, tmp_path):
         ({"affect": ["affect", "classes"]}, r"output 'affect' of the model has shape \(1, 2\), expected \(1, 1\)"),
         ({"affect": "classes", "columns": [1, 3]}, r"expected \(1, columns\) with columns \[1, 3\]"),
         ({"affect": 0, "columns": [1]}, r"columns is \[1\]; expected two"),
+        ({"affect": "classes", "columns": [2, -1]}, r"columns is \[2, -1\], one column twice"),
+        ({"affect": ["affect", 0]}, r"affect is \['affect', 0\], one output twice"),
         ({"classes": "classes", "labels": ["joy", "fear"]}, r"has shape \(1, 3\), expected \(1, 2\)"),
         ({"classes": "classes"}, "classes and estimator.labels belong together"),
         ({"classes": "classes", "labels": ["joy", "fear", "awe"]}, "anchors 'affectnet' have no point for .* 'awe'"),

@@ -100,7 +100,7 @@ def test_spread_draws_valence_and_arousal_out(estimator):
     assert estimator.describe()["spread"] == "1.15 1.35"
 
 
-@pytest.mark.parametrize("spread", [(1,), (0, 1), ("wide", 1)])
+@pytest.mark.parametrize("spread", [(1,), (0, 1), ("wide", 1), 1.2])
 def test_a_spread_that_is_none_is_refused(spread):
     """Two numbers over 0."""
     with pytest.raises(ValueError, match="expected two numbers over 0"):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -17,6 +20,7 @@ from torch.nn import functional
 
 from affectlm.config import compose
 from affectlm.errors import ConfigError, RunFolderError
+from affectlm.folders import locked
 from affectlm.stats import concordance
 from affectlm.train import LabelledFaces, TrainableEstimator, _epochs, _job, load_faces
 from affectlm.types import Image, Truth
@@ -248,7 +252,7 @@ def test_training_stops_when_nothing_gets_better(tmp_path):
 
 def test_the_best_epoch_is_kept_when_wanted(tmp_path):
     """The file gives the figures of the best epoch, not of the last, which a huge rate has ruined."""
-    figures = list(fit(tmp_path, epochs=6, keep="best", learning_rate=0.5, averaging=0.0, warmup=0.0))
+    figures = list(fit(tmp_path, epochs=6, keep="best", learning_rate=2.0, averaging=0.0, warmup=0.0))
     network = tiny()
     network.load_state_dict({name: value.float() for name, value in load_file(tmp_path / "w.st").items()}, strict=False)
 
@@ -300,6 +304,48 @@ def test_a_training_that_diverges_stops_with_a_sentence(tmp_path):
     with pytest.raises(ConfigError, match="the loss of epoch 1 is nan"):
         list(fit(tmp_path, learning_rate=1e30, warmup=0.0))
     assert not (tmp_path / "w.st").exists()
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_network_that_gives_no_numbers_is_not_judged(bad):
+    """The last step of an epoch can spoil the weights without a loss that tells."""
+    network = tiny()
+    nn.init.constant_(network.affect.bias, bad)
+    nn.init.constant_(network.affect.weight, bad)
+
+    with pytest.raises(ConfigError, match=r"gives numbers that are not finite; lower plan.learning_rate"):
+        judge(network, toy(8), 24)
+
+
+class Large(Tiny):
+    """A network that no card has the memory for; torch raises the same error on a real one."""
+
+    def forward(self, faces):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def test_a_full_graphics_card_is_one_sentence(tmp_path):
+    """It names the options that need less of it."""
+    with pytest.raises(ConfigError, match=r"not enough memory left; lower plan\.batch_size, .* plan\.device=cpu$"):
+        list(fit(tmp_path, Large()))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+def test_a_checkpoint_that_cannot_be_written_is_one_sentence(tmp_path):
+    """A full disk ends a training with its path, not with torch's own error."""
+    (tmp_path / "checkpoint.part").symlink_to("/dev/full")
+
+    with pytest.raises(RunFolderError, match=r"checkpoint.pt' cannot be written \(.*set hydra.run.dir") as caught:
+        list(fit(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_trained_weights_are_as_readable_as_any_new_file(tmp_path):
+    """Others of a group may use them, as far as the user's own mask allows."""
+    list(fit(tmp_path, epochs=1))
+    (tmp_path / "any").touch()
+
+    assert (tmp_path / "w.st").stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
 def test_fewer_faces_than_a_batch_are_refused(tmp_path):
@@ -494,9 +540,14 @@ def test_the_command_trains_any_estimator_that_can_learn(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["estimator=constant"], "estimator 'Constant' cannot be trained; choose one that has 'train'"),
+        (["estimator=constant"], "'constant' cannot be trained; choose one that can, such as estimator=facechannel"),
         (["+plan.rounds=3"], "FaceChannelEstimator cannot train by this plan: .*'rounds'"),
         (["plan.epochs=0"], "plan.epochs is 0; expected a whole number, 1 or more"),
+        (["plan.device=tpu"], r"'device' must match regex [^,]* \('tpu' doesn't\); the plan has"),
+        (["plan.device=cuda:99", "plan.batch_size=8"], "device 'cuda:99' is not here, .*; use plan.device=cpu"),
+        (["dataset.limit=abc"], "dataset.limit=abc does not fit; expected a whole number, 1 or more"),
+        (["dataset.limit=0"], "dataset.limit=0 does not fit"),
+        (["dataset.limit=1", "plan.batch_size=1"], "1 faces to validate give no CCC, expected 2 or more"),
     ],
 )
 def test_a_training_that_cannot_be_is_one_sentence(tmp_path, words, message):
@@ -507,3 +558,48 @@ def test_a_training_that_cannot_be_is_one_sentence(tmp_path, words, message):
     with pytest.raises(ConfigError, match=message) as caught:
         _job(compose([f"dataset.path={small_ferplus(tmp_path)}", *words], "train"), folder)
     assert "\n" not in str(caught.value)
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    """The second is refused at once; the first would lose its checkpoint."""
+    lock = locked(tmp_path / "run")
+    try:
+        with pytest.raises(RunFolderError, match=r"another run is writing to .*choose another hydra.run.dir"):
+            _job(compose([f"dataset.path={small_ferplus(tmp_path)}"], "train"), tmp_path / "run")
+    finally:
+        lock.release()
+
+
+@pytest.mark.parametrize("file", ["log.csv", "facechannel.safetensors"])
+def test_a_training_that_cannot_write_is_one_sentence(tmp_path, file):
+    """It names the folder and the option."""
+    (tmp_path / "run" / file).mkdir(parents=True)
+    words = [f"dataset.path={small_ferplus(tmp_path)}", "plan.epochs=1", "plan.batch_size=40", "plan.side=16"]
+
+    with pytest.raises(RunFolderError, match=r"run' cannot be written: .*; set hydra.run.dir"):
+        _job(compose(words, "train"), tmp_path / "run")
+
+
+def test_an_interrupted_training_says_how_to_continue(tmp_path):
+    """Ctrl-C after an epoch: status 130 and the words to repeat."""
+    words = [f"dataset.path={small_ferplus(tmp_path)}", "plan.batch_size=16", "plan.epochs=1000", "plan.side=16"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "train", *words, "hydra.run.dir=run"]
+
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        told = [next(process.stderr), next(process.stderr)]
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+
+    assert told[1].startswith("epoch 1 ")
+    assert process.returncode == 130
+    assert rest.endswith(f"repeat the command with hydra.run.dir={tmp_path / 'run'}\n")
+    assert "Traceback" not in rest
+
+
+# A shell's background job ignores Ctrl-C, and tests may run as one.
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from affectlm.cli import main
+main(sys.argv[1:])
+"""
