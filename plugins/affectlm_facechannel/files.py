@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WEIGHTS = Weights(
     name="facechannel",
     sources=(Packaged("affectlm_facechannel", "facechannel.safetensors"),),
-    digest="78002a595686354292f937268bf8acc58d0cfc563e62a42574506b2666e31c51",
+    digest="613906c8f2d942fdfa3b00f9f484da276500f516d0bee9e8393f3ea97a36847b",
     size=7_192_892,
     licence="research use (trained on FER2013 pixels, FER+ labels)",
     citation="graph: Barros, Churamani, Sciutti 2020, doi 10.1007/s42979-020-00325-6; weights: affectlm",
