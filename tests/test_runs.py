@@ -316,7 +316,7 @@ def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):
         (["cache=maybe"], "cache=maybe is unknown; expected off or read or on"),
         (["dataset.limit=-1"], "dataset.limit=-1 does not fit"),
         (["batch_size=0"], "batch_size=0 does not fit; expected a whole number, 1 or more"),
-        (["perturb.va_sd=nan"], "perturb.va_sd=nan is no standard deviation"),
+        (["perturb.va_sd=-0.1"], "perturb.va_sd=-0.1 is no standard deviation"),
         (["seed=abc"], "seed=abc does not fit"),
         (["fail_under.accuracy=high"], "is no threshold"),
     ],
