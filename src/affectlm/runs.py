@@ -230,8 +230,8 @@ def _foretold(
     items: Iterator[Image | Sample], metrics: Mapping[str, Metric], notice: Notice
 ) -> Iterator[Image | Sample]:
     """The items as they come, after word of the metrics whose truth the first of them lack."""
-    first = list(islice(items, AHEAD))
     judges_by = {name: metric.judges_by for name, metric in metrics.items() if hasattr(metric, "judges_by")}
+    first = list(islice(items, AHEAD if judges_by else 0))  # a live source may be slow to give its first items
     known = {field for field in judges_by.values() if any(getattr(item.truth, field, None) for item in first)}
     unknown = set(judges_by.values()) - known
     if first and unknown:
