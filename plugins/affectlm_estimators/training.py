@@ -22,13 +22,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from affectlm.errors import ConfigError, RunFolderError
-from affectlm.stats import concordance
 from affectlm.train import LabelledFaces, Progress
-from affectlm_estimators.augmentation import Augmentation, resize
+from affectlm_estimators.augmentation import Augmentation
 from affectlm_estimators.devices import has_bf16, seeded, torch_device, within_memory
 from affectlm_estimators.files import save_weights
 from affectlm_estimators.losses import loss, row_weights
 from affectlm_estimators.plan import Plan
+from affectlm_estimators.validation import judge
 
 _SMALLER = "lower plan.batch_size, set a lower plan.side, or type plan.device=cpu"
 _REPORTS = 20  # times an epoch that progress is shown; each waits for the device
@@ -300,47 +300,6 @@ def rate(step: int, steps_per_epoch: int, plan: Plan) -> float:
     if step < rise:
         return (step + 1) / max(rise, 1)
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / (plan.epochs * steps_per_epoch - rise)))
-
-
-def predict(
-    network: nn.Module, pixels: NDArray[np.uint8], side: int, batch_size: int = 256
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Valence and arousal (n, 2) and category probabilities (n, labels), or None, of grey faces (n, h, w)."""
-    network.eval()
-    device = next(network.parameters()).device
-    affects, chances = [], []
-    with torch.inference_mode():
-        for start in range(0, len(pixels), batch_size):
-            part = torch.from_numpy(pixels[start : start + batch_size])
-            faces = resize(part.to(device).unsqueeze(1).float() / 255, side)
-            affect, logits = network(faces.contiguous(memory_format=torch.channels_last))
-            affects.append(affect)
-            if logits is not None:
-                chances.append(logits.softmax(1))
-        return torch.cat(affects).cpu().numpy(), torch.cat(chances).cpu().numpy() if chances else None
-
-
-def judge(network: nn.Module, faces: LabelledFaces, side: int) -> dict[str, float]:
-    """Accuracy against the commonest vote (a tie counts for each) and CCC of valence and arousal over all faces.
-
-    Accuracy is over the faces with votes, and left out where the network or the faces know no categories.
-
-    Raises:
-        ConfigError: the network gives numbers that are not finite.
-    """
-    affect, chances = predict(network, faces.pixels, side)
-    if not np.isfinite(affect).all():
-        raise ConfigError(
-            "the network gives numbers that are not finite; lower plan.learning_rate or set plan.precision=float32"
-        )
-    voted = faces.categories.any(axis=1)
-    figures = {}
-    if chances is not None and voted.any():
-        chosen, votes = chances[voted].argmax(1), faces.categories[voted]
-        figures["accuracy"] = float((votes[np.arange(len(votes)), chosen] >= votes.max(1) - 1e-6).mean())
-    for column, name in enumerate(("ccc_valence", "ccc_arousal")):
-        figures[name] = concordance(affect[:, column].astype(np.float64), faces.affect[:, column].astype(np.float64))
-    return figures
 
 
 def _floating(network: nn.Module) -> list[Tensor]:

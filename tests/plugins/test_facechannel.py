@@ -14,7 +14,7 @@ from affectlm.stats import concordance
 from affectlm.testing import check_estimator, check_metric, faces, record
 from affectlm.train import LabelledFaces, load_faces
 from affectlm.types import Box, Truth
-from affectlm_estimators.training import judge
+from affectlm_estimators.validation import judge
 from affectlm_facechannel.estimator import FaceChannelEstimator, as_grey
 from affectlm_facechannel.metrics import Concordance
 from affectlm_facechannel.network import FaceChannel, ShuntingInhibition

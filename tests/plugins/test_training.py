@@ -30,7 +30,8 @@ from affectlm_estimators.augmentation import Augmentation, Compression
 from affectlm_estimators.devices import torch_device
 from affectlm_estimators.losses import concordance_loss, loss, row_weights
 from affectlm_estimators.plan import Plan
-from affectlm_estimators.training import Fit, judge, predict, rate, train
+from affectlm_estimators.training import Fit, rate, train
+from affectlm_estimators.validation import judge, predict
 from affectlm_facechannel import training as facechannel
 from affectlm_facechannel.estimator import FaceChannelEstimator
 from affectlm_facechannel.shape import CATEGORIES
