@@ -157,6 +157,7 @@ def test_a_sweep_makes_one_run_for_each_choice(affectlm, pictures, tmp_path):
             "empty/file/run' cannot be written: Not a directory; set hydra",
         ),
         (["-m", "seed=1,2", "hydra.sweep.dir=empty/file", "PICTURES"], 1, "cannot be written"),
+        (["-m", "seed=1,2", "hydra.sweep.dir=empty", "PICTURES", *QUICK], 1, "empty/1' cannot be written"),
         (["estimator=constant", "estimator.valence=nan", "PICTURES", *QUICK], 1, "'estimator.valence' is no finite"),
         (["--run", "--info", "PICTURES"], 1, "Only one of"),
         (["dataset.path=none", *QUICK], 1, "none"),
@@ -171,7 +172,8 @@ def test_a_sweep_makes_one_run_for_each_choice(affectlm, pictures, tmp_path):
 def test_what_goes_wrong_is_one_sentence_and_a_status(affectlm, pictures, tmp_path, words, status, message):
     """No traceback; the sentence says what to type."""
     (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "file").touch()
+    for name in ("file", "1"):
+        (tmp_path / "empty" / name).touch()
     places = {"PICTURES": str(pictures), "EMPTY": str(tmp_path / "empty")}
 
     done = affectlm(*(places.get(word, word) for word in words))

@@ -24,13 +24,14 @@ from affectlm.cache import MODES, Store, write_atomically
 from affectlm.config import to_plain
 from affectlm.errors import AffectlmError, ConfigError
 from affectlm.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, counted, judge
-from affectlm.folders import locked, refuse_another_file, unwritable
+from affectlm.folders import locked, refuse_another_file, writing
 from affectlm.job import start
+from affectlm.line import unique
 from affectlm.parts import identity
 from affectlm.pipeline import class_name, estimate, failure, find_faces
 from affectlm.records import Record
 from affectlm.registry import Registry
-from affectlm.runs import unique, versions
+from affectlm.runs import versions
 from affectlm.settings import DATASET_KEYS, at_least, flag, one_of
 from affectlm.types import Dataset, Described, FaceDetector, Image, Outcome, Sample, VAEstimator
 from affectlm.weights import accepting
@@ -101,9 +102,8 @@ def evaluate(
     chosen = _choices(config)
     lock = locked(folder)
     try:
-        return _evaluated(config, chosen, folder, registry or Registry.installed(), on_record)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+        with writing(folder):
+            return _evaluated(config, chosen, folder, registry or Registry.installed(), on_record)
     finally:
         lock.release()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -50,14 +51,28 @@ def locked(folder: Path) -> FileLock:
         RunFolderError: another process has it, or the folder cannot be written.
     """
     lock = FileLock(folder / ".lock")
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RunFolderError(f"another run is writing to '{folder}'; choose another hydra.run.dir") from error
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunFolderError(f"another run is writing to '{folder}'; choose another hydra.run.dir") from error
+    return lock
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Says in one sentence what keeps a folder from being written.
+
+    Raises:
+        RunFolderError: in place of an OSError, unless it is about a reader of our output who has gone.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise unwritable(folder, error) from error
-    return lock
 
 
 def unwritable(folder: Path, error: OSError) -> RunFolderError:

@@ -67,28 +67,28 @@ def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
             sweep were still run.
     """
     failed: list[AffectlmError] = []
-    begun = False  # before, an OSError is about the folder, and a ValueError about flags that exclude each other
+    broken = False  # a job by a defect; all else that Hydra raises is about words, flags and folders
 
     @hydra.main(config_path=f"pkg://{OWN_CONFIG}", config_name=name, version_base="1.3")
     def main(config: DictConfig) -> None:
-        nonlocal begun
-        begun = True
+        nonlocal broken
         try:
             job(config, Path(HydraConfig.get().runtime.output_dir))
         except AffectlmError as error:  # raised here, Hydra would wrap our one sentence in four of its own
             failed.append(error)
+        except Exception:
+            broken = True
+            raise
 
     sys.argv = ["affectlm", *configuration.prepare(words)]
     try:
         with _raised():
             main()
-    except (HydraException, ValueError) as error:
-        if begun and not isinstance(error, HydraException):
+    except (HydraException, ValueError, OSError) as error:
+        if broken:
             raise
-        raise ConfigError(" ".join(str(error).split())) from error
-    except OSError as error:
-        if begun:
-            raise
+        if not isinstance(error, OSError):
+            raise ConfigError(" ".join(str(error).split())) from error
         from affectlm.folders import unwritable
 
         raise unwritable(Path(error.filename or "."), error) from error

@@ -6,39 +6,37 @@ The module is not called `run`, because `affectlm.run` is a function.
 
 from __future__ import annotations
 
-import math
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import attrs
-import numpy as np
 
 from affectlm.asking import Asking, ask
 from affectlm.budget import ESTIMATES, EXAMPLE, Budget, Tally, find_price
 from affectlm.cache import Store
 from affectlm.concurrency import Notice, silent
-from affectlm.errors import AffectlmError, ConfigError, ContractError
-from affectlm.folders import Earlier, finished_records, locked, refuse_another, unwritable
-from affectlm.parts import NO_PICTURES, Parts, build, components, identity
-from affectlm.pipeline import Finding, Step, Watch, about_one, estimate, find_faces
+from affectlm.errors import AffectlmError, ConfigError
+from affectlm.folders import Earlier, finished_records, locked, refuse_another, writing
+from affectlm.line import steps
+from affectlm.parts import Parts, build, components, identity
+from affectlm.pipeline import Step
 from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
 from affectlm.registry import Registry
 from affectlm.scoring import judge
 from affectlm.settings import Settings, settings
-from affectlm.types import Image, Outcome, Sample
+from affectlm.types import Outcome
 
 if TYPE_CHECKING:
-    from affectlm.types import LLMAdapter, Metric, PromptTemplate, SingleLLM, VAEstimator
+    from affectlm.types import LLMAdapter, Metric, PromptTemplate, SingleLLM
 
 _VERSIONS = ("affectlm", "numpy", "torch", "transformers", "opencv-python-headless", "pillow", "hydra-core")
 NOTE_EVERY = 1.0  # seconds between two notes of what was asked
-AHEAD = 64  # items that are looked at before the first question
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
 
 OnRecord = Callable[[Record], None]
@@ -90,14 +88,8 @@ def run(
         asking.check()
         asking.key = identity(config, "llm", parts.llm, registry)
         key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
-        _stream(
-            folder,
-            lambda earlier: steps(chosen, parts, earlier, key, folder, on_notice),
-            asking,
-            report,
-            on_record,
-            note,
-        )
+        line = partial(steps, chosen, parts, key=key, folder=folder, notice=on_notice)
+        _stream(folder, line, asking, report, on_record, note)
         records = [_slim(record) for record in read_records(folder)]
         _refuse_nothing(records)
         if not chosen.dry_run:
@@ -152,119 +144,6 @@ def _stream(
             report.outcomes = dict(sorted(outcomes.items()))
 
 
-def steps(
-    chosen: Settings,
-    parts: Parts,
-    earlier: Earlier | None = None,
-    key: object = "",
-    folder: Path | None = None,
-    notice: Notice = silent,
-) -> Iterator[Step]:
-    """Measured findings and finished records of a run, not yet asked about; `explain` draws into the folder."""
-    earlier = earlier or Earlier()
-    items = _foretold(unique(islice(parts.dataset.items(), chosen.limit)), parts.metrics, notice)
-    noise = _Noise(chosen.va_sd, chosen.seed)
-    if parts.detector is None or parts.estimator is None:
-        return (noise(_rated(item)) for item in items if item.id not in earlier.ids)
-    best_only = chosen.faces == "best"
-    images = (
-        _image(item)
-        for item in items
-        if not earlier.finished(item.id, all_faces=not (best_only or (isinstance(item, Image) and about_one(item))))
-    )
-    found = find_faces(images, parts.detector, best_only=best_only, batch_size=chosen.batch_size)
-    fresh = (step for step in found if _id(step) not in earlier.ids)
-    store = Store("affect", chosen.cache)
-    watch = _explainer(chosen, parts.estimator, folder)
-    measured = estimate(
-        fresh,
-        parts.estimator,
-        batch_size=chosen.batch_size,
-        store=store,
-        key=key,
-        watch=watch,
-        keep_faces=chosen.send_images,
-    )
-    return (noise(step) for step in measured)
-
-
-def _explainer(chosen: Settings, estimator: VAEstimator, folder: Path | None) -> Watch:
-    if not chosen.explain or folder is None:
-        return lambda *_: None
-    from affectlm.explain import Explainer  # draws with matplotlib, which takes its time to load
-
-    return Explainer(estimator, folder, batch_size=chosen.batch_size)
-
-
-@attrs.frozen
-class _Noise:
-    """Adds the same noise to the same face in every run: how sure must valence and arousal be?"""
-
-    deviation: float
-    seed: int
-
-    def __call__(self, step: Step) -> Step:
-        if self.deviation <= 0 or isinstance(step, Record):
-            return step
-        record = step.record
-        generator = np.random.default_rng([self.seed, *record.id.encode()])
-        moved = np.clip(generator.normal((record.valence or 0.0, record.arousal or 0.0), self.deviation), -1, 1)
-        return Finding(attrs.evolve(record, valence=float(moved[0]), arousal=float(moved[1])), step.face)
-
-
-def unique(items: Iterable[Image | Sample]) -> Iterator[Image | Sample]:
-    """The items as they come.
-
-    Raises:
-        ContractError: two have the same id.
-    """
-    seen: set[str] = set()
-    for item in items:
-        if item.id in seen:
-            raise ContractError(f"the dataset gave the id '{item.id}' twice, expected one item an id")
-        seen.add(item.id)
-        yield item
-
-
-def _foretold(
-    items: Iterator[Image | Sample], metrics: Mapping[str, Metric], notice: Notice
-) -> Iterator[Image | Sample]:
-    """The items as they come, after word of the metrics whose truth the first of them lack."""
-    judges_by = {name: metric.judges_by for name, metric in metrics.items() if hasattr(metric, "judges_by")}
-    first = list(islice(items, AHEAD if judges_by else 0))  # a live source may be slow to give its first items
-    known = {field for field in judges_by.values() if any(getattr(item.truth, field, None) for item in first)}
-    unknown = set(judges_by.values()) - known
-    if first and unknown:
-        names = ", ".join(name for name, field in judges_by.items() if field in unknown)
-        notice(
-            f"without a score unless later items of the dataset differ: {names}; the first {len(first)} have no "
-            f"{' and no '.join(sorted(unknown))} by people"
-        )
-    return chain(first, items)
-
-
-def _image(item: Image | Sample) -> Image:
-    if isinstance(item, Sample):
-        raise ConfigError(NO_PICTURES)
-    return item
-
-
-def _rated(item: Image | Sample) -> Step:
-    truth = item.truth
-    values = (item.valence, item.arousal) if isinstance(item, Sample) else (truth.valence, truth.arousal)
-    record = Record(id=item.id, outcome=Outcome.SKIPPED, valence=values[0], arousal=values[1], truth=truth)
-    if None in values:
-        return attrs.evolve(record, reason="it has no rated valence and arousal, which dataset.va=truth needs")
-    extra = item.extra if isinstance(item, Sample) else {}
-    if not all(math.isfinite(value) for value in extra.values()):
-        raise ContractError(f"the dataset gave '{item.id}' numbers that are not finite: {dict(extra)}")
-    return Finding(attrs.evolve(record, extra=extra))
-
-
-def _id(step: Step) -> str:
-    return step.id if isinstance(step, Record) else step.record.id
-
-
 def _slim(record: Record) -> Record:
     """A record as metrics see it: without what takes much memory and what they can do without."""
     left_out = ("prompt", "reply", "choice_logprobs", "choice_tokens", "choice_means", "choice_normalised")
@@ -291,11 +170,9 @@ def _report(config: Mapping[str, object], folder: Path) -> Report:
         earlier = read_report(folder)
         refuse_another(folder, earlier.config, config, "run")
         usage = earlier.usage
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORDS).touch()
-    except OSError as error:
-        raise unwritable(folder, error) from error
     seed = cast("int", config["seed"])
     return Report(config=dict(config), seed=seed, versions=versions(), usage=usage, folder=folder)
 

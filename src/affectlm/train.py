@@ -23,7 +23,7 @@ from affectlm import images
 from affectlm.cache import write_atomically
 from affectlm.config import to_plain
 from affectlm.errors import ConfigError
-from affectlm.folders import locked, refuse_another_file, unwritable
+from affectlm.folders import locked, refuse_another_file, writing
 from affectlm.job import start
 from affectlm.registry import Registry
 from affectlm.settings import DATASET_KEYS, at_least
@@ -113,15 +113,11 @@ def _train(plain: Mapping[str, object], folder: Path) -> None:
             bar.update(task, completed=share, description=f"training, loss {loss:.3f}")
 
         plan = cast("Mapping[str, object]", plain["plan"])
-        try:
+        with writing(folder):
             for figures in _epochs(estimator, training, validation, plan, folder, progress):
                 # Only now: a plan that could not start may be corrected.
                 write_atomically(folder / _CONFIG, json.dumps(plain, indent=2).encode())
                 sys.stderr.write("  ".join(f"{name} {value:.4g}" for name, value in figures.items()) + "\n")
-        except BrokenPipeError:  # who read our figures has gone
-            raise
-        except OSError as error:
-            raise unwritable(folder, error) from error
     sys.stdout.write(f"weights, log and checkpoint are in {folder}\n")
 
 
