@@ -11,7 +11,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 
 from affectlm import config
-from affectlm.errors import ConfigError
+from affectlm.errors import ConfigError, UnknownWordError
 from affectlm.registry import KINDS, Registry
 
 NAMES = ("a b.png", "it's, [so].png", "größe{1}.png", "x${seed}=y.png", "tok_key=1.png")
@@ -27,6 +27,22 @@ def test_a_core_group_may_be_written_with_and_without_plus(compose):
 def test_other_additions_keep_their_plus():
     """Only core groups are in the defaults list."""
     assert config.prepare(["+llm.note=1", "+llm=circumplex"]) == ["+llm.note=1", "llm=circumplex"]
+
+
+def test_the_keys_of_a_users_own_primary_configuration_are_theirs(tmp_path):
+    """Whoever writes one may use keys of their own to refer to."""
+    assert config.prepare(["--config-name", "mine", "photos_root=a"]) == ["--config-name", "mine", "photos_root=a"]
+
+
+def test_a_plan_of_training_may_hold_an_estimators_own_keys():
+    """Whether they fit is the estimator's to say."""
+    assert config.prepare(["+plan.warm_start=1"], "train") == ["+plan.warm_start=1"]
+
+
+def test_a_group_that_is_put_elsewhere_is_known_by_its_place():
+    """`group@package` sets the package's key."""
+    with pytest.raises(UnknownWordError, match="no setting or group 'foo'"):
+        config.prepare(["+llm@foo=circumplex"])
 
 
 def test_words_that_exist_on_disk_become_the_dataset_path(tmp_path, compose):

@@ -6,12 +6,14 @@ import difflib
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from glob import glob
+from importlib.resources import files
 from threading import Lock
 
-import attrs
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
 from hydra.core.config_search_path import ConfigSearchPath
@@ -23,15 +25,17 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from affectlm.errors import ConfigError
+from affectlm.errors import ConfigError, UnknownWordError
 from affectlm.registry import KINDS, OWN_CONFIG, Registry
-from affectlm.settings import Settings
 
 GROUPS = (*KINDS, "experiment")
+PRIMARIES = ("affectlm", "evaluate", "train")  # names of primary configurations
 _PLUS = re.compile(rf"^\+(?=({'|'.join(GROUPS)})(=|$))")
 _THRESHOLD = re.compile(r"^\+*fail_under(?=[.=])")  # the contract writes no plus
 _CHOICE = re.compile(rf"^({'|'.join(GROUPS)})=(.+)$")
-_KEYS = ("hydra", "labels", "privacy", "perturb", "plan", *(field.name for field in attrs.fields(Settings)))
+_KEY = re.compile(r"^[+~]*(?:[^=@]*@)?([^=.@/:]+)(?:\.([^=.@/]+))?")  # of group@package, the package is the key
+_CLOSED = ("privacy", "perturb")  # sections with no other keys; those of `plan` are the estimator's business
+_OWN_PRIMARY = ("--config-name", "-cn", "--config-path", "-cp")  # flags by which users bring keys of their own
 _FLAGS_WITH_VALUE = (
     *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--package", "-p", "--cfg", "-c"),
     *("--shell-completion", "-sc", "--experimental-rerun"),
@@ -54,13 +58,29 @@ class AffectlmSearchPath(SearchPathPlugin):
             search_path.append(f"affectlm-{plugin}", f"pkg://{package}")
 
 
-def prepare(words: Sequence[str]) -> list[str]:
+@cache
+def keys(name: str = "affectlm") -> Mapping[str, tuple[str, ...]]:
+    """The top-level keys of the primary configuration `name`, each with the keys it may hold; empty where any may."""
+    primary = yaml.safe_load((files(OWN_CONFIG) / f"{name}.yaml").read_text(encoding="utf-8"))
+    groups = [key for choice in primary.pop("defaults") if isinstance(choice, dict) for key in choice if "/" not in key]
+    del primary["hydra"]
+    sections = {key: tuple(held) if key in _CLOSED else () for key, held in primary.items()}
+    return {**dict.fromkeys((*groups, "hydra"), ()), **sections}
+
+
+def prepare(words: Sequence[str], name: str = "affectlm") -> list[str]:
     """Command-line words as Hydra wants them: no plus before a core group, paths as `dataset.path`, no secrets.
 
+    Args:
+        words: as typed.
+        name: the primary configuration, whose keys may be set.
+
     Raises:
+        UnknownWordError: a word sets a key that there is not.
         ConfigError: a key was given on the command line, or a choice is not installed.
     """
     _register_search_path()
+    own_keys = any(word.partition("=")[0] in _OWN_PRIMARY for word in words)
     flags: list[str] = []
     overrides: list[str] = []
     paths: list[str] = []
@@ -77,10 +97,29 @@ def prepare(words: Sequence[str]) -> list[str]:
         if word.startswith("-") or before in _FLAGS_WITH_VALUE:
             flags.append("--info=all" if word in ("--info", "-i") else word)
         else:
+            if not own_keys:
+                _refuse_unknown_key(word, name)
             overrides += _override(_THRESHOLD.sub("++fail_under", _PLUS.sub("", word)))
     if paths:
         overrides.append(f"dataset.path=[{','.join(_quoted(path) for path in paths)}]")
     return [*flags, *overrides]  # flags first: Hydra's parser takes its overrides in one piece
+
+
+def _refuse_unknown_key(word: str, name: str) -> None:
+    """Raises UnknownWordError for a word that sets a key which nothing reads."""
+    found = _KEY.match(word)
+    if found is None:
+        return
+    key, held = found.groups()
+    known = keys(name)
+    if key not in known:
+        close = difflib.get_close_matches(key, known, n=1)
+        hint = (
+            f"did you mean '{close[0]}{word[found.start(1) + len(key) :]}'?" if close else f"known: {', '.join(known)}"
+        )
+        raise UnknownWordError(f"there is no setting or group '{key}'; {hint}")
+    if held and known[key] and held not in known[key]:
+        raise UnknownWordError(f"'{key}' has no setting '{held}'; known: {', '.join(known[key])}")
 
 
 def _override(word: str) -> list[str]:
@@ -112,7 +151,7 @@ def _is_bare(word: str) -> bool:
     if "=" not in word:
         return not word.startswith("~") or is_path(word)
     first = re.split(r"[.=]", word.lstrip("+~"), maxsplit=1)[0]
-    return first not in (*GROUPS, *_KEYS) and is_path(word)
+    return not any(first in keys(name) for name in PRIMARIES) and is_path(word)
 
 
 def is_path(word: str) -> bool:
@@ -128,7 +167,7 @@ def compose(words: Sequence[str], name: str = "affectlm") -> DictConfig:
     """
     if flags := [word for word in words if word.startswith("-")]:
         raise ConfigError(f"'{flags[0]}' is a flag of the command line; expected overrides such as llm=circumplex")
-    overrides = [word for word in prepare(words) if not word.startswith("hydra.")]
+    overrides = [word for word in prepare(words, name) if not word.startswith("hydra.")]
     with _composing, _no_global_hydra():
         try:
             with initialize_config_module(OWN_CONFIG, version_base="1.3"):

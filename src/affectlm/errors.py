@@ -9,6 +9,10 @@ class ConfigError(AffectlmError):
     """A choice, option or path in the configuration cannot be used."""
 
 
+class UnknownWordError(ConfigError):
+    """A word of a command line is no subcommand, file, group or setting; the command ends with exit status 2."""
+
+
 class UnknownComponentError(ConfigError):
     """A component was asked for by a name that no plugin offers, or that two plugins offer."""
 
