@@ -11,6 +11,7 @@ import pytest
 import skimage
 
 from affectlm.registry import Registry
+from affectlm.scoring import judge
 from affectlm.testing import (
     BrightnessEstimator,
     PlainPrompt,
@@ -25,6 +26,7 @@ from affectlm.testing import (
     record,
     samples,
 )
+from affectlm.types import Box, Truth
 
 FOLDER = Path(skimage.__file__).parent / "data"
 
@@ -80,6 +82,34 @@ def test_the_baseline_without_a_language_model():
 def test_metrics():
     """Finite scores that count what they used."""
     check_metric(build("metric", "accuracy"), [record(label="fear", truth="fear"), record()])
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(set(Registry.installed().names("metric")) - {"bertscore"}),  # whose model has to be fetched
+)
+def test_metrics_know_the_names_of_their_scores(name):
+    """`fail_under` is checked by them before the first question."""
+    metric = build("metric", name)
+    probabilities = [{"fear": 0.7, "anger": 0.3}, {"fear": 0.2, "anger": 0.8}]
+    records = [
+        record(
+            id=f"{label}{number}",
+            box=Box(0, 0, 1, 1),
+            valence=0.5 - 0.2 * number,
+            arousal=0.1 * number,
+            label=label,
+            probabilities=chosen,
+            truth=Truth(labels=(label,), text=(f"{label} {number} words",), valence=0.4 - 0.3 * number, arousal=0.2),
+        )
+        for number in range(3)
+        for label, chosen in zip(("fear", "anger"), probabilities, strict=True)
+    ]
+
+    found = {score.name for score in judge(records, [metric])}
+
+    assert found
+    assert found <= set(metric.score_names())
 
 
 class Shuffling(BrightnessEstimator):

@@ -64,11 +64,27 @@ def compare(
     return found
 
 
-def covered(value: float, beside: Mapping[str, float], size: int, *, falling: bool = False) -> float:
-    """(value - floor) / (ceiling - floor); NaN where the ceiling is hardly higher than the floor, or there is none.
+def bounds(beside: Mapping[str, float], *, falling: bool = False) -> dict[str, float]:
+    """`floor`, the better of chance and majority, and `ceiling`, the better of gaussian and logistic where they are.
 
-    The floor is the better of chance and majority, the ceiling the better of gaussian and logistic. What lies between
-    them must be more than 1 / sqrt(size), twice the standard error that a share of so many faces can have at most.
+    Args:
+        beside: what the baselines get.
+        falling: less is better.
+
+    >>> bounds({"chance": 0.1, "majority": 0.3, "gaussian": 0.5, "logistic": 0.4})
+    {'floor': 0.3, 'ceiling': 0.5}
+    """
+    better = min if falling else max
+    learnt = [beside[name] for name in ("gaussian", "logistic") if name in beside]
+    ceiling = {"ceiling": better(learnt)} if learnt else {}
+    return {"floor": better(beside["chance"], beside["majority"]), **ceiling}
+
+
+def covered(value: float, beside: Mapping[str, float], size: int, *, falling: bool = False) -> float:
+    """(value - floor) / (ceiling - floor); NaN where the ceiling is hardly better than the floor, or there is none.
+
+    What lies between them must be more than 1 / sqrt(size), twice the standard error that a share of so many faces can
+    have at most.
 
     Args:
         value: the score.
@@ -79,12 +95,11 @@ def covered(value: float, beside: Mapping[str, float], size: int, *, falling: bo
     >>> covered(0.4, {"chance": 0.1, "majority": 0.3, "gaussian": 0.5, "logistic": 0.4}, 100)
     0.5
     """
-    sign = -1 if falling else 1
-    floor = max(sign * beside[name] for name in ("chance", "majority"))
-    ceiling = max((sign * beside[name] for name in ("gaussian", "logistic") if name in beside), default=math.nan)
-    if not ceiling - floor > 1 / math.sqrt(size):
+    found = bounds(beside, falling=falling)
+    floor, way = found["floor"], found.get("ceiling", math.nan) - found["floor"]
+    if not (-way if falling else way) > 1 / math.sqrt(size):
         return math.nan
-    return float(round((sign * value - floor) / (ceiling - floor), 12))
+    return float(round((value - floor) / way, 12))
 
 
 def chance(size: int, names: tuple[str, ...]) -> Iterator[Replies]:

@@ -147,6 +147,11 @@ class CategoryMetric(ABC):
     def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
         """Each figure of all faces that fit; NaN where undefined."""
 
+    def score_names(self) -> tuple[str, ...]:
+        """The names of the figures, those of two faces that are told apart."""
+        names, truth = ("a", "b"), np.eye(2, dtype=np.bool_)
+        return tuple(self.figures(truth, Replies.likeliest(names, truth.astype(np.float64), several=False)))
+
     def details(self, truth: BoolArray, replies: Replies) -> Mapping[str, Mapping[str, float]]:
         """For each figure's name its parts by class; none by default."""
         return {}
@@ -183,8 +188,8 @@ class CategoryMetric(ABC):
         return [Score(name, value, int(rows.sum())) for name, value in found.items() if np.isfinite(value)]
 
     def parts(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, float]]:
-        """Details by class, every baseline, the share `covered`, and how many records were left out as `outside`."""
-        from affectlm_categories.baselines import compare, covered  # which needs this module
+        """Floor, ceiling, every baseline, the share `covered`, details by class, and how many records are `outside`."""
+        from affectlm_categories.baselines import bounds, compare, covered  # which needs this module
 
         classes, truth, replies = self.read(records)
         rows = self.fits(truth, replies)
@@ -204,6 +209,7 @@ class CategoryMetric(ABC):
         return {
             name: finite(
                 {
+                    **bounds(beside[name], falling=name in self.falling),
                     **beside[name],
                     "covered": covered(value, beside[name], len(truth), falling=name in self.falling),
                     **left_out,

@@ -16,6 +16,10 @@ from affectlm.types import Outcome, Score
 class Unmapped:
     """Share of answers out of which no label of the set could be read; refusals and errors are no answers."""
 
+    def score_names(self) -> tuple[str, ...]:
+        """Its one score."""
+        return ("unmapped",)
+
     def values(self, records: Sequence[Record]) -> Mapping[str, NDArray[np.float64]]:
         """1 for an answer without a label of the set and 0 for one with, shape (n,); NaN where there is no answer.
 

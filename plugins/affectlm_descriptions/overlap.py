@@ -29,7 +29,7 @@ from affectlm.scoring import clusters
 from affectlm.settings import flag, one_of
 from affectlm.stats import intervals
 from affectlm.types import Score
-from affectlm_descriptions.pairs import Figures, Pair, Shuffling, TextMetric, best, pair_up
+from affectlm_descriptions.pairs import Figures, Pair, Shuffling, TextMetric, best, pair_up, with_floors
 
 ORDERS = (1, 2, 3, 4)  # lengths of the runs of words that BLEU counts
 ROUGE = ("rouge1", "rouge2", "rougeL")
@@ -85,6 +85,10 @@ class CorpusBleu(Shuffling):
     """
 
     judges_by: ClassVar[str] = "text"
+
+    def score_names(self) -> tuple[str, ...]:
+        """The figure and its floor."""
+        return with_floors(["corpus_bleu"])
 
     def score(self, records: Sequence[Record]) -> list[Score]:
         """`corpus_bleu` with its interval, and `corpus_bleu_floor`, the mean over the shuffles."""

@@ -7,7 +7,7 @@ above that.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import ClassVar, TypeAlias
 
@@ -124,6 +124,10 @@ class TextMetric(Shuffling):
         """How alike each answer and its texts are, for each figure shape (pairs,); every pair has an answer."""
         raise TypeError(f"{type(self).__name__} does not say how alike texts are")
 
+    def score_names(self) -> tuple[str, ...]:
+        """Every figure and its floor."""
+        return with_floors(self.compare([]))
+
     def values(self, records: Sequence[Record]) -> Figures:
         """For each figure and floor one value a record, shape (n,); NaN where people wrote nothing."""
         pairs = pair_up(records, self.seed, self.floor_pairs)
@@ -141,6 +145,15 @@ class TextMetric(Shuffling):
     def score(self, records: Sequence[Record]) -> list[Score]:
         """The means over the records with texts."""
         return means(self.values(records))
+
+
+def with_floors(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of figures, each with that of its floor.
+
+    >>> with_floors(["bleu"])
+    ('bleu', 'bleu_floor')
+    """
+    return tuple(each for name in names for each in (name, f"{name}_floor"))
 
 
 def spread(figures: Floats, rows: Sequence[int], count: int) -> Floats:

@@ -21,7 +21,17 @@ from affectlm.scoring import clusters
 from affectlm.settings import at_least
 from affectlm.stats import intervals
 from affectlm.types import Score
-from affectlm_descriptions.pairs import Figures, Floats, Shuffling, answer_of, floor, means, shuffles, spread
+from affectlm_descriptions.pairs import (
+    Figures,
+    Floats,
+    Shuffling,
+    answer_of,
+    floor,
+    means,
+    shuffles,
+    spread,
+    with_floors,
+)
 
 NEUTRAL_TEXT = 0.05  # VADER's own limit
 
@@ -38,6 +48,10 @@ class Polarity(Shuffling):
     """
 
     neutral: float = attrs.field(default=0.1, validator=[attrs.validators.ge(0), attrs.validators.lt(1)])
+
+    def score_names(self) -> tuple[str, ...]:
+        """The share and its floor."""
+        return with_floors(["polarity_agreement"])
 
     def values(self, records: Sequence[Record]) -> Figures:
         """`polarity_agreement`, 1 or 0, and its floor, shape (n,); NaN where there is no valence."""
@@ -74,6 +88,10 @@ class PolarityCorrelation:
     """
 
     seed: int = attrs.field(default=0, validator=at_least(0))
+
+    def score_names(self) -> tuple[str, ...]:
+        """Its one score."""
+        return ("polarity_correlation",)
 
     def score(self, records: Sequence[Record]) -> list[Score]:
         """`polarity_correlation` with its interval; none where all answers or all valences are the same."""

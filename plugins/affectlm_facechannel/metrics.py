@@ -16,6 +16,10 @@ from affectlm.types import Score
 class Concordance:
     """Scores `ccc_valence` and `ccc_arousal` over all faces with a rating; see `affectlm.quality.ccc`."""
 
+    def score_names(self) -> tuple[str, ...]:
+        """Valence's and arousal's."""
+        return ("ccc_valence", "ccc_arousal")
+
     def score(self, records: Sequence[Record]) -> list[Score]:
         """One score for each of the two that at least two measured faces have and that is defined."""
         scores = []

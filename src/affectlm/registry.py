@@ -190,14 +190,14 @@ class Registry:
         except TypeError as error:
             known = [name for name in signature.parameters if not name.startswith("_")]
             wrong = [name for name in options if name not in known]
-            hint = _closest(wrong[0], known) if wrong else ""
+            hint = closest(wrong[0], known) if wrong else ""
             raise ConfigError(
                 f"{component.kind} '{component.name}': {error}{hint}; options: {', '.join(known) or 'none'}"
             ) from error
 
     def _suggest(self, kind: str, name: str) -> str:
         names = self.names(kind)
-        hint = _closest(name, names).removeprefix("; ")
+        hint = closest(name, names).removeprefix("; ")
         return "; ".join([*([hint] if hint else []), f"installed: {', '.join(names) or 'none'}", *self.absent])
 
     def _load(self, point: EntryPoint, *, disabled: bool) -> None:
@@ -287,6 +287,7 @@ def _hook_names() -> list[str]:
     return sorted(name for name in vars(hooks) if name.startswith("affectlm_"))
 
 
-def _closest(name: str, names: Sequence[str]) -> str:
+def closest(name: str, names: Sequence[str]) -> str:
+    """A hint for the end of a message, "did you mean 'X'?"; empty where no name is like it."""
     close = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean '{close[0]}'?" if close else ""

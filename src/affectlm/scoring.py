@@ -10,11 +10,12 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.errors import ContractError
+from affectlm.errors import ConfigError, ContractError
 from affectlm.pipeline import called
 from affectlm.records import Record, Report
+from affectlm.registry import closest
 from affectlm.stats import Resamples
-from affectlm.types import Metric, Outcome, PartedMetric, Score, ValuedMetric, WeightedMetric
+from affectlm.types import Metric, NamedMetric, Outcome, PartedMetric, Score, ValuedMetric, WeightedMetric
 
 OnNothing = Callable[[Metric], None]
 
@@ -103,9 +104,32 @@ def _weighted(metric: WeightedMetric, records: Sequence[Record], resamples: Call
     ]
 
 
+def check_thresholds(thresholds: Iterable[str], metrics: Iterable[Metric]) -> None:
+    """Nothing where the metrics may give every score that has a threshold.
+
+    Raises:
+        ConfigError: one is given by none of them, as far as they know their scores.
+    """
+    known: list[str] = []
+    answered: list[str] = []
+    for metric in metrics:
+        if not isinstance(metric, NamedMetric):
+            return
+        names = metric.score_names()
+        known += names
+        answered += [f"{name}_answered" for name in names if getattr(metric, "judges_answers", False)]
+    for name in thresholds:
+        if name not in (*known, *answered):
+            raise ConfigError(
+                f"fail_under names '{name}', a score that no metric of this run gives{closest(name, known)}; "
+                f"scores: {', '.join(known) or 'none'}; a metric is added as in metric=[accuracy]"
+            )
+
+
 def missed(report: Report, thresholds: Mapping[str, float]) -> list[str]:
     """The thresholds of `fail_under` that a report does not reach, as sentences; a score that is missing misses."""
     found = {score.name: score.value for score in report.scores}
+    found |= {f"{name}_answered": value for name, value in found.items() if f"{name}_answered" not in found}
     return [
         f"{name} is {found[name]:.4f}, below {least}"
         if name in found

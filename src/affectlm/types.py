@@ -252,6 +252,19 @@ class ChoiceScorer(Protocol):
 
 
 @runtime_checkable
+class GuardedLLM(Protocol):
+    """A language model that not everybody may ask; checked before the first picture, but not in a dry run."""
+
+    def check_access(self) -> None:
+        """Nothing where the model may be asked.
+
+        Raises:
+            AccessError: a key, a licence or the model itself is missing.
+        """
+        ...
+
+
+@runtime_checkable
 class TokenCounter(Protocol):
     """A language model that knows how many tokens it would read."""
 
@@ -327,6 +340,15 @@ class PartedMetric(Protocol):
 
     def parts(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, float]]:
         """For each score's name its parts by name."""
+        ...
+
+
+@runtime_checkable
+class NamedMetric(Protocol):
+    """A metric that knows what its scores are called, so that `fail_under` is checked before the first question."""
+
+    def score_names(self) -> tuple[str, ...]:
+        """The names of all scores it may give."""
         ...
 
 
