@@ -24,8 +24,13 @@ import openai
 from affectlm.errors import AccessError, AffectlmError, TransientError
 from affectlm_chat.service import is_local
 
+STARTING = 2.0  # seconds
 MOST_BYTES = 16_000_000  # of one reply; what is larger is no answer to a question of ours
 _OVER = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # the connection ended, as it may without encryption
+
+
+class _RefusedError(TransientError):
+    """Nobody listens at the address."""
 
 
 class OversizeError(AffectlmError):
@@ -44,9 +49,15 @@ class Reply:
 class Line:
     """A connection to one service, for several threads at once; each request is sent once."""
 
-    def __init__(self, base_url: str, key: str | None, *, timeout: float, connections: int, plain: bool) -> None:
-        """`plain` leaves out what the SDK's own variables add to requests to OpenAI."""
-        self._base_url, self._timeout = base_url, timeout
+    def __init__(
+        self, base_url: str, key: str | None, *, timeout: float, connections: int, plain: bool, remedy: str
+    ) -> None:
+        """`plain` leaves out what the SDK's own variables add to requests to OpenAI.
+
+        `remedy` says what to do about a server on this machine that does not answer.
+        """
+        self._base_url, self._timeout, self._remedy = base_url, timeout, remedy
+        self._answered = False
         # Stand-ins for keys, as "none" or "ollama", are no secret and may well be part of a reply.
         least = 12 if key and (key.isalpha() or key.isdigit()) else 6
         self._secret = key.encode() if key and len(key) >= least else b""
@@ -66,11 +77,28 @@ class Line:
     def post(self, path: str, content: bytes) -> Reply:
         """The service's reply, whatever its status; where it repeats the key, there are stars instead.
 
+        A server on this machine that has not answered yet is waited for, as long as it may take to open its port.
+
         Raises:
             TransientError: no connection, a broken one, or no reply in time.
-            AccessError: the encryption cannot be agreed on.
+            AccessError: the encryption cannot be agreed on, or no server on this machine was started.
             OversizeError: the reply is larger than `MOST_BYTES`.
         """
+        until = time.monotonic() + STARTING
+        while True:
+            try:
+                reply = self._post(path, content)
+            except _RefusedError:
+                if self._answered or not is_local(urlsplit(self._base_url).hostname or ""):
+                    raise
+                if time.monotonic() >= until:
+                    raise AccessError(f"nothing answers at '{self._base_url}'; {self._remedy}") from None
+                time.sleep(0.1)
+            else:
+                self._answered = True
+                return reply
+
+    def _post(self, path: str, content: bytes) -> Reply:
         failed: AffectlmError
         try:
             # The model class of a completion would cost as much time as everything else together.
@@ -95,6 +123,8 @@ class Line:
         if isinstance(error, openai.APITimeoutError):
             return TransientError(f"no reply from '{self._base_url}' within {self._timeout:g} s")
         chain = list(_causes(error))
+        if any(isinstance(each, ConnectionRefusedError) for each in chain):
+            return _RefusedError(f"no answer from '{self._base_url}': {_reason(chain)}")
         if any(isinstance(each, ssl.SSLError) and not isinstance(each, _OVER) for each in chain):
             return AccessError(
                 f"no encrypted connection to '{self._base_url}' ({_reason(chain)}); check the address in llm.base_url "

@@ -136,29 +136,39 @@ class TransformersChat(LocalChat):
 
     revision: str = "main"
     device_map: str | None = None  # "auto" spreads a model over several devices
-    _source: Source = attrs.field(init=False, repr=False, eq=False)
+    _found: Source | None = attrs.field(init=False, default=None, repr=False, eq=False)
 
-    def __attrs_post_init__(self) -> None:
-        """Checks that the model can be had."""
-        self._source = find_model(self.model, self.revision)
+    def check_access(self) -> None:
+        """Raises AccessError where the model cannot be had."""
+        self._source()
 
     def describe(self) -> Mapping[str, str]:
         """The commit, or a fingerprint of the folder's files, and what `dtype=auto` comes to."""
-        return {"weights": self._source.fingerprint, **arithmetic(self.dtype, self.device, self.device_map)}
+        try:
+            weights = self._source().fingerprint
+        except AccessError:  # a dry run can do without
+            weights = "not here"
+        return {"weights": weights, **arithmetic(self.dtype, self.device, self.device_map)}
+
+    def _source(self) -> Source:
+        if self._found is None:
+            self._found = find_model(self.model, self.revision)
+        return self._found
 
     def load(self) -> ChatModel:
         """The model in memory, fetched from the hub when it is not here yet."""
         from affectlm_chat.generation import ChatModel
 
-        if not self._source.here:
-            announce(self._source)
+        source = self._source()
+        if not source.here:
+            announce(source)
         return ChatModel(
-            self._source.model,
-            revision=self._source.revision,
+            source.model,
+            revision=source.revision,
             device=self.device,
             dtype=self.dtype,
             device_map=self.device_map,
-            local_files_only=self._source.here,
+            local_files_only=source.here,
         )
 
 

@@ -39,6 +39,7 @@ ENDPOINTS = {
     "vllm": "http://localhost:8000/v1",
 }
 KEYS = {"gemini": ("GOOGLE_API_KEY", "GEMINI_API_KEY")}  # of the others, <PROVIDER>_API_KEY
+STARTED_BY = {"llamacpp_server": "llama-server -m FILE.gguf", "ollama": "ollama serve", "vllm": "vllm serve {}"}
 LIMITS = ("max_completion_tokens", "max_tokens")
 OWN = ("model", "messages", "stream", "n")  # parts of a request that are not for `extra_body`
 
@@ -83,6 +84,17 @@ class OpenAIChat:
         self._endpoint = _checked_address(self.base_url or self._default_address())
         self._key()
 
+    def check_access(self) -> None:
+        """Raises AccessError where the service needs a key and there is none."""
+        local = is_local(urlsplit(self._endpoint).hostname or "")
+        if self._key() is None and self.key_needed and not local:
+            name = self._key_names()[0]
+            raise AccessError(
+                f"'{self.model}' at '{self._endpoint}' needs a key; type `export {name}=...`, or write {name}=... into "
+                f"the file '{DOTENV}' of this folder; llm=smollm2 needs none, nor does a dry run, nor a server with "
+                "llm.key_needed=false"
+            )
+
     def describe(self) -> Mapping[str, str]:
         """The address that is asked."""
         return {"base_url": self._endpoint}
@@ -118,6 +130,7 @@ class OpenAIChat:
                         timeout=float(self.timeout),
                         connections=self.concurrency,
                         plain=self.provider != "openai",
+                        remedy=_remedy(self.provider, self.model),
                     )
         return self._line
 
@@ -163,12 +176,6 @@ class OpenAIChat:
         name, key = next(((name, value) for name in names if (value := variable(name))), (names[0], None))
         parts = urlsplit(self._endpoint)
         local = is_local(parts.hostname or "")
-        if key is None and self.key_needed and not local:
-            raise AccessError(
-                f"'{self.model}' at '{self._endpoint}' needs a key; type `export {name}=...`, or write {name}=... into "
-                f"the file '{DOTENV}' of this folder; llm=smollm2 needs none, nor does a server "
-                "or a dry run with llm.key_needed=false"
-            )
         if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
             raise AccessError(f"{name} holds blanks or characters that no key has; copy the key again")
         if key is not None and parts.scheme == "http" and not local:
@@ -177,6 +184,12 @@ class OpenAIChat:
                 "choose a provider without a key, as llm=vllm"
             )
         return key
+
+
+def _remedy(provider: str, model: str) -> str:
+    """What to do about a server on this machine that does not answer."""
+    command = STARTED_BY.get(provider)
+    return (f"start it by `{command.format(model)}`" if command else "start the server") + ", or correct llm.base_url"
 
 
 def is_local(host: str) -> bool:

@@ -16,6 +16,7 @@ from affectlm.asking import Asking, ask
 from affectlm.cache import Store
 from affectlm.errors import ConfigError, ImageError
 from affectlm.images import from_pil
+from affectlm.parts import make
 from affectlm.pipeline import Finding, Step, estimate, find_faces
 from affectlm.records import Record, Report
 from affectlm.registry import Registry
@@ -34,7 +35,6 @@ from affectlm.types import (
     SingleLLM,
     VAEstimator,
 )
-from affectlm.weights import accepting
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -53,7 +53,7 @@ def run(*words: str) -> Report:
     folder = next((word.partition("=")[2] for word in words if word.startswith("hydra.run.dir=")), None)
     config = configuration.compose(words)
     path = Path(folder) if folder else Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S-%f")
-    report = run_config(configuration.to_plain(config), path)
+    report = run_config(configuration.to_plain(config), path, command=["affectlm", *words])
     (path / ".hydra").mkdir(exist_ok=True)
     OmegaConf.save(config, path / ".hydra" / "config.yaml")
     OmegaConf.save(OmegaConf.create(list(words)), path / ".hydra" / "overrides.yaml")
@@ -138,8 +138,8 @@ class Reader:
     def _build(self, kind: str) -> object:
         with self._building:
             if kind not in self._built:
-                with accepting(terms=settings(self.config).accept_licence):
-                    self._built[kind] = self.registry.build(kind, cast("Mapping[str, object]", self.config[kind]))
+                options = cast("Mapping[str, object]", self.config[kind])
+                self._built[kind] = make(kind, options, self.registry, settings(self.config))
             return self._built[kind]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from affectlm.cache import Store, cache_folder
 from affectlm.config import compose, to_plain
 from affectlm.errors import AffectlmError
-from affectlm.parts import wanted
+from affectlm.parts import make, wanted
 from affectlm.registry import Registry
 from affectlm.runs import asking_of
 from affectlm.settings import settings
@@ -31,19 +31,23 @@ def examine(words: Sequence[str]) -> list[dict[str, str]]:
     token = fetching.set(False)
     try:
         built: dict[str, object] = {}
-        rows += [_component_row(registry, kind, options, built) for kind, options in components]
+        rows += [_component_row(config, registry, kind, options, built) for kind, options in components]
         return [*rows, *_asking_rows(config, built)]
     finally:
         fetching.reset(token)
 
 
 def _component_row(
-    registry: Registry, kind: str, options: Mapping[str, object], built: dict[str, object]
+    config: Mapping[str, object],
+    registry: Registry,
+    kind: str,
+    options: Mapping[str, object],
+    built: dict[str, object],
 ) -> dict[str, str]:
     """The row of a component, which goes into `built` when it can be built."""
     item = f"{kind} {options.get('name', '')}"
     try:
-        component = built[kind] = registry.build(kind, options)
+        component = built[kind] = make(kind, options, registry, settings(config))
     except AffectlmError as error:
         return _row(item, str(error), missing=True)
     said = component.describe() if isinstance(component, Described) else {}

@@ -9,8 +9,9 @@ import attrs
 
 from affectlm.errors import AffectlmError, ConfigError
 from affectlm.registry import KINDS, Registry
-from affectlm.settings import DATASET_KEYS, settings
-from affectlm.types import Described
+from affectlm.scoring import check_thresholds
+from affectlm.settings import DATASET_KEYS, Settings, settings
+from affectlm.types import Described, GuardedLLM
 from affectlm.weights import accepting
 
 if TYPE_CHECKING:
@@ -62,6 +63,19 @@ def wanted(config: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
     ]
 
 
+def make(kind: str, options: Mapping[str, object], registry: Registry, chosen: Settings) -> object:
+    """A component, ready to be used; a dry run, which asks nothing, needs no access to a language model.
+
+    Raises:
+        AffectlmError: as `Registry.build`; or a language model may not be asked.
+    """
+    with accepting(terms=chosen.accept_licence):
+        component = registry.build(kind, options)
+    if isinstance(component, GuardedLLM) and not chosen.dry_run:
+        component.check_access()
+    return component
+
+
 def build(config: Mapping[str, object], registry: Registry) -> Parts:
     """The parts of a run; all that is missing or wrong is found here, before the first picture is read.
 
@@ -72,8 +86,7 @@ def build(config: Mapping[str, object], registry: Registry) -> Parts:
     problems: list[AffectlmError] = []
     for kind, options in wanted(config):
         try:
-            with accepting(terms=settings(config).accept_licence):
-                built[kind].append(registry.build(kind, options))
+            built[kind].append(make(kind, options, registry, settings(config)))
         except AffectlmError as error:
             problems.append(error)
         if kind == "dataset" and settings(config).va == "estimated":
@@ -92,6 +105,7 @@ def build(config: Mapping[str, object], registry: Registry) -> Parts:
     )
     if parts.detector is None and (derived := getattr(parts.dataset, "truth_is_derived", "")):
         raise ConfigError(f"dataset.va=truth would go in a circle: {derived}")
+    check_thresholds(settings(config).fail_under, parts.metrics.values())
     return parts
 
 

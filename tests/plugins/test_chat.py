@@ -251,7 +251,7 @@ def test_wrong_options_are_refused(tiny: Path, options: dict[str, object]) -> No
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     """It is said before the first picture is read."""
     with pytest.raises(AccessError, match=r"has no config\.json"):
-        TransformersChat(model=str(tmp_path))
+        TransformersChat(model=str(tmp_path)).check_access()
 
 
 def test_pickled_weights_are_refused(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").write_text("")
     with pytest.raises(AccessError, match="never loaded"):
-        TransformersChat(model=str(tmp_path))
+        TransformersChat(model=str(tmp_path)).check_access()
 
 
 def helps(message: str) -> bool:
@@ -297,7 +297,7 @@ def test_llama3_behind_its_licence_says_what_to_do(tmp_path: Path) -> None:
 from affectlm.errors import AccessError
 from affectlm_chat.local import TransformersChat
 try:
-    TransformersChat(model="{LLAMA3}")
+    TransformersChat(model="{LLAMA3}").check_access()
 except AccessError as error:
     print(error)
 """
@@ -324,7 +324,7 @@ def test_llama3_without_a_network_says_so_within_seconds(
     monkeypatch.setattr(constants, "ENDPOINT", "https://hub.invalid")
     start = time.monotonic()
     with pytest.raises(AccessError, match="cannot be reached") as raised:
-        TransformersChat(model=LLAMA3)
+        TransformersChat(model=LLAMA3).check_access()
 
     assert time.monotonic() - start < 30
     assert helps(str(raised.value))
@@ -334,7 +334,7 @@ def test_llama3_offline_names_the_setting(empty_hub_cache: None, monkeypatch: py
     """AFFECTLM_OFFLINE=1 asks nobody."""
     monkeypatch.setenv("AFFECTLM_OFFLINE", "1")
     with pytest.raises(AccessError, match="AFFECTLM_OFFLINE"):
-        TransformersChat(model=LLAMA3)
+        TransformersChat(model=LLAMA3).check_access()
 
 
 def test_the_hub_cache_is_looked_at_first(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -253,13 +253,28 @@ def test_a_broken_connection_may_be_tried_again(reset: int) -> None:
     assert "no answer from" in str(refused(Plan(reset=reset), TransientError))
 
 
-def test_a_server_that_is_not_there_may_come_back() -> None:
-    """Connection refused."""
+@pytest.mark.parametrize(
+    ("provider", "command"), [("ollama", "`ollama serve`"), ("vllm", "`vllm serve m1`"), ("mine", "start the server")]
+)
+def test_a_server_on_this_machine_that_was_not_started_is_told_within_seconds(provider: str, command: str) -> None:
+    """Waiting does not start it; the sentence says what does."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    begun = time.monotonic()
+
+    with pytest.raises(AccessError, match=f"nothing answers at .*{command}"):
+        chat(f"http://127.0.0.1:{port}/v1", provider=provider, model="m1").complete_one(REQUEST)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_server_that_has_answered_may_come_back() -> None:
+    """One that is started anew refuses connections for a while."""
+    with LoopbackServer() as server:
+        adapter = chat(server.url)
+        adapter.complete_one(REQUEST)
 
     with pytest.raises(TransientError, match="connection refused"):
-        chat(f"http://127.0.0.1:{port}/v1").complete_one(REQUEST)
+        adapter.complete_one(REQUEST)
 
 
 @pytest.mark.parametrize(
@@ -471,7 +486,7 @@ def test_a_missing_key_is_told_before_anything_is_asked(monkeypatch: pytest.Monk
     monkeypatch.delenv("OPENAI_API_KEY")
 
     with pytest.raises(AccessError, match=r"export OPENAI_API_KEY=.*'\.env'.*llm=smollm2 needs none"):
-        Registry.installed().build("llm", {"name": "openai", "model": "m"})
+        OpenAIChat(model="m").check_access()
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/v1", "http://localhost:1/v1", "http://[::1]:1/v1"])
@@ -479,9 +494,9 @@ def test_a_server_on_this_machine_needs_no_key(url: str, monkeypatch: pytest.Mon
     """Nor does one that is said to need none."""
     monkeypatch.delenv("OPENAI_API_KEY")
 
-    chat(url)
-    chat("http://192.168.1.5/v1", key_needed=False)
-    chat("http://192.168.1.5/v1", provider="vllm", key_needed=False)
+    chat(url).check_access()
+    chat("http://192.168.1.5/v1", key_needed=False).check_access()
+    chat("http://192.168.1.5/v1", provider="vllm", key_needed=False).check_access()
 
 
 def test_a_key_never_leaves_this_machine_unencrypted() -> None:
