@@ -150,7 +150,12 @@ def test_a_sweep_makes_one_run_for_each_choice(affectlm, pictures, tmp_path):
         (["demoo"], 2, "did you mean 'affectlm demo'?"),
         (["estimator=facechanell"], 1, "did you mean 'estimator=facechannel'?"),
         (["+estimator.colour=1", "PICTURES"], 1, "options:"),
-        (["nonsense=1"], 1, "Could not override 'nonsense'. To append to your config use +nonsense=1"),
+        (["lm=circumplex"], 2, "did you mean 'llm=circumplex'?"),
+        (["+dry_runn=true", "llm=gpt4o"], 2, "did you mean 'dry_run=true'?"),
+        (["++nonsense=1"], 2, "there is no setting or group 'nonsense'; known: dataset, detector"),
+        (["privacy.send_image=true"], 2, "'privacy' has no setting 'send_image'; known: send_images"),
+        (["train", "llm=smollm2"], 2, "there is no setting or group 'llm'; known: dataset, estimator"),
+        (["evaluate", "batchsize=2"], 2, "did you mean 'batch_size=2'?"),
         (
             ["hydra.run.dir=empty/file/run", "PICTURES"],
             1,
@@ -166,7 +171,8 @@ def test_a_sweep_makes_one_run_for_each_choice(affectlm, pictures, tmp_path):
         (["weights", "pull", "unknown"], 1, "no weights named 'unknown'; known:"),
         (["weights", "push"], 2, "invalid choice"),
         (["llm.api_key=sk-123", "PICTURES"], 1, "_API_KEY"),
-        (["PICTURES", *QUICK, "fail_under.accuracy=0.4"], 3, "no score 'accuracy'"),
+        (["PICTURES", *QUICK, "metric=accuracy", "fail_under.accuracy=0.4"], 3, "no score 'accuracy'"),
+        (["PICTURES", *QUICK, "metric=accuracy", "fail_under.acuracy=0.4"], 1, "did you mean 'accuracy'?"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_and_a_status(affectlm, pictures, tmp_path, words, status, message):
@@ -237,6 +243,47 @@ def test_ctrl_c_ends_with_130_and_the_same_command_finishes(tmp_path):
     report = read_report(tmp_path / "run")
     assert report.usage["requests"] + report.usage["cache_hits"] == 400
     assert sorted(record.id for record in read_records(tmp_path / "run")) == [f"{n:03d}.png#0" for n in range(400)]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["evaluate", "--help"], ["train", "--help"], ["--cfg", "job"]])
+def test_a_reader_who_has_gone_is_no_error_of_a_folder(tmp_path, words):
+    """`affectlm evaluate --help | head -1` says nothing about run folders."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone:
+        done = subprocess.run(
+            [*COMMAND, *words], cwd=tmp_path, stdout=gone, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+
+    assert done.stderr == ""
+
+
+def test_a_sweep_has_a_heading_for_each_run_and_one_table(affectlm, pictures):
+    """Blocks of numbers without names tell nothing."""
+    done = affectlm("-m", str(pictures), *QUICK, "prompt.style=words,numbers")
+
+    headings = [line for line in done.stdout.splitlines() if line.startswith("== run ")]
+    assert ["prompt.style=words" in headings[0], "prompt.style=numbers" in headings[1]] == [True, True]
+    assert done.stdout.count("3 of 3") == 2
+
+
+def test_a_dry_run_of_a_paid_model_needs_no_key(affectlm, pictures):
+    """What would be asked can be looked at before an account is made."""
+    kept = {"OPENAI_API_KEY": "", "AFFECTLM_DOTENV": "0"}
+    dry = affectlm(str(pictures), "llm=gpt4o_mini", "detector=whole", "dry_run=true", **kept)
+    wet = affectlm(str(pictures), "llm=gpt4o_mini", "detector=whole", **kept)
+
+    assert (dry.returncode, "to be asked: " in dry.stdout) == (0, True), dry.stderr
+    assert (wet.returncode, "OPENAI_API_KEY" in wet.stderr) == (1, True)
+
+
+def test_a_dry_run_of_a_model_that_is_not_here_needs_no_licence(affectlm, pictures, tmp_path):
+    """Nor the model."""
+    done = affectlm(
+        str(pictures), "llm=llama3", "detector=whole", "dry_run=true", HF_HOME=str(tmp_path), AFFECTLM_OFFLINE="1"
+    )
+
+    assert (done.returncode, "to be asked: " in done.stdout) == (0, True), done.stderr
 
 
 def test_a_sweep_goes_on_after_a_run_that_failed(affectlm, pictures, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from datetime import UTC, datetime, timedelta
 
 import attrs
 import numpy as np
@@ -17,7 +18,7 @@ from affectlm.report import write_pages
 from affectlm.runs import run
 from affectlm.scoring import judge, missed
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, record
-from affectlm.types import Box, Image, Outcome, Score
+from affectlm.types import Box, Completion, Image, Outcome, Score
 
 
 class Parts:
@@ -160,6 +161,43 @@ def test_a_run_of_which_everything_failed_is_an_error(configured, tmp_path):
     with pytest.raises(AffectlmError, match=r"all 1 records failed; the first, 'notes\.jpg'"):
         run(configured(tmp_path / "notes.jpg"), tmp_path / "run", registry=Parts().registry)
     assert [each.outcome for each in read_records(tmp_path / "run")] == [Outcome.UNREADABLE_IMAGE]
+
+
+class Unreachable(ScriptedLLM):
+    """A model that never answers."""
+
+    def complete(self, requests):
+        for request in requests:
+            yield Completion(id=request.id, error="no connection")
+
+
+def test_a_run_whose_requests_all_failed_is_an_error_whatever_else_was_there(configured, pictures, tmp_path):
+    """A picture without a face is no answer."""
+    PIL.Image.new("RGB", (4, 4)).save(pictures / "tiny.png")
+
+    with pytest.raises(AffectlmError, match=r"all 3 requests failed; the first, about 'p0\.png#0': no connection"):
+        run(configured(pictures), tmp_path / "run", registry=Parts(llm=Unreachable()).registry)
+
+
+def test_a_start_that_failed_does_not_block_its_folder(configured, pictures, tmp_path):
+    """The mended command may use it."""
+    with pytest.raises(ConfigError, match="no llm named 'unknown'"):
+        run(configured(pictures) | {"llm": {"name": "unknown"}}, tmp_path / "run", registry=Parts().registry)
+
+    assert run(configured(pictures), tmp_path / "run", registry=Parts().registry).outcomes == {"ok": 3}
+
+
+def test_a_report_holds_command_date_versions_and_how_was_asked(configured, pictures, tmp_path):
+    """Whoever reads a figure can make it again."""
+    config = configured(pictures) | {"prompt": {"name": "fake", "style": "numbers"}}
+
+    run(config, tmp_path / "run", registry=Parts().registry, command=["affectlm", "photos"])
+
+    report = read_report(tmp_path / "run")
+    assert report.command == ["affectlm", "photos"]
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(report.started)) < timedelta(minutes=5)
+    assert {"onnxruntime", "timm", "scipy", "nltk"} <= set(report.versions)
+    assert report.questions == {"distinct": 3, "faces": 3, "style": "numbers"}
 
 
 def test_five_hundred_pictures_run_with_flat_memory(configured, tmp_path):

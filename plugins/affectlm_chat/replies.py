@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from affectlm.errors import AccessError, AffectlmError, BusyError, ConfigError, TransientError
+from affectlm.text import printable
 from affectlm.types import Completion
 from affectlm_chat.environment import DOTENV
 from affectlm_chat.thoughts import without_thoughts
@@ -190,8 +191,7 @@ def _trouble(status: int, headers: Mapping[str, str], found: object) -> _Trouble
 
 def _one_line(text: str) -> str:
     """A stranger's text, fit for a terminal; what looks like a key becomes stars."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * MOST_MESSAGE])
-    return _KEY_LIKE.sub("***", " ".join(printable.split()))[:MOST_MESSAGE]
+    return _KEY_LIKE.sub("***", " ".join(printable(text[: 4 * MOST_MESSAGE]).split()))[:MOST_MESSAGE]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -45,8 +45,8 @@ class SmolLM2(LocalChat):
             obtain(_weights())
 
     def describe(self) -> Mapping[str, str]:
-        """The digest of the published file, and what `dtype=auto` comes to."""
-        return {"weights": _weights().digest, **arithmetic(self.dtype, self.device)}
+        """The digest of the published file, the type of its numbers, and what `dtype=auto` comes to."""
+        return {"weights": _weights().digest, "quantisation": "Q4_1", **arithmetic(self.dtype, self.device)}
 
     def load(self) -> ChatModel:
         """The model in memory, converted first when this has not been done on this machine."""

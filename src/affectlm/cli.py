@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from affectlm import __version__
-from affectlm.errors import AffectlmError
+from affectlm.errors import AffectlmError, UnknownWordError
+from affectlm.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         status = _dispatch(words)
     except AffectlmError as error:
         sys.stderr.write(f"affectlm: {printable(str(error))}\n")
-        status = 1
+        status = 2 if isinstance(error, UnknownWordError) else 1
     except KeyboardInterrupt:
         status = 130
     except BrokenPipeError:
@@ -67,27 +68,24 @@ def _dispatch(words: list[str]) -> int:
         return _help()
     if first in _COMMANDS:
         return _COMMANDS[first](words[1:])
-    if status := _refuse_unknown(words):
-        return status
+    _refuse_unknown(words)
     from affectlm.job import run_job
 
     return run_job(words)
 
 
-def _refuse_unknown(words: Sequence[str]) -> int:
-    """Exit status 2, with a hint, for a bare word that is no subcommand and no file."""
+def _refuse_unknown(words: Sequence[str]) -> None:
+    """Raises UnknownWordError for a bare word that is no subcommand and no file."""
     from affectlm.config import bare_words, is_path
 
     for word in bare_words(words):
         if not is_path(word):
             close = difflib.get_close_matches(word, _COMMANDS, n=1)
             hint = f"did you mean 'affectlm {close[0]}'? " if close else ""
-            sys.stderr.write(
-                f"affectlm: '{word}' is no subcommand and no file; {hint}"
-                f"subcommands: {', '.join(sorted(_COMMANDS))}; overrides look like llm=smollm2\n"
+            raise UnknownWordError(
+                f"'{word}' is no subcommand and no file; {hint}"
+                f"subcommands: {', '.join(sorted(_COMMANDS))}; overrides look like llm=smollm2"
             )
-            return 2
-    return 0
 
 
 def _help() -> int:
@@ -258,11 +256,6 @@ def _show(rows: Sequence[dict[str, str]], *, as_json: bool) -> None:
     for line in [dict(zip(names, names, strict=True)), *rows]:
         cells = (line[name].ljust(width) for name, width in zip(names, widths, strict=True))
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
-
-
-def printable(text: str) -> str:
-    """Text without what could steer a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _warn(message: Warning | str, category: type[Warning], *rest: object) -> None:

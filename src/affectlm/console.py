@@ -1,4 +1,4 @@
-"""What a run shows: progress on stderr when that is a terminal, a table and the scores on stdout."""
+"""What a run shows: progress on stderr when that is a terminal; on stdout a table, counts and the scores."""
 
 from __future__ import annotations
 
@@ -8,17 +8,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import rich.box
 import rich.console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from affectlm.cli import printable
 from affectlm.parts import Parts
 from affectlm.records import Record, Report
+from affectlm.text import natural, printable, shortened, shortened_path
+from affectlm.types import Outcome, Score
 
 QUIET = 10.0  # seconds between two notices
-SHOWN = 25  # records in the table; a larger run is told by its counts
+SHOWN = 30  # records in the table; a larger run is told by its counts
+ROOMY = 90  # columns from which face and outcome have columns of their own
+MOST_NAME, MOST_ANSWER = 40, 300  # characters of a picture's name, and of an answer
+UNNOTICED = ("ccc",)  # metrics that are chosen by default, for those who have ratings
+
+
+def output() -> rich.console.Console:
+    """Where results are printed: as wide as the terminal, 140 columns into a pipe."""
+    return rich.console.Console(width=None if sys.stdout.isatty() else 140, highlight=False)
 
 
 class Console:
@@ -28,8 +38,8 @@ class Console:
         self.records: list[Record] = []
         self._count = 0
         self._quiet_until = 0.0
-        wide = None if sys.stdout.isatty() else 140
-        self._out = rich.console.Console(width=wide, highlight=False)
+        self._prompts: set[str] = set()
+        self._out = output()
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -59,29 +69,53 @@ class Console:
             sys.stderr.write(f"affectlm: {printable(sentence)}\n")
 
     def record(self, record: Record) -> None:
-        """Counts a record and keeps the first ones for the table."""
+        """Counts a record and keeps the first ones for the table; each prompt of a dry run is shown once."""
         self._count += 1
         if len(self.records) < SHOWN:
             self.records.append(record)
-        if record.reason.startswith("dry_run") and record.prompt:
+        if record.reason.startswith("dry_run") and record.prompt and record.prompt_sha256 not in self._prompts:
+            self._prompts.add(record.prompt_sha256 or "")
             self._out.print(escape(record.prompt), soft_wrap=True)
         self._progress.advance(self._task)
 
     def finished(self, report: Report, folder: Path) -> None:
         """The table of a small run, counts, scores, and where everything is."""
         if self._count <= SHOWN:
-            self._out.print(_table(self.records))
+            self._out.print(_records(self.records, self._out.width))
+        else:
+            self._say(f"no table of more than {SHOWN} records; report.html and records.csv show them")
         counts = ", ".join(f"{count} {name}" for name, count in report.outcomes.items())
-        self._out.print(f"{self._count} records: {counts}; {report.usage['seconds']:.1f} s", soft_wrap=True)
+        self._say(f"{self._count} records: {counts}; {report.usage['seconds']:.1f} s")
+        if report.questions:
+            self._say(asked(report.questions))
         if report.usage.get("estimated_requests"):
-            self._out.print(_estimate(report.usage), soft_wrap=True)
-        for score in report.scores:
-            bounds = f" [{score.low:.3f}, {score.high:.3f}]" if score.low is not None and score.high is not None else ""
-            self._out.print(f"{score.name} {score.value:.3f}{bounds} (n={score.count})", soft_wrap=True)
-        # ccc is chosen by default, for those who have ratings.
-        if unscored := ", ".join(name for name in report.unscored if name != "ccc"):
-            self._out.print(f"without a score, as no record has what they need: {unscored}", soft_wrap=True)
-        self._out.print(f"records and report are in {escape(str(folder))}", soft_wrap=True)
+            self._say(_estimate(report.usage))
+        if report.scores:
+            self._out.print(_scores(report.scores))
+        for sentence in outside(report.scores):
+            self._say(sentence)
+        if unscored := ", ".join(name for name in report.unscored if name not in UNNOTICED):
+            self._say(f"without a score, as no record has what they need: {unscored}")
+        self._say(f"records and report are in {folder}")
+
+    def _say(self, sentence: str) -> None:
+        self._out.print(escape(sentence), soft_wrap=True)
+
+
+def asked(questions: Mapping[str, object]) -> str:
+    """How many different questions were asked, and how they said valence and arousal."""
+    style = f", valence and arousal said in {questions['style']}" if "style" in questions else ""
+    return f"{questions['distinct']} distinct prompts about {questions['faces']} faces{style}"
+
+
+def outside(scores: Sequence[Score]) -> list[str]:
+    """A sentence for each way in which scores leave records out whose true label was not offered."""
+    found: dict[str, list[str]] = {}
+    for score in scores:
+        if left_out := score.parts.get("outside"):
+            sentence = f"left out: {left_out:.0f} of {left_out + score.count:.0f}, label not among the choices"
+            found.setdefault(sentence, []).append(score.name)
+    return [f"{sentence} ({', '.join(names)})" for sentence, names in found.items()]
 
 
 def _estimate(usage: Mapping[str, float]) -> str:
@@ -94,15 +128,50 @@ def _estimate(usage: Mapping[str, float]) -> str:
     )
 
 
-def _table(records: Sequence[Record]) -> Table:
-    table = Table("image", "face", "valence", "arousal", "answer", "outcome")
-    for record in records:
-        table.add_row(
-            escape(printable(Path(record.image).name or record.id)),
-            "" if record.face is None else str(record.face),
-            "" if record.valence is None else f"{record.valence:+.2f}",
-            "" if record.arousal is None else f"{record.arousal:+.2f}",
-            escape(printable(record.answer or record.reason)),
-            record.outcome.value,
-        )
+def _records(records: Sequence[Record], width: int) -> Table:
+    """The records by name; where there is little room, a face's rank and a bad outcome stand with name and answer."""
+    roomy = width >= ROOMY
+    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("image", overflow="fold", min_width=min(width // 4, MOST_NAME))
+    for name in (*(["face"] if roomy else []), "valence", "arousal"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("answer", overflow="fold", min_width=width // 4)
+    if roomy:
+        table.add_column("outcome", no_wrap=True)
+    for record in sorted(records, key=lambda record: natural(record.id)):
+        name, _, rank = record.id.rpartition("#") if record.face is not None else (record.id, "", "")
+        answer, outcome = shortened(record.answer or record.reason, MOST_ANSWER), record.outcome.value
+        if not roomy and record.outcome is not Outcome.OK:
+            answer = f"{outcome}: {answer}"
+        numbers = ("" if value is None else f"{value:+.2f}" for value in (record.valence, record.arousal))
+        name = shortened_path(name if roomy or rank in ("", "0") else record.id, min(width // 4, MOST_NAME))
+        cells = [name, *([rank] if roomy else []), *numbers, answer, *([outcome] if roomy else [])]
+        table.add_row(*map(escape, cells))
     return table
+
+
+def _scores(scores: Sequence[Score]) -> Table:
+    """Each score with its interval and, where there are any, what is reached without a model and at most."""
+    values = {score.name: score.value for score in scores}
+    floors = {score.name: score.parts.get("floor", values.get(_floor(score.name))) for score in scores}
+    ceilings = {score.name: score.parts.get("ceiling") for score in scores}
+    beside = {"floor": floors, "ceiling": ceilings}
+    beside = {name: column for name, column in beside.items() if any(value is not None for value in column.values())}
+    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("score", no_wrap=True)
+    for name in ("value", "95 % interval", *beside, "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for score in scores:
+        if score.name in map(_floor, values):
+            continue
+        interval = "" if score.low is None or score.high is None else f"{score.low:.3f} to {score.high:.3f}"
+        others = (column[score.name] for column in beside.values())
+        bounds = ("" if value is None else f"{value:.3f}" for value in others)
+        table.add_row(escape(score.name), f"{score.value:.3f}", interval, *bounds, str(score.count))
+    return table
+
+
+def _floor(name: str) -> str:
+    """The name of the score that is another's floor, as metrics of texts give it."""
+    bare = name.removesuffix("_answered")
+    return f"{bare}_floor{name.removeprefix(bare)}"

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from affectlm import images
 from affectlm.errors import ImageError
 from affectlm.records import Record
+from affectlm.text import printable
 from affectlm.types import Pixels
 
 if TYPE_CHECKING:
@@ -105,4 +106,4 @@ def draw_agreement(predicted: NDArray[np.float64], rated: NDArray[np.float64], p
 
 def _plain(text: str) -> str:
     """Text that matplotlib draws as it stands: no mathematics, no control characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).replace("$", r"\$")
+    return printable(text).replace("$", r"\$")

@@ -15,11 +15,13 @@ from typing import cast
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from affectlm import config as configuration
 from affectlm.errors import AffectlmError, ConfigError
 from affectlm.registry import OWN_CONFIG
+from affectlm.sweep import Point, print_sweep
 
 Job = Callable[[DictConfig, Path], None]
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -28,6 +30,7 @@ _FULL_ERROR = "HYDRA_FULL_ERROR"
 def run_job(words: Sequence[str], *, demo: bool = False) -> int:
     """Runs the pictures that the words name, or a sweep of runs; returns the exit status, 0 or 3."""
     short: list[str] = []
+    points: list[Point] = []
 
     def job(config: DictConfig, folder: Path) -> None:
         from affectlm.console import Console
@@ -38,10 +41,19 @@ def run_job(words: Sequence[str], *, demo: bool = False) -> int:
 
         plain = configuration.to_plain(config)
         console = Console()
+        point = Point(_overrides(), folder)
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            points.append(point)
+            sys.stdout.write(f"\n== run {len(points)}: {' '.join(point.overrides)}\n")
         try:
             with console.progress():
-                report = run(
-                    plain, folder, on_start=console.started, on_record=console.record, on_notice=console.notice
+                point.report = report = run(
+                    plain,
+                    folder,
+                    on_start=console.started,
+                    on_record=console.record,
+                    on_notice=console.notice,
+                    command=["affectlm", *(["demo"] if demo else []), *words],
                 )
         except KeyboardInterrupt:
             sys.stderr.write(f"affectlm: interrupted; to continue, repeat the command with hydra.run.dir={folder}\n")
@@ -53,10 +65,19 @@ def run_job(words: Sequence[str], *, demo: bool = False) -> int:
         if not plain["dry_run"]:
             short.extend(missed(report, cast("Mapping[str, float]", plain["fail_under"] or {})))
 
-    start(words, job)
+    try:
+        start(words, job)
+    finally:
+        if points:
+            print_sweep(points)
     for sentence in short:
         sys.stderr.write(f"affectlm: {sentence}\n")
     return 3 if short else 0
+
+
+def _overrides() -> list[str]:
+    """What the command line set for this run."""
+    return [str(word) for word in HydraConfig.get().overrides.task]
 
 
 def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
@@ -80,12 +101,12 @@ def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
             broken = True
             raise
 
-    sys.argv = ["affectlm", *configuration.prepare(words)]
+    sys.argv = ["affectlm", *configuration.prepare(words, name)]
     try:
         with _raised():
             main()
     except (HydraException, ValueError, OSError) as error:
-        if broken:
+        if broken or isinstance(error, BrokenPipeError):  # who read our output has gone
             raise
         if not isinstance(error, OSError):
             raise ConfigError(" ".join(str(error).split())) from error

@@ -140,6 +140,8 @@ class Report:
     """What one run did and found; `report.json` is this object."""
 
     status: str = "started"  # started, success, error, interrupted
+    command: list[str] = attrs.field(factory=list)  # the words that were typed
+    started: str = ""  # when, as 2026-11-24T14:05:00+01:00
     config: dict[str, object] = attrs.field(factory=dict)
     seed: int = 0
     versions: dict[str, str] = attrs.field(factory=dict)
@@ -147,6 +149,7 @@ class Report:
     outcomes: dict[str, int] = attrs.field(factory=dict)
     scores: list[Score] = attrs.field(factory=list)
     unscored: list[str] = attrs.field(factory=list)  # metrics without a score: no record has what they judge by
+    questions: dict[str, object] = attrs.field(factory=dict)  # distinct prompts, faces asked about, style
     usage: dict[str, float] = attrs.field(factory=dict)
     error: str | None = None
     schema_version: int = SCHEMA_VERSION

@@ -10,6 +10,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +22,7 @@ from affectlm.asking import Asking, ask
 from affectlm.budget import ESTIMATES, EXAMPLE, Budget, Tally, find_price
 from affectlm.cache import Store
 from affectlm.concurrency import Notice, silent
-from affectlm.errors import AffectlmError, ConfigError
+from affectlm.errors import AffectlmError, ConfigError, RunFolderError
 from affectlm.folders import Earlier, finished_records, locked, refuse_another, writing
 from affectlm.line import steps
 from affectlm.parts import Parts, build, components, identity
@@ -35,9 +36,15 @@ from affectlm.types import Outcome
 if TYPE_CHECKING:
     from affectlm.types import LLMAdapter, Metric, PromptTemplate, SingleLLM
 
-_VERSIONS = ("affectlm", "numpy", "torch", "transformers", "opencv-python-headless", "pillow", "hydra-core")
+# Distributions that figures may depend on; of plugins, each component's `origin` is in its identity.
+_VERSIONS = (
+    *("affectlm", "numpy", "scipy", "scikit-learn", "pillow", "opencv-python-headless", "hydra-core"),
+    *("torch", "timm", "onnxruntime", "transformers", "tokenizers", "sentence-transformers", "llama-cpp-python"),
+    *("nltk", "rouge-score", "vaderSentiment", "openai"),
+)
 NOTE_EVERY = 1.0  # seconds between two notes of what was asked
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
+_NOT_ASKED = (Outcome.NO_FACE, Outcome.SKIPPED)
 
 OnRecord = Callable[[Record], None]
 
@@ -50,6 +57,7 @@ def run(
     on_start: Callable[[Parts], None] = lambda _: None,
     on_record: OnRecord = lambda _: None,
     on_notice: Notice = silent,
+    command: Sequence[str] = (),
 ) -> Report:
     """Runs a configuration into a folder and returns the report; a folder with the same configuration is continued.
 
@@ -60,6 +68,7 @@ def run(
         on_start: called with the parts before the first picture.
         on_record: called with each record, those of an earlier try included.
         on_notice: told, in a sentence, what a language model is waited for.
+        command: the words that were typed, for the report.
 
     Raises:
         AffectlmError: see `build`; or the folder belongs to another configuration; or no record could be made.
@@ -68,6 +77,7 @@ def run(
     chosen = settings(config)
     registry = registry or Registry.installed()
     report = _report(config, folder)
+    report.command = list(command)
     begin = time.monotonic() - report.usage.get("seconds", 0.0)
     tally = _earlier_tally(report)
     lock = locked(folder)
@@ -91,6 +101,7 @@ def run(
         line = partial(steps, chosen, parts, key=key, folder=folder, notice=on_notice)
         _stream(folder, line, asking, report, on_record, note)
         records = [_slim(record) for record in read_records(folder)]
+        report.questions = _questions(config, records)
         _refuse_nothing(records)
         if not chosen.dry_run:
             _judge(report, records, parts.metrics)
@@ -112,6 +123,14 @@ def _judge(report: Report, records: Sequence[Record], metrics: Mapping[str, Metr
     unscored: list[Metric] = []
     report.scores = judge(records, metrics.values(), seed=report.seed, on_nothing=unscored.append)
     report.unscored = [name for name, metric in metrics.items() if any(metric is each for each in unscored)]
+
+
+def _questions(config: Mapping[str, object], records: Sequence[Record]) -> dict[str, object]:
+    """How many prompts differ, about how many faces, and how they say valence and arousal; empty without a prompt."""
+    prompts = [record.prompt_sha256 for record in records if record.prompt_sha256 is not None]
+    style = cast("Mapping[str, object]", config["prompt"]).get("style")
+    found = {"distinct": len(set(prompts)), "faces": len(prompts), **({"style": style} if style else {})}
+    return found if prompts else {}
 
 
 def _stream(
@@ -161,20 +180,34 @@ def _refuse_nothing(records: Sequence[Record]) -> None:
     if all(record.outcome in _FAILURES for record in records):
         first = records[0]
         raise AffectlmError(f"all {len(records)} records failed; the first, '{first.id}': {first.reason}")
+    failed = [record for record in records if record.outcome is Outcome.API_ERROR]
+    if failed and all(record.outcome in (*_FAILURES, *_NOT_ASKED) for record in records):
+        raise AffectlmError(f"all {len(failed)} requests failed; the first, about '{failed[0].id}': {failed[0].reason}")
+
+
+def _earlier(folder: Path, config: Mapping[str, object]) -> Report | None:
+    """The report of an earlier try; None where another configuration's start failed and left nothing to keep."""
+    earlier = read_report(folder)
+    try:
+        refuse_another(folder, earlier.config, config, "run")
+    except RunFolderError:
+        if earlier.usage.get("requests") or next(read_records(folder), None) is not None:
+            raise
+        return None
+    return earlier
 
 
 def _report(config: Mapping[str, object], folder: Path) -> Report:
     """A report marked started, for a new folder or one that holds the same configuration."""
     usage: dict[str, float] = {}
-    if (folder / REPORT).exists():
-        earlier = read_report(folder)
-        refuse_another(folder, earlier.config, config, "run")
+    if (folder / REPORT).exists() and (earlier := _earlier(folder, config)):
         usage = earlier.usage
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORDS).touch()
     seed = cast("int", config["seed"])
-    return Report(config=dict(config), seed=seed, versions=versions(), usage=usage, folder=folder)
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    return Report(started=now, config=dict(config), seed=seed, versions=versions(), usage=usage, folder=folder)
 
 
 def asking_of(
