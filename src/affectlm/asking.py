@@ -1,20 +1,23 @@
 """The last step of the line: measured faces to answered records, each question asked once.
 
-What is stored or already under way is not asked again; requests are drawn as the adapter has room for them.
+What is stored or already under way, in this process or another, is not asked again; requests are drawn as the adapter
+has room for them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import chain
 
 import attrs
 
 from affectlm.answers import fault, from_store, replied, scored, to_store
 from affectlm.budget import Budget, Tally
-from affectlm.cache import Store, digest
+from affectlm.cache import Claims, Store, digest
 from affectlm.choices import SCORES
 from affectlm.concurrency import Notice, complete_all, silent
 from affectlm.errors import AffectlmError, ConfigError, ContractError
@@ -34,6 +37,9 @@ from affectlm.types import (
 )
 
 READY_LIMIT = 256  # cached answers that may wait while requests are under way
+ASIDE_LIMIT = 256  # questions that may wait for another process
+LOOK_AGAIN = 0.05  # seconds between two looks at what other processes ask
+PATIENCE = 120.0  # seconds after which a question is asked here all the same: the other process may be stopped
 KEPT = 4096  # answers of this run that are kept in memory where the cache keeps none
 CHARACTERS_PER_TOKEN = 4  # of English, roughly; for estimates before anything is asked
 TOKENS_PER_TURN = 16  # of a chat template around a message, roughly
@@ -93,6 +99,11 @@ class Asking:
         """Whether the answers need the question without numbers."""
         return self.by_choices and self.choice_score == "normalised"
 
+    @property
+    def stores(self) -> bool:
+        """Whether what is answered can be found by others."""
+        return self.store.mode == "on" and getattr(self.llm, "repeatable", True) and not self.dry_run
+
     def stop(self) -> str:
         """Why nothing more may be asked, or nothing."""
         return "dry_run=true asks nothing" if self.dry_run else self.budget.spent(self.tally)
@@ -107,15 +118,27 @@ class Asking:
         return prompt, written
 
 
+@attrs.frozen
+class _Aside:
+    """A question that another process asks now."""
+
+    step: Step
+    key: str
+    since: float = attrs.field(factory=time.monotonic)
+
+
 @attrs.define
 class _Desk:
     """The requests under way: who waits for which, and what is ready to leave."""
 
     asking: Asking
     steps: Iterator[Step]
-    finished: bool = False
+    claims: Claims
+    ended: bool = False  # the line
     failed: Exception | None = None  # what the line raised; said when all that is under way has come in
     held: Step | None = None  # what waits until the budget is known again
+    aside: deque[_Aside] = attrs.field(factory=deque)
+    impatient: set[str] = attrs.field(factory=set)  # keys that are asked here although another process asks them
     sharing: int = 0  # records that wait for a request which another has made
     blind: Mapping[str, float] | None = None  # log-probabilities of the labels without numbers
     waiting: dict[str, list[tuple[Record, Request]]] = attrs.field(factory=dict)  # key -> who waits for this answer
@@ -128,15 +151,11 @@ class _Desk:
     def requests(self) -> Iterator[Request]:
         """Requests nobody has the answer to yet; everything else becomes ready.
 
-        Ends early when much is ready, or when what is under way may use up the budget.
+        Ends early when much is ready, when what is under way may use up the budget, or when others ask the rest.
         """
         while len(self.ready) + self.sharing < READY_LIMIT:
-            try:
-                step, self.held = self.held or next(self.steps, None), None
-            except Exception as error:
-                self.failed, step = error, None
+            step = self._next()
             if step is None:
-                self.finished = True
                 return
             if isinstance(step, Record):
                 self.ready.append(step)
@@ -149,10 +168,58 @@ class _Desk:
             if self.keys and not self._affordable(expected):
                 self.held = step
                 return
+            if not self._claimed(key):
+                self.aside.append(_Aside(step, key))
+                continue
+            if self.asking.stores and self._has_answer(record, request, key):  # since another process had it
+                self.claims.release(key)
+                continue
             self.asking.tally.requests += 1
             self.waiting[key] = [(record, request)]
             self.keys[request.id], self.expected[request.id] = key, expected
             yield request
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to ask."""
+        return self.ended and not self.aside
+
+    def _next(self) -> Step | None:
+        """The next step, of the line or of those put aside; None when there is none now."""
+        if self.held is None and not self.ended and len(self.aside) < ASIDE_LIMIT:
+            try:
+                self.held = next(self.steps, None)
+            except Exception as error:
+                self.failed = error
+            self.ended = self.held is None
+        step, self.held = self.held or self._back(), None
+        return step
+
+    def _back(self) -> Step | None:
+        """A step put aside that no other process asks now; waits for one where nothing else is to be done."""
+        while self.aside:
+            for _ in range(len(self.aside)):
+                first = self.aside.popleft()
+                if time.monotonic() > first.since + PATIENCE:
+                    self.impatient.add(first.key)
+                if self._free(first.key) or self.asking.stop():
+                    return first.step
+                self.aside.append(first)
+            if self.keys or self.ready:
+                return None
+            time.sleep(LOOK_AGAIN)
+        return None
+
+    def _claimed(self, key: str) -> bool:
+        """Whether no other process asks a question, or one has done so for too long; then others wait for this one."""
+        return not self.asking.stores or key in self.impatient or self.claims.take(key)
+
+    def _free(self, key: str) -> bool:
+        if key in self.waiting:
+            return True
+        free = self._claimed(key)
+        self.claims.release(key)
+        return free
 
     def _has_answer(self, record: Record, request: Request, key: str) -> bool:
         """Whether a request need not or must not be asked; then its record is ready, or waits with another."""
@@ -224,6 +291,7 @@ class _Desk:
         waiting = self.waiting.pop(key)
         self.sharing -= len(waiting) - 1
         self._count(completion, waiting[0][1], key)
+        self.claims.release(key)
         for record, request in waiting:
             self._answer(record, request, attrs.evolve(completion, id=request.id))
 
@@ -270,18 +338,19 @@ def ask(steps: Iterable[Step], asking: Asking) -> Iterator[Record]:
         ConfigError: the template or the model cannot do what is asked of them.
     """
     asking.check()
-    desk = _Desk(asking, iter(steps))
-    while not desk.finished:
-        first = next(desk.requests(), None)
-        yield from desk.drain()
-        if first is None:
-            continue
-        for completion in _completions(asking, chain([first], desk.requests())):
-            desk.receive(completion)
+    with closing(asking.store.claims) as claims:
+        desk = _Desk(asking, iter(steps), claims)
+        while not desk.finished:
+            first = next(desk.requests(), None)
             yield from desk.drain()
-        for request_id in list(desk.keys):
-            desk.receive(Completion(id=request_id, error=f"{class_name(asking.llm)} gave no completion"))
-        yield from desk.drain()
+            if first is None:
+                continue
+            for completion in _completions(asking, chain([first], desk.requests())):
+                desk.receive(completion)
+                yield from desk.drain()
+            for request_id in list(desk.keys):
+                desk.receive(Completion(id=request_id, error=f"{class_name(asking.llm)} gave no completion"))
+            yield from desk.drain()
     if isinstance(desk.failed, AffectlmError):
         raise desk.failed
     if desk.failed is not None:

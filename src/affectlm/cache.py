@@ -1,14 +1,17 @@
 """A content-addressed store of small JSON values, under the user's cache folder.
 
-One file a value, written beside and renamed: safe for several processes at once, nothing to lock, nothing to lose.
+One file a value, written beside and renamed: safe for several processes at once, nothing to lose. Locks only tell
+other processes which values are being made.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +21,9 @@ import attrs
 import platformdirs
 
 from affectlm.errors import ConfigError
+
+if sys.platform != "win32":
+    import fcntl
 
 MODES = ("off", "read", "on")
 
@@ -79,8 +85,61 @@ class Store:
                 "set AFFECTLM_CACHE to a folder that can, or add cache=off"
             ) from error
 
+    @property
+    def claims(self) -> Claims:
+        """Who makes which value; to be closed by who asked for it."""
+        return Claims(_lock(self.root, self.sort))
+
     def _path(self, key: str) -> Path:
         return self.root / self.sort / key[:2] / f"{key}.json"
+
+
+@attrs.define
+class Claims:
+    """Which values this process is making, so that other processes wait for them instead of making them too.
+
+    A claim is a locked byte of one empty file, at a place that follows from the key: nothing is left behind, and the
+    system lets go of a process's locks however it ends. Where files cannot be locked, as on Windows and on some
+    network drives, every claim is granted: then each process makes what it needs. Threads of one process share theirs.
+    """
+
+    path: Path
+    _file: int | None = attrs.field(default=None, init=False)
+    _works: bool = attrs.field(default=sys.platform != "win32", init=False)
+
+    def take(self, key: str) -> bool:
+        """Whether the value under a key is this process's to make; False while another process makes it."""
+        if not self._works:
+            return True
+        try:
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(key))
+        except OSError as error:
+            if self._file is not None and error.errno in (errno.EAGAIN, errno.EACCES):
+                return False
+            self._works = False
+        return True
+
+    def release(self, key: str) -> None:
+        """Lets others make what they do not find."""
+        if self._file is not None and self._works:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(key))
+
+    def close(self) -> None:
+        """Releases all."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _lock(root: Path, sort: str) -> Path:
+    return root / f"{sort}.lock"
+
+
+def _place(key: str) -> int:
+    return int(key[:15], 16)  # 60 bits, so that the largest file offset holds it
 
 
 @attrs.frozen
@@ -121,6 +180,7 @@ def clear(root: Path | None = None) -> int:
     count = sum(entry.files for entry in usage(root) if entry.sort in SORTS)
     for sort in SORTS:
         shutil.rmtree(root / sort, ignore_errors=True)
+        _lock(root, sort).unlink(missing_ok=True)
     return count
 
 
