@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from affectlm.cache import Store, clear, digest, prune, usage
+from affectlm.cli import main
 from affectlm.errors import ConfigError
 
 
@@ -53,11 +54,14 @@ def test_modes_say_what_may_be_read_and_written(tmp_path, mode, reads, writes):
     assert (Store("completions", root=tmp_path).load(digest(2)) is not None) == writes
 
 
-def test_a_torn_file_counts_as_absent(tmp_path):
+@pytest.mark.parametrize(
+    "content", ['{"a"', "", "null", "[]", "[" * 100_000, '{"a": NaN}', '{"a": ' + "9" * 5000 + "}"]
+)
+def test_a_damaged_file_counts_as_absent(tmp_path, content):
     """A damaged cache costs time, not a run."""
     store = Store("completions", root=tmp_path)
     store.save(digest(1), {"a": 1})
-    next((tmp_path / "completions").rglob("*.json")).write_text('{"a"')
+    next((tmp_path / "completions").rglob("*.json")).write_text(content)
 
     assert store.load(digest(1)) is None
 
@@ -82,3 +86,39 @@ def test_prune_removes_old_values_and_clear_removes_all(tmp_path):
     assert [entry.files for entry in usage(tmp_path)] == [2]
     assert clear(tmp_path) == 2
     assert usage(tmp_path) == []
+
+
+def test_prunings_at_the_same_time_do_no_harm(tmp_path):
+    """What another process has just removed is removed."""
+    store = Store("completions", root=tmp_path)
+    for number in range(1500):
+        store.save(digest(number), {})
+
+    with ProcessPoolExecutor(4) as pool:
+        removed = list(pool.map(prune, [-1.0] * 4, [tmp_path] * 4))
+
+    assert sum(removed) == 1500
+
+
+def test_looking_at_a_cache_that_is_being_cleared_does_no_harm(tmp_path):
+    """Folders may vanish while they are listed."""
+    store = Store("completions", root=tmp_path)
+    for number in range(1500):
+        store.save(digest(number), {})
+
+    with ProcessPoolExecutor(3) as pool:
+        cleared = pool.submit(clear, tmp_path)
+        looks = [pool.submit(usage, tmp_path) for _ in range(20)]
+        assert [look.exception() for look in (cleared, *looks)] == [None] * 21
+
+
+@pytest.mark.parametrize("days", ["-1", "nan", "inf", "1e999", "soon"])
+def test_pruning_takes_a_number_of_days(days, capsys, fresh_cache):
+    """-1 would be everything."""
+    Store("completions").save(digest(1), {})
+
+    with pytest.raises(SystemExit, match="2"):
+        main(["cache", "prune", f"--days={days}"])
+
+    assert f"found '{days}', expected a number of days, 0 or more" in capsys.readouterr().err
+    assert len(list(fresh_cache.rglob("*.json"))) == 1

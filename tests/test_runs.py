@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tracemalloc
 from datetime import UTC, datetime, timedelta
@@ -445,11 +446,72 @@ def test_a_continued_run_finds_every_face_of_a_grouped_picture(configured, tmp_p
     assert (len(lines), report.outcomes) == (2, {"ok": 2})
 
 
-def test_a_damaged_cache_is_measured_and_asked_again(configured, pictures, tmp_path, fresh_cache):
-    """What another version wrote is no answer."""
+MEASURED = {"valence": 0.5, "arousal": 0.5, "extra": {}}
+ANSWERED = {
+    "text": "x",
+    "model": "m",
+    "finish_reason": "stop",
+    "usage": None,
+    "choice_logprobs": None,
+    "choice_tokens": None,
+}
+
+
+@pytest.mark.parametrize("kept", [MEASURED, ANSWERED])
+def test_a_stored_value_as_it_should_be_is_used(configured, pictures, tmp_path, fresh_cache, kept):
+    """Else the test of damaged ones would prove nothing."""
+    run(configured(pictures), tmp_path / "a", registry=Parts().registry)
+    for path in (fresh_cache / ("affect" if kept is MEASURED else "completions")).rglob("*.json"):
+        path.write_text(json.dumps(kept))
+    second = Parts()
+
+    run(configured(pictures), tmp_path / "b", registry=second.registry)
+
+    assert len(second.llm.asked if kept is ANSWERED else second.estimator.batches) == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"x": 1}',  # of another version
+        '{"valence": 0.5, "aro',
+        "[" * 100_000,
+        *(
+            json.dumps(MEASURED | wrong)
+            for wrong in (
+                {"valence": 5.0},
+                {"arousal": None},
+                {"valence": "0.5"},
+                {"valence": True},
+                {"extra": []},
+                {"extra": {"fear": "much"}},
+                {"extra": {"fear": 10**400}},
+                {"extra": {"fear": float("nan")}},
+            )
+        ),
+        *(
+            json.dumps(ANSWERED | wrong)
+            for wrong in (
+                {"text": None},
+                {"model": 3},
+                {"finish_reason": ["stop"]},
+                {"usage": [1, 2]},
+                {"usage": {"prompt_tokens": "many"}},
+                {"usage": {"prompt_tokens": 10**400}},
+                {"choice_logprobs": "fear"},
+                {"choice_logprobs": {"fear": None}},
+                {"choice_logprobs": {"fear": 10**400}},
+                {"choice_tokens": {"fear": 1.5}},
+            )
+        ),
+    ],
+    ids=lambda content: content[:60],
+)
+def test_a_damaged_cache_is_measured_and_asked_again(configured, pictures, tmp_path, fresh_cache, content):
+    """What is damaged, or what another version wrote, is no answer."""
     run(configured(pictures), tmp_path / "a", registry=Parts().registry)
     for path in fresh_cache.rglob("*.json"):
-        path.write_text('{"x": 1}')
+        path.write_text(content)
     second = Parts()
 
     report = run(configured(pictures), tmp_path / "b", registry=second.registry)

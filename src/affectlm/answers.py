@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from affectlm.cache import is_finite
 from affectlm.choices import choose
 from affectlm.pipeline import called
 from affectlm.records import Record
@@ -24,11 +25,25 @@ def to_store(completion: Completion) -> dict[str, object]:
 
 
 def from_store(request: Request, stored: Mapping[str, object] | None, *, by_choices: bool) -> Completion | None:
-    """The stored completion, or None where there is none or another version wrote it."""
-    if stored is None or set(stored) != _STORED or not isinstance(stored["text"], str):
+    """The stored completion, or None where there is none, it is damaged, or another version wrote it."""
+    if stored is None or set(stored) != _STORED or not _is_completion(stored):
         return None
     completion = Completion(id=request.id, **stored)  # type: ignore[arg-type]
     return None if fault(completion, request, by_choices=by_choices) else completion
+
+
+def _is_completion(stored: Mapping[str, object]) -> bool:
+    """Whether each value has the type that `Completion` wants."""
+    words = all(isinstance(stored[name], str) for name in ("text", "model", "finish_reason"))
+    counts = all(_holds(stored[name], (int,)) for name in ("usage", "choice_tokens"))
+    return words and counts and _holds(stored["choice_logprobs"], (int, float))
+
+
+def _holds(values: object, sort: tuple[type, ...]) -> bool:
+    """Whether these are finite numbers of some sort by name, or None."""
+    if not isinstance(values, dict):
+        return values is None
+    return all(isinstance(value, sort) and is_finite(value) for value in values.values())
 
 
 def fault(completion: Completion, request: Request, *, by_choices: bool) -> str:

@@ -11,10 +11,13 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 from uuid import uuid4
 
 import attrs
@@ -37,6 +40,30 @@ def digest(value: object) -> str:
     """SHA-256 of a JSON value, independent of the order of keys."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parsed(content: bytes) -> object:
+    """The JSON value that a file or line holds.
+
+    Raises:
+        ValueError: it holds none, one with NaN or infinity, or one nested beyond all reason.
+    """
+    try:
+        return _STRICT.decode(content.decode())
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse)
+
+
+def is_finite(value: object) -> bool:
+    """Whether a value from JSON is a number that figures can be made of."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -64,7 +91,7 @@ class Store:
         if self.mode == "off":
             return None
         try:
-            value = json.loads(self._path(key).read_bytes())
+            value = parsed(self._path(key).read_bytes())
         except (OSError, ValueError):
             return None
         return value if isinstance(value, dict) else None
@@ -158,19 +185,32 @@ def usage(root: Path | None = None) -> list[Usage]:
         return []
     found = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+        sizes = [size for path in _files(folder) if (size := _size(path)) is not None]
         found.append(Usage(folder.name, len(sizes), sum(sizes)))
     return found
 
 
+def _size(path: Path) -> int | None:
+    """Bytes of a file; None for anything else, as for one that another process has just removed."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
 def prune(days: float, root: Path | None = None) -> int:
-    """Removes stored values (not weights) that were not written in the last `days`; returns how many."""
+    """Removes stored values (not weights) that were not written in the last `days`, and parts; returns how many."""
     limit = time.time() - days * 86_400
     removed = 0
-    for path in _values(root or cache_folder()):
-        if path.stat().st_mtime < limit:
-            path.unlink(missing_ok=True)
-            removed += 1
+    root = root or cache_folder()
+    for path in chain(_files(root / "affect"), _files(root / "completions")):
+        try:
+            if path.stat().st_mtime < limit:
+                path.unlink()
+                removed += 1
+        except FileNotFoundError:  # another process was quicker
+            continue
     return removed
 
 
@@ -187,6 +227,7 @@ def clear(root: Path | None = None) -> int:
 SORTS = ("affect", "completions", "models", "weights")
 
 
-def _values(root: Path) -> Iterator[Path]:
-    for sort in ("affect", "completions"):
-        yield from (root / sort).rglob("*.json")
+def _files(folder: Path) -> Iterator[Path]:
+    """Whatever lies below a folder; folders that vanish meanwhile, as `Path.rglob` does not bear, are left out."""
+    for above, _, names in os.walk(folder):
+        yield from (Path(above, name) for name in names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import math
 import os
 import sys
 import warnings
@@ -198,7 +199,7 @@ def _act(weights: Weights, action: str, *, named: bool, accept: bool) -> tuple[s
 def _cache(words: Sequence[str]) -> int:
     parser = _parser("cache", "What is stored of answers, measurements, converted models and weights.")
     parser.add_argument("action", choices=("info", "prune", "clear"), nargs="?", default="info")
-    parser.add_argument("--days", type=float, default=30.0, help="prune: keep what was written in the last DAYS (30)")
+    parser.add_argument("--days", type=_days, default=30.0, help="prune: keep what was written in the last DAYS (30)")
     given = parser.parse_args(words)
     from affectlm import cache
 
@@ -214,6 +215,17 @@ def _cache(words: Sequence[str]) -> int:
     removed = cache.prune(given.days) if given.action == "prune" else cache.clear()
     _show([{"removed": str(removed), "folder": str(cache.cache_folder())}], as_json=given.json)
     return 0
+
+
+def _days(word: str) -> float:
+    """A number of days from the command line."""
+    try:
+        days = float(word)
+    except ValueError:
+        days = math.nan
+    if not 0 <= days < math.inf:
+        raise argparse.ArgumentTypeError(f"found '{word}', expected a number of days, 0 or more")
+    return days
 
 
 def _doctor(words: Sequence[str]) -> int:

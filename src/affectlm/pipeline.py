@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 
 from affectlm import images
-from affectlm.cache import Store, digest
+from affectlm.cache import Store, digest, is_finite
 from affectlm.errors import AffectlmError, ContractError, ImageError
 from affectlm.records import Record
 from affectlm.types import (
@@ -170,7 +170,8 @@ def _is_affect(value: Mapping[str, object] | None) -> bool:
     if value is None or set(value) != {"valence", "arousal", "extra"} or not isinstance(value["extra"], dict):
         return False
     numbers = [value["valence"], value["arousal"]]
-    return all(isinstance(number, float) and -1 <= number <= 1 for number in numbers)
+    extra = value["extra"].values()
+    return all(isinstance(each, float) and -1 <= each <= 1 for each in numbers) and all(map(is_finite, extra))
 
 
 def _measure(estimator: VAEstimator, faces: Sequence[Face]) -> list[Mapping[str, object]]:
