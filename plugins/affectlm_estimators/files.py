@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Writes the weights in half precision; counters of batch norm, which nothing reads, are left out.
 
+    The same weights and metadata make the same bytes.
+
     Raises:
         OSError: the file cannot be written.
     """
@@ -23,7 +26,18 @@ def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str] | N
 
     tensors = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
     halved = {name: _halved(value) for name, value in tensors.items()}
-    write_atomically(path, save(halved, dict(metadata or {}) or None))
+    write_atomically(path, _in_order(save(halved, dict(metadata or {}) or None)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file with its metadata sorted; the library writes them in an order drawn anew each time."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # so that tensors begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def read_metadata(path: Path) -> Mapping[str, str]:

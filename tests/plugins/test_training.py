@@ -24,10 +24,12 @@ from affectlm.folders import locked
 from affectlm.stats import concordance
 from affectlm.train import LabelledFaces, TrainableEstimator, _epochs, _job, load_faces
 from affectlm.types import Image, Truth
+from affectlm.weights import sha256
 from affectlm_data.folder import Folder
 from affectlm_estimators import devices
 from affectlm_estimators.augmentation import Augmentation, Compression
 from affectlm_estimators.devices import torch_device
+from affectlm_estimators.files import load_weights, read_metadata, save_weights
 from affectlm_estimators.losses import concordance_loss, loss, row_weights
 from affectlm_estimators.plan import Plan
 from affectlm_estimators.training import Fit, rate, train
@@ -211,6 +213,18 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
 
     assert same(first, again)
     assert not same(first, other)
+
+
+def test_the_same_weights_and_metadata_make_the_same_file(tmp_path):
+    """Its digest is what others know it by; safetensors alone writes metadata in any order."""
+    network, metadata = Tiny(), {f"key {number}": "ü" * number for number in range(8)}
+
+    for name in "ab":
+        save_weights(network, tmp_path / name, metadata)
+
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert read_metadata(tmp_path / "a") == metadata
+    load_weights(Tiny(), tmp_path / "a", "it")
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])
@@ -536,6 +550,20 @@ def test_the_command_trains_any_estimator_that_can_learn(tmp_path):
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"timm.safetensors", "log.csv", "train.json"}
     assert other.returncode == 1
     assert "holds the training of another configuration" in other.stderr
+
+
+def test_the_same_training_writes_the_same_file(tmp_path):
+    """Two processes, one digest."""
+    words = [
+        *("estimator=timm", "estimator.architecture=test_efficientnet", "estimator.side=32"),
+        *(f"dataset.path={small_ferplus(tmp_path)}", "plan.epochs=1", "plan.batch_size=16"),
+    ]
+
+    for name in "ab":
+        assert affectlm_train(tmp_path, *words, f"hydra.run.dir={name}").returncode == 0
+
+    first, again = (tmp_path / name / "timm.safetensors" for name in "ab")
+    assert sha256(first) == sha256(again)
 
 
 @pytest.mark.parametrize(
