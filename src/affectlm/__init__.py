@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from affectlm.hooks import hookimpl
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["Reader", "Registry", "__version__", "hookimpl", "load", "run"]
+
+# ONNX Runtime 1.32 writes a device id under the home folder and calls its maker's host; the hub's client tells what is
+# installed here. Both read these when they are imported, so they are set before anything else of ours is.
+os.environ |= {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 _HOMES = {"Reader": "affectlm.api", "load": "affectlm.api", "run": "affectlm.api", "Registry": "affectlm.registry"}
 
