@@ -2,7 +2,8 @@
 
 A manifest of pictures is a CSV with `path` (or `image`), and if wanted `label` and `text` (several separated by "|"),
 `valence`, `arousal`, `split`, and `left`, `top`, `right`, `bottom`, which say in pixels where in the picture the person
-is; any other column, such as `group` or `subject`, becomes a group under its own name.
+is; any other column, such as `group` or `subject`, becomes a group under its own name. An empty cell and one of
+`MISSING` say nothing, in every table.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from affectlm.errors import ConfigError
 from affectlm.types import Box, Truth
 
 UNIT = (-1.0, 1.0)
+MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan")  # what R, spreadsheets and pandas write where nothing is known
 _SIDES = ("left", "top", "right", "bottom")
 _KNOWN = ("path", "label", "valence", "arousal", "text", "split", *_SIDES)
 _LISTS = ("label", "text")  # columns that may hold several
@@ -39,7 +41,7 @@ class Row:
 
 @attrs.frozen
 class Line:
-    """One line of a table: what its cells say, without spaces around, by the columns' names in lower case."""
+    """One line of a table: what its cells say, by the columns' names in lower case; empty where nothing is known."""
 
     number: int
     place: str  # "line 3 of 'm.csv'", for messages
@@ -104,7 +106,7 @@ def read_csv(manifest: Path, needed: Sequence[str], aliases: Mapping[str, str] |
                 place = f"line {reader.line_num} of '{manifest}'"
                 if len(cells) != len(columns):
                     raise ConfigError(f"{place} has {len(cells)} cells; expected {len(columns)}: {', '.join(columns)}")
-                found = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
+                found = {name: said(cell) for name, cell in zip(columns, cells, strict=True)}
                 yield Line(reader.line_num, place, found)
         except csv.Error as error:
             raise ConfigError(f"line {reader.line_num} of '{manifest}' is no CSV: {error}") from error
@@ -123,13 +125,23 @@ def read_json_lines(manifest: Path) -> Iterator[Line]:
                 yield Line(number, place, _json_cells(place, text))
 
 
+def said(cell: str) -> str:
+    """What a cell says, without spaces around; empty where it says that nothing is known.
+
+    >>> said(" joy "), said("NA"), said("Nan")
+    ('joy', '', 'Nan')
+    """
+    text = cell.strip()
+    return "" if text in MISSING else text
+
+
 def several(cell: str) -> tuple[str, ...]:
     """What a cell lists.
 
-    >>> several("joy | surprise")
+    >>> several("joy | surprise | NA")
     ('joy', 'surprise')
     """
-    return tuple(part.strip() for part in cell.split("|") if part.strip())
+    return tuple(filter(None, map(said, cell.split("|"))))
 
 
 def rating(line: Line, name: str, scale: tuple[float, float], otherwise: str = "") -> float:
@@ -150,12 +162,13 @@ def rating(line: Line, name: str, scale: tuple[float, float], otherwise: str = "
         other = scale == UNIT and value is not None and math.isfinite(value)
         hint = "; for ratings from 1 to 9 add dataset.scale=[1,9]" if other else ""
         expected = f"a number in [{low:g}, {high:g}]{otherwise}"
-        raise ConfigError(f"{line.place}: {name} is '{cell}'; expected {expected}{hint}")
+        found = f"'{cell}'" if cell else "missing"
+        raise ConfigError(f"{line.place}: {name} is {found}; expected {expected}{hint}")
     return value if scale == UNIT else min(1.0, max(-1.0, (2 * value - low - high) / (high - low)))  # for rounding
 
 
 def number_in(cell: str) -> float | None:
-    """The number that a cell holds, NaN and infinity included; None when it holds none."""
+    """The number that a text holds, NaN and infinity included; None when it holds none."""
     try:
         return None if "_" in cell else float(cell)  # to Python 1_000 is a number
     except ValueError:
@@ -198,8 +211,16 @@ def _columns(manifest: Path, header: list[str], needed: Sequence[str], aliases: 
     if not set(needed) <= set(columns) or len(set(columns)) < len(columns):
         names = " and ".join(f"'{name}'" for name in needed)
         found = ", ".join(columns) or "nothing"
-        raise ConfigError(f"'{manifest}' has the columns {found}; expected each once, {names} among them")
+        raise ConfigError(
+            f"'{manifest}' has the columns {found}; expected each once, {names} among them{_hint(columns, needed)}"
+        )
     return columns
+
+
+def _hint(columns: Sequence[str], needed: Sequence[str]) -> str:
+    """What to type where a table of ratings was taken for one of pictures."""
+    rated = "path" in needed and "path" not in columns and {"valence", "arousal"} <= set(columns)
+    return "; to ask about these ratings without pictures add dataset=manifest" if rated else ""
 
 
 def _json_cells(place: str, text: str) -> dict[str, str]:
@@ -227,7 +248,7 @@ def _json_cell(place: str, name: str, value: object) -> str:
         case bool():
             return str(value).lower()
         case str():
-            return value.strip()
+            return said(value)
         case list() if name in _LISTS and all(isinstance(part, str) and "|" not in part for part in value):
             return "|".join(value)
     found = "a list" if isinstance(value, list) else "an object"

@@ -155,6 +155,18 @@ def test_a_manifest_gives_truth(tmp_path: Path) -> None:
     assert second.truth == Truth()
 
 
+@pytest.mark.parametrize("missing", ["NA", "N/A", "n/a", "NaN", "nan"])
+def test_a_cell_may_say_that_nothing_is_known(tmp_path: Path, missing: str) -> None:
+    """What R, spreadsheets and pandas write for it is as good as an empty cell, in every column."""
+    columns = "path,label,valence,arousal,text,split,left,top,right,bottom,subject"
+
+    (image,) = Folder(path=manifest(tmp_path, f"{columns}\n1.jpg{10 * f',{missing}'}\n")).items()
+
+    assert (image.truth, image.region) == (Truth(), None)
+    with pytest.raises(ConfigError, match=r"line 2 of '.*m.csv' names no path"):
+        ids(path=manifest(tmp_path, f"path,label\n{missing},joy\n"))
+
+
 def test_cells_may_stand_between_semicolons(tmp_path: Path) -> None:
     """As spreadsheets write them in half of Europe; commas in a cell are then its own."""
     path = manifest(tmp_path, "\ufeffpath;label;text\r\na, b.jpg;joy;one, two\r\n")
@@ -248,7 +260,12 @@ def test_a_manifests_paths_can_be_relative_to_another_folder(tmp_path: Path) -> 
             r"line 3 of '.*m.csv': valence is '1.5'; expected a number in \[-1, 1\]",
         ),
         ("path,arousal\n1.jpg,high\n", r"line 2 of '.*m.csv': arousal is 'high'"),
-        ("path,arousal\n1.jpg,nan\n", r"line 2 of '.*m.csv': arousal is 'nan'"),
+        ("path,arousal\n1.jpg,inf\n", r"line 2 of '.*m.csv': arousal is 'inf'"),
+        (
+            "valence,arousal\n0,0\n",
+            "'path' among them; to ask about these ratings without pictures add dataset=manifest$",
+        ),
+        ("label,arousal\nfear,0\n", "'path' among them$"),
         ("path,label\n1.jpg\n", "line 2 of '.*m.csv' has 1 cells; expected 2: path, label"),
         ("path,label\n,joy\n", "line 2 of '.*m.csv' names no path"),
         ("path\n1.jpg\n1.jpg\n", "line 3 of '.*m.csv' names '1.jpg' again; line 2 did already"),

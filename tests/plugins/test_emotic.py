@@ -189,6 +189,10 @@ def test_people_without_labels_or_ratings_are_left_out_and_counted(tmp_path: Pat
         row(Categorical_Labels="[]"),
         row(Continuous_Labels="[nan, 4, 5]"),
         row(Continuous_Labels="[]"),
+        row(Categorical_Labels="NA"),
+        row(Categorical_Labels="[nan]"),
+        row(Continuous_Labels="N/A"),
+        row(Continuous_Labels="[5, NA, 5]"),
         row(Filename="b.jpg"),
         row(Filename="b.jpg"),
     ]
@@ -196,11 +200,11 @@ def test_people_without_labels_or_ratings_are_left_out_and_counted(tmp_path: Pat
 
     assert [image.id for image in dataset.items()] == ["test/00000", "test/00001"]
     assert dataset.describe() == {
-        "rows": "5",
+        "rows": "9",
         "people": "2",
         "repeated": "1",
-        "without_labels": "1",
-        "without_ratings": "2",
+        "without_labels": "3",
+        "without_ratings": "4",
     }
 
 

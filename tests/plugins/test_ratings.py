@@ -81,16 +81,32 @@ def test_without_ids_rows_are_counted(tmp_path: Path) -> None:
 
 def test_columns_of_numbers_are_extra_and_columns_of_words_are_groups(tmp_path: Path) -> None:
     """One word makes a column one of words; `group` is one whatever it holds; an empty cell is absent."""
-    text = (
-        "valence,arousal,group,dominance,subject,AU12,country\n0,0,1,-3.5,1,,NaN\n0,0,2,7e2,s2,0.25,Inf\n0,0,,,,,Peru\n"
-    )
+    columns = "valence,arousal,group,dominance,subject,AU12,country"
+    text = f"{columns}\n0,0,1,-3.5,1,,-inf\n0,0,2,7e2,s2,0.25,Inf\n0,0,,,,,Peru\n"
 
     first, second, third = samples(table(tmp_path, text))
 
-    assert (first.extra, first.truth.group) == ({"dominance": -3.5}, {"group": "1", "subject": "1", "country": "NaN"})
+    assert (first.extra, first.truth.group) == ({"dominance": -3.5}, {"group": "1", "subject": "1", "country": "-inf"})
     assert second.extra == {"dominance": 700.0, "au12": 0.25}
     assert second.truth.group == {"group": "2", "subject": "s2", "country": "Inf"}
     assert (third.extra, third.truth.group) == ({}, {"country": "Peru"})
+
+
+@pytest.mark.parametrize("missing", ["", " ", "NA", "N/A", "n/a", "NaN", "nan"])
+def test_a_cell_that_says_nothing_is_known_is_absent(tmp_path: Path, missing: str) -> None:
+    """A number stays a number where others are missing; a label, a text and a group are not called NA."""
+    text = "id,valence,arousal,label,text,au12,subject\n"
+    rows = f"{missing},0,0,joy|{missing},{missing},{missing},{missing}\nb,0,0,{missing},,0.5,s2\n"
+    line = {"id": missing, "valence": 0, "arousal": 0, "label": ["joy", missing], "text": missing, "subject": missing}
+    as_json = f"{json.dumps(line)}\n" + '{"id": "b", "valence": 0, "arousal": 0, "au12": 0.5, "subject": "s2"}'
+
+    found = samples(table(tmp_path, text + rows))
+
+    assert found == samples(table(tmp_path, as_json, "ratings.jsonl"))
+    assert [(each.id, each.truth.labels, each.truth.text, each.extra, each.truth.group) for each in found] == [
+        ("1", ("joy",), (), {}, {}),
+        ("b", (), (), {"au12": 0.5}, {"subject": "s2"}),
+    ]
 
 
 def test_further_numbers_keep_their_unit(tmp_path: Path) -> None:
@@ -131,13 +147,13 @@ def test_a_bare_word_of_the_command_line_is_a_path(tmp_path: Path, monkeypatch: 
         ("id,valence\na,0\n", "has the columns id, valence; expected"),
         ("valence,arousal, Valence\n0,0,0\n", "has the columns valence, arousal, valence; expected each once"),
         ("valence,arousal\n\n", "manifest '.*' has no ratings; give one line for each face"),
-        ("valence,arousal\n0,0\n0,\n", r"^line 3 of '.*': arousal is ''; expected a number in \[-1, 1\]$"),
-        ("valence,arousal\n0,nan\n", r"^line 2 of '.*': arousal is 'nan'; expected a number in \[-1, 1\]$"),
+        ("valence,arousal\n0,0\n0,\n", r"^line 3 of '.*': arousal is missing; expected a number in \[-1, 1\]$"),
+        ("valence,arousal\n0,nan\n", r"^line 2 of '.*': arousal is missing; expected a number in \[-1, 1\]$"),
         ("valence,arousal\n-inf,0\n", "^line 2 of '.*': valence is '-inf'; expected a number"),
         ("valence,arousal\n0,0\n0_1,0\n", "^line 3 of '.*': valence is '0_1'; expected a number"),
         ("valence,arousal\n7,0\n", r"valence is '7'; .* for ratings from 1 to 9 add dataset.scale=\[1,9\]"),
         ("valence,arousal\n0,0,0\n", "^line 2 of '.*' has 3 cells; expected 2: valence, arousal"),
-        ("valence,arousal,au1\n0,0,1\n0,0,nan\n", "^line 3 of '.*': au1 is 'nan'; expected a finite number or nothing"),
+        ("valence,arousal,au1\n0,0,1\n0,0,inf\n", "^line 3 of '.*': au1 is 'inf'; expected a finite number or nothing"),
         ("valence,arousal,\n0,0,1\n", "has a column without a name; name it or leave it out"),
         ("id,valence,arousal\na,0,0\n\na,0,0\n", "^line 4 of '.*' has the id 'a', as line 2 has"),
         ('valence,arousal\n0,"0\n', "^line 2 of '.*' is no CSV: unexpected end of data"),
@@ -158,8 +174,8 @@ def test_a_wrong_csv_is_told_by_line_and_column(tmp_path: Path, text: str, messa
         ("3", "^line 1 of '.*' is no object"),
         ("[" * 100_000, "^line 1 of '.*' is nested too deeply"),
         ('{"valence": 0, "Valence ": 1}', "^line 1 of '.*' has 'valence' twice; expected each key once"),
-        ('{"arousal": 0}', "^line 1 of '.*': valence is ''; expected a number"),
-        ('{"valence": 0, "arousal": NaN}', "^line 1 of '.*': arousal is 'NaN'; expected a number"),
+        ('{"arousal": 0}', "^line 1 of '.*': valence is missing; expected a number"),
+        ('{"valence": 0, "arousal": NaN}', "^line 1 of '.*': arousal is missing; expected a number"),
         ('{"valence": true, "arousal": 0}', "^line 1 of '.*': valence is 'true'; expected a number"),
         ('{"valence": 0, "arousal": 1e999}', "^line 1 of '.*': arousal is '1e999'; expected a number"),
         ('{"valence": 0, "arousal": 0, "a": ' + "9" * 5000 + "}", "^line 1 of '.*': a is '9*'; expected a finite"),
