@@ -189,7 +189,7 @@ def test_a_face_without_numbers_gets_no_answer_from_them() -> None:
     people = records()
     half = [attrs.evolve(record, valence=None, arousal=None) for record in people[::2]] + people[1::2]
     assert parts(half)["gaussian"] <= 0.5
-    assert parts(records(told=False)).keys() == {"chance", "majority"}
+    assert parts(records(told=False)).keys() == {"chance", "majority", "floor"}
 
 
 def test_rated_numbers_stand_beside_measured_ones() -> None:
