@@ -267,6 +267,20 @@ def test_a_sweep_has_a_heading_for_each_run_and_one_table(affectlm, pictures):
     assert done.stdout.count("3 of 3") == 2
 
 
+def test_a_refused_run_leaves_what_is_there_untouched(affectlm, pictures, tmp_path):
+    """Its own .hydra would say what the folder does not hold."""
+    affectlm(str(pictures), *QUICK, "hydra.run.dir=run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+
+    done = affectlm(str(pictures), *QUICK, "batch_size=2", "hydra.run.dir=run")
+
+    assert (done.returncode, "another configuration (batch_size differ" in done.stderr) == (1, True)
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+    assert {path.name for path in before if path.parent.name == ".hydra"} == {
+        *("config.yaml", "hydra.yaml", "overrides.yaml")
+    }
+
+
 def test_a_dry_run_of_a_paid_model_needs_no_key(affectlm, pictures):
     """What would be asked can be looked at before an account is made."""
     kept = {"OPENAI_API_KEY": "", "AFFECTLM_DOTENV": "0"}

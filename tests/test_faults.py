@@ -20,7 +20,7 @@ from loopback import LoopbackServer, Plan, failure, reply
 
 import affectlm
 from affectlm.errors import AffectlmError
-from affectlm.records import read_records
+from affectlm.records import read_records, read_report
 
 KEY = "sk-test-7d1f0c"
 LABELS = ("anger", "fear", "happiness", "sadness")
@@ -246,3 +246,36 @@ def test_a_picture_leaves_the_machine_by_consent_only(pictures, send):
     sent = {PIL.Image.open(io.BytesIO(content)).tobytes() for content in found}
     kept = {PIL.Image.open(path).convert("RGB").tobytes() for path in pictures.iterdir()}
     assert sent == kept
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGKILL, -9)])
+def test_a_limit_holds_however_often_a_run_is_ended(tmp_path, number, status):
+    """What is asked is on disk before it is asked: five endings, and no more than thirty questions."""
+    points = np.random.default_rng(1).uniform(-1, 1, (200, 2))
+    many = tmp_path / "many.csv"
+    many.write_text("\n".join(["id,valence,arousal", *(f"p{n},{v:.4f},{a:.4f}" for n, (v, a) in enumerate(points))]))
+
+    with LoopbackServer(lambda _, body: Plan(body=reply("fear"), delay=0.3)) as server:
+        limits = ["max_requests=30", "llm.concurrency=2", "cache=off", "hydra.run.dir=run"]
+        command = [sys.executable, "-m", "affectlm", *words(many, server, *limits)]
+        ended = []
+        for _ in range(5):
+            before = len(server.requests)
+            process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+            deadline = time.monotonic() + 60
+            while len(server.requests) < before + 3 and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            process.send_signal(number)
+            ended.append((process.communicate(timeout=60)[1], process.returncode, reported(tmp_path / "run")))
+        last = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    assert {each[1] for each in ended} == {status}, ended
+    assert len(server.requests) <= 30
+    assert "skipped" in last.stdout
+    if number != signal.SIGKILL:
+        assert {each[2] for each in ended} == {"interrupted"}
+        assert all("to continue, repeat the command" in each[0] for each in ended)
+
+
+def reported(folder: Path) -> str:
+    return read_report(folder).status

@@ -6,6 +6,7 @@ import json
 import os
 import tracemalloc
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import attrs
 import numpy as np
@@ -162,6 +163,34 @@ def test_a_run_of_which_everything_failed_is_an_error(configured, tmp_path):
     with pytest.raises(AffectlmError, match=r"all 1 records failed; the first, 'notes\.jpg'"):
         run(configured(tmp_path / "notes.jpg"), tmp_path / "run", registry=Parts().registry)
     assert [each.outcome for each in read_records(tmp_path / "run")] == [Outcome.UNREADABLE_IMAGE]
+
+
+@attrs.define
+class Listed:
+    """Pictures by their paths, there or not."""
+
+    paths: list[Path]
+
+    def items(self):
+        return (Image(path.name, path) for path in self.paths)
+
+
+def test_a_picture_that_could_not_be_read_is_read_again(configured, pictures, tmp_path):
+    """A folder on a network may vanish for a while."""
+    dataset = Listed(sorted(pictures.iterdir()))
+    config = configured(pictures) | {"dataset": {"name": "listed"}}
+    registry = Parts().registry
+    registry.components.append(Component("dataset", "listed", "test", lambda: dataset))
+    pictures.rename(tmp_path / "away")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "away" / "p0.png").rename(pictures / "p0.png")
+    first = run(config, tmp_path / "run", registry=registry)
+    for path in (tmp_path / "away").iterdir():
+        path.rename(pictures / path.name)
+
+    second = run(config, tmp_path / "run", registry=registry)
+
+    assert (first.outcomes, second.outcomes) == ({"ok": 1, "unreadable_image": 2}, {"ok": 3})
 
 
 class Unreachable(ScriptedLLM):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
 
@@ -60,6 +60,7 @@ class Asking:
     tally: Tally = attrs.field(factory=Tally)
     budget: Budget = attrs.field(factory=Budget)
     notice: Notice = silent  # told what is waited for
+    before: Callable[[int, int, int], None] = lambda *_: None  # told, before each request, what is asked with it
 
     def check(self) -> None:
         """Nothing, when the template and the model can do what is asked of them.
@@ -177,6 +178,7 @@ class _Desk:
             self.asking.tally.requests += 1
             self.waiting[key] = [(record, request)]
             self.keys[request.id], self.expected[request.id] = key, expected
+            self._tell()
             yield request
 
     @property
@@ -257,6 +259,7 @@ class _Desk:
             return reason
         if stored is None:
             asking.tally.requests += 1
+            self._tell(asking.expected(request))
             none = Completion(id=request.id, error=f"{class_name(asking.llm)} gave no completion")
             stored = next(_completions(asking, iter([request])), none)
             if stored.error is not None:
@@ -273,6 +276,12 @@ class _Desk:
             self.asking.tally.estimated_requests += 1
             self.asking.tally.estimated_prompt_tokens += prompt
             self.asking.tally.estimated_completion_tokens += written
+
+    def _tell(self, *further: tuple[int, int]) -> None:
+        """Has what was asked, and what is under way at its most, written down."""
+        tally, under_way = self.asking.tally, [*self.expected.values(), *further]
+        read, written = (sum(column) for column in zip(*under_way, strict=True))
+        self.asking.before(tally.requests, tally.prompt_tokens + read, tally.completion_tokens + written)
 
     def _affordable(self, expected: tuple[int, int]) -> bool:
         everything = [*self.expected.values(), expected]

@@ -8,7 +8,9 @@ name, and what a million tokens read (`input`) and written (`output`) cost:
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,6 +66,7 @@ def _prices(*values: float) -> bool:
     return all(not isinstance(value, bool) and 0 <= value < math.inf for value in values)
 
 
+ASKED = ("requests", "prompt_tokens", "completion_tokens")
 ESTIMATES = ("estimated_requests", "estimated_prompt_tokens", "estimated_completion_tokens")
 
 
@@ -83,6 +86,40 @@ class Tally:
     def tokens(self) -> int:
         """Tokens read and written."""
         return self.prompt_tokens + self.completion_tokens
+
+
+@attrs.define
+class Ledger:
+    """A file that says what a run has asked before it is asked, so that limits hold however the run ends.
+
+    One line of JSON, always as long, so that writing it again leaves no half of an older one.
+    """
+
+    path: Path
+    _file: int | None = attrs.field(default=None, init=False)
+
+    def write(self, requests: int, prompt_tokens: int, completion_tokens: int) -> None:
+        """Says what was asked, with what is being asked and may take."""
+        if self._file is None:
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o666)
+        numbers = dict(zip(ASKED, (requests, prompt_tokens, completion_tokens), strict=True))
+        os.lseek(self._file, 0, os.SEEK_SET)
+        os.write(self._file, json.dumps(numbers).ljust(120).encode() + b"\n")
+
+    def read(self) -> dict[str, int]:
+        """What it says; empty where it says nothing that can be read."""
+        try:
+            found = json.loads(self.path.read_bytes())
+            return {name: int(found[name]) for name in ASKED}
+        except (OSError, ValueError, TypeError, KeyError):
+            return {}
+
+    def remove(self) -> None:
+        """Lets go of the file, and of what it says."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        self.path.unlink(missing_ok=True)
 
 
 @attrs.frozen(kw_only=True)

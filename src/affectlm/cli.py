@@ -7,6 +7,7 @@ import difflib
 import json
 import math
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -47,6 +48,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     """Runs the command and exits: 0 done, 1 error, 2 unknown argument, 3 a threshold missed, 130 interrupted."""
     words = list(sys.argv[1:] if words is None else words)
     warnings.showwarning = _warn  # type: ignore[assignment]
+    _end_as_by_ctrl_c()
     try:
         status = _dispatch(words)
     except AffectlmError as error:
@@ -58,6 +60,14 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     sys.exit(status)
+
+
+def _end_as_by_ctrl_c() -> None:
+    """Lets what a batch system or a closed terminal sends end a run as Ctrl-C does, unless it is to be ignored."""
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has one of them
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _dispatch(words: list[str]) -> int:

@@ -17,7 +17,7 @@ from affectlm.types import Outcome
 
 # Settings that a run may be continued with otherwise: how much more it may cost, and what the user has agreed to.
 MAY_CHANGE = ("accept_licence", "max_requests", "max_tokens_total", "max_cost", "max_seconds", "prices")
-AGAIN = (Outcome.API_ERROR, Outcome.SKIPPED)  # records of an earlier try that are made anew
+AGAIN = (Outcome.API_ERROR, Outcome.SKIPPED, Outcome.UNREADABLE_IMAGE)  # records of an earlier try that are made anew
 
 
 @attrs.define

@@ -16,14 +16,15 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from affectlm import config as configuration
-from affectlm.errors import AffectlmError, ConfigError
+from affectlm.errors import AffectlmError, ConfigError, RunFolderError
 from affectlm.registry import OWN_CONFIG
 from affectlm.sweep import Point, print_sweep
 
 Job = Callable[[DictConfig, Path], None]
+HYDRA = ".hydra"  # the folder of what was composed
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
@@ -75,6 +76,29 @@ def run_job(words: Sequence[str], *, demo: bool = False) -> int:
     return 3 if short else 0
 
 
+@contextmanager
+def _composed(config: DictConfig, folder: Path) -> Iterator[None]:
+    """Writes what was composed beside what a job leaves, however it ends; nothing where the folder was refused."""
+    try:
+        yield
+    except RunFolderError:
+        raise
+    except BaseException:
+        _save(config, folder)
+        raise
+    _save(config, folder)
+
+
+def _save(config: DictConfig, folder: Path) -> None:
+    from affectlm.folders import writing
+
+    own = HydraConfig.get()
+    with writing(folder):
+        (folder / HYDRA).mkdir(parents=True, exist_ok=True)
+        for name, content in (("config", config), ("hydra", {"hydra": own}), ("overrides", own.overrides.task)):
+            OmegaConf.save(content, folder / HYDRA / f"{name}.yaml")
+
+
 def _overrides() -> list[str]:
     """What the command line set for this run."""
     return [str(word) for word in HydraConfig.get().overrides.task]
@@ -93,15 +117,18 @@ def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
     @hydra.main(config_path=f"pkg://{OWN_CONFIG}", config_name=name, version_base="1.3")
     def main(config: DictConfig) -> None:
         nonlocal broken
+        folder = Path(HydraConfig.get().runtime.output_dir)
         try:
-            job(config, Path(HydraConfig.get().runtime.output_dir))
+            with _composed(config, folder):
+                job(config, folder)
         except AffectlmError as error:  # raised here, Hydra would wrap our one sentence in four of its own
             failed.append(error)
         except Exception:
             broken = True
             raise
 
-    sys.argv = ["affectlm", *configuration.prepare(words, name)]
+    # Hydra would write over the .hydra of another run before the job can refuse its folder.
+    sys.argv = ["affectlm", *configuration.prepare(words, name), "hydra.output_subdir=null"]
     try:
         with _raised():
             main()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from affectlm.asking import Asking, ask
-from affectlm.budget import ESTIMATES, EXAMPLE, Budget, Tally, find_price
+from affectlm.budget import ESTIMATES, EXAMPLE, Budget, Ledger, Tally, find_price
 from affectlm.cache import Store
 from affectlm.concurrency import Notice, silent
 from affectlm.errors import AffectlmError, ConfigError, RunFolderError
@@ -42,6 +42,7 @@ _VERSIONS = (
     *("torch", "timm", "onnxruntime", "transformers", "tokenizers", "sentence-transformers", "llama-cpp-python"),
     *("nltk", "rouge-score", "vaderSentiment", "openai"),
 )
+LEDGER = "asked.json"  # in the run's folder while it runs, and where it was killed
 NOTE_EVERY = 1.0  # seconds between two notes of what was asked
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
 _NOT_ASKED = (Outcome.NO_FACE, Outcome.SKIPPED)
@@ -75,16 +76,33 @@ def run(
         KeyboardInterrupt: after the report was marked interrupted.
     """
     chosen = settings(config)
-    registry = registry or Registry.installed()
-    report = _report(config, folder)
+    lock = locked(folder)
+    try:
+        return _run(config, chosen, folder, registry or Registry.installed(), on_start, on_record, on_notice, command)
+    finally:
+        lock.release()
+
+
+def _run(
+    config: Mapping[str, object],
+    chosen: Settings,
+    folder: Path,
+    registry: Registry,
+    on_start: Callable[[Parts], None],
+    on_record: OnRecord,
+    on_notice: Notice,
+    command: Sequence[str],
+) -> Report:
+    """As `run`, in a folder that is locked."""
+    ledger = Ledger(folder / LEDGER)
+    report = _report(config, folder, ledger)
     report.command = list(command)
     begin = time.monotonic() - report.usage.get("seconds", 0.0)
     tally = _earlier_tally(report)
-    lock = locked(folder)
     asking: Asking | None = None
 
     def note() -> None:
-        """Keeps what was asked so far, so that limits hold also for a run that is killed and continued."""
+        """Tells who looks into the folder how far the run is."""
         report.usage = _usage(tally, time.monotonic() - begin, asking.budget if asking else None)
         report.save(folder)
 
@@ -96,6 +114,7 @@ def run(
         store = Store("completions", chosen.cache)
         asking = asking_of(chosen, parts.prompt, parts.llm, store=store, tally=tally, notice=on_notice)
         asking.check()
+        asking.before = ledger.write
         asking.key = identity(config, "llm", parts.llm, registry)
         key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
         line = partial(steps, chosen, parts, key=key, folder=folder, notice=on_notice)
@@ -114,7 +133,7 @@ def run(
         raise
     finally:
         note()
-        lock.release()
+        ledger.remove()  # for now the report says it
     return report
 
 
@@ -185,23 +204,24 @@ def _refuse_nothing(records: Sequence[Record]) -> None:
         raise AffectlmError(f"all {len(failed)} requests failed; the first, about '{failed[0].id}': {failed[0].reason}")
 
 
-def _earlier(folder: Path, config: Mapping[str, object]) -> Report | None:
+def _earlier(folder: Path, config: Mapping[str, object], asked: Mapping[str, int]) -> Report | None:
     """The report of an earlier try; None where another configuration's start failed and left nothing to keep."""
     earlier = read_report(folder)
     try:
         refuse_another(folder, earlier.config, config, "run")
     except RunFolderError:
-        if earlier.usage.get("requests") or next(read_records(folder), None) is not None:
+        if asked or earlier.usage.get("requests") or next(read_records(folder), None) is not None:
             raise
         return None
     return earlier
 
 
-def _report(config: Mapping[str, object], folder: Path) -> Report:
+def _report(config: Mapping[str, object], folder: Path, ledger: Ledger) -> Report:
     """A report marked started, for a new folder or one that holds the same configuration."""
     usage: dict[str, float] = {}
-    if (folder / REPORT).exists() and (earlier := _earlier(folder, config)):
-        usage = earlier.usage
+    asked = ledger.read()
+    if (folder / REPORT).exists() and (earlier := _earlier(folder, config, asked)):
+        usage = {**earlier.usage, **{name: max(count, earlier.usage.get(name, 0)) for name, count in asked.items()}}
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORDS).touch()
