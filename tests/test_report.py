@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 
 from affectlm.figures import draw_faces
-from affectlm.records import RECORDS, Report, to_line
+from affectlm.records import RECORDS, Report, read_records, to_line
 from affectlm.report import write_pages
 from affectlm.testing import record
 from affectlm.types import Box, Score
@@ -37,6 +37,21 @@ def test_a_models_text_is_escaped_on_the_page(folder):
     assert "](javascript" not in markdown
     assert "| accuracy | 0.500 |" in markdown
     assert "&#60;script&#62;" in markdown
+
+
+def test_nothing_on_a_page_steers_a_terminal_or_fills_a_disk(folder):
+    """Control and bidi characters are gone and an endless answer is cut; records.jsonl keeps all."""
+    steering = "\x1b[31m\x07\x00\u202e" + "calm " * 200_000
+    measured = record(id="a\x1b]0;b#0", answer=steering, valence=0.5, arousal=-0.5)
+    (folder / RECORDS).write_bytes(to_line(measured) * 20)
+
+    write_pages(Report(status="success", outcomes={"ok": 20}, error=steering), folder)
+
+    for name in ("report.md", "report.html"):
+        page = (folder / name).read_text(encoding="utf-8")
+        assert not [letter for letter in "\x1b\x07\x00\u202e" if letter in page]
+        assert len(page) < 60_000
+    assert next(read_records(folder)).answer == steering
 
 
 def test_each_measured_face_is_drawn_beside_its_point(folder):

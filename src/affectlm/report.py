@@ -8,10 +8,13 @@ from itertools import islice
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from affectlm.records import EXPLANATIONS, Record, Report, explanation, read_records
+from affectlm.text import shortened
 
 SHOWN = 200  # records on the page; all of them are in records.jsonl
+MOST_TEXT = 1000  # characters of an answer, or of any other text; all of it is in records.jsonl
 DRAWN = 20  # explanations inside report.html, some 100 KB each
 
 _HTML = """<!doctype html>
@@ -66,7 +69,7 @@ def write_pages(report: Report, folder: Path) -> None:
     pictures = [(record.id, path) for record in records if (path := folder / explanation(record.id)).is_file()]
     markdown = _markdown(report, records, total) + _explanations(pictures)
     (folder / "report.md").write_text(markdown, encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_clean)
     environment.filters |= {
         "number": _number,
         "describe": _describe,
@@ -117,8 +120,13 @@ def _explanations(pictures: Sequence[tuple[str, Path]]) -> str:
     return "\n".join(["\nExplanations:\n", *links, ""]) if links else ""
 
 
-def _embed(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode()
+def _clean(value: object) -> object:
+    """What a page shows of a value: text of models and files without control characters, and not without end."""
+    return shortened(value, MOST_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _embed(path: Path) -> Markup:
+    return Markup(base64.b64encode(path.read_bytes()).decode())  # noqa: S704  # letters and digits
 
 
 def _number(value: float | None) -> str:
@@ -151,5 +159,5 @@ def _describe(part: object) -> str:
 
 def _cell(text: str) -> str:
     """Text for one cell of a Markdown table, with nothing in it that Markdown or HTML would obey."""
-    one_line = " ".join(text.split()).encode(errors="backslashreplace").decode()
+    one_line = shortened(text, MOST_TEXT).encode(errors="backslashreplace").decode()
     return one_line.translate(_ESCAPES)
