@@ -6,6 +6,8 @@ batch is one row of tokens, whose mask lets each token see only what comes befor
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from threading import Lock
@@ -15,12 +17,18 @@ import attrs
 import torch
 from transformers import DynamicCache
 
+from affectlm_chat.local import reason
+
 Tokens: TypeAlias = tuple[int, ...]
 
 WORTH_A_PASS = 16  # tokens that prompts must share further before they are read in a pass of their own
 # What is read in one row and token by token differs by rounding; a mask that is not heeded differs by more.
 _ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-3}
 _COARSE_ROUNDING = 0.3
+_NEEDED = ("input_ids", "attention_mask", "position_ids", "logits_to_keep")  # what is not named, models ignore
+_CACHES = ("cache", "past_key_values")  # what transformers calls it from 5.24 on, and before
+# What transformers' architectures raise on a mask of four dimensions, or on a cache that holds keys and values only.
+_REFUSALS = (AssertionError, AttributeError, IndexError, RuntimeError, ValueError)
 _SPANS = ("sliding_window", "attention_chunk_size", "original_max_position_embeddings")
 
 
@@ -101,13 +109,19 @@ class Block:
         return seen
 
 
+class _RefusedError(Exception):
+    """The model does not read several labels in one row; the text says why."""
+
+
 class ChoiceModel:
     """A causal language model that is asked for labels; what it says does not depend on the batch."""
 
     def __init__(self, model: Any) -> None:  # any class of transformers with logits
         self._model = model
         self._span = _span(model.config)
+        self._cache_name, self._missing = _arguments(model)
         self._takes_rows: bool | None = None  # None: not tried yet
+        self._told_slow = False
         self._start = Start()
         self._last: Tokens = ()
         self._lock = Lock()
@@ -116,12 +130,22 @@ class ChoiceModel:
         """For each question the natural logarithm of each label's probability, summed over the label's tokens."""
         with self._lock, torch.inference_mode():
             if max(question.longest for question in questions) > self._span:
-                return [self._plain(question) for question in questions]
+                return self._slowly(questions, f"a prompt has more than the {self._span} tokens that it sees at once")
             if self._takes_rows is None:
-                self._takes_rows = self._try_row(questions[0])
-            if not self._takes_rows:
-                return [self._plain(question) for question in questions]
-            return self._row(questions)
+                try:
+                    self._try_row(questions[0])
+                except _RefusedError as error:
+                    self._takes_rows = False
+                    return self._slowly(questions, str(error))
+                self._takes_rows = True
+            return self._row(questions) if self._takes_rows else [self._plain(question) for question in questions]
+
+    def _slowly(self, questions: Sequence[Question], why: str) -> list[dict[str, float]]:
+        if not self._told_slow:
+            self._told_slow = True
+            name = type(self._model).__name__
+            sys.stderr.write(f"affectlm: {name} is asked one label at a time, which is slower: {why}\n")
+        return [self._plain(question) for question in questions]
 
     def _plain(self, question: Question) -> dict[str, float]:
         """One pass for each label: slow, but right for every architecture."""
@@ -132,18 +156,16 @@ class ChoiceModel:
             found[label] = sum(_log_probabilities(logits, list(range(len(tokens))), tokens))
         return found
 
-    def _try_row(self, question: Question) -> bool:
-        """Whether this architecture heeds the mask: the two longest labels have the probability they have alone."""
+    def _try_row(self, question: Question) -> None:
+        """Raises _RefusedError unless the two longest labels have in one row the probability they have alone."""
+        if self._missing:
+            raise _RefusedError(f"it takes no {self._missing}")
         longest = sorted(question.labels, key=lambda label: len(question.labels[label]))[-2:]
         alone = self._plain(Question(question.prompt, {label: question.labels[label] for label in longest}))
-        try:
-            together = self._row([question, question])[1]
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:  # an architecture may refuse a mask, positions or a cache in its own way
-            return False
+        together = self._row([question, question])[1]
         rounding = _ROUNDING.get(self._model.dtype, _COARSE_ROUNDING)
-        return all(abs(alone[label] - together[label]) <= rounding for label in longest)
+        if any(abs(alone[label] - together[label]) > rounding for label in longest):
+            raise _RefusedError("it does not heed the mask that keeps labels apart")
 
     def _row(self, questions: Sequence[Question]) -> list[dict[str, float]]:
         self._read_start([question.prompt for question in questions])
@@ -153,15 +175,27 @@ class ChoiceModel:
             offsets.append(offsets[-1] + len(block.tokens))
         wanted = [range(end - len(block.places), end) for block, end in zip(blocks, offsets[1:], strict=True)]
         device = self._model.device
-        logits = self._model(
-            input_ids=torch.tensor([[token for block in blocks for token in block.tokens]], device=device),
+        logits = self._read(
+            [token for block in blocks for token in block.tokens],
+            self._start.cache(),
             position_ids=torch.tensor([[place for block in blocks for place in block.positions]], device=device),
             attention_mask=self._mask(blocks, offsets).to(device),
-            past_key_values=self._start.cache(),
-            use_cache=True,
             logits_to_keep=torch.tensor([place for places in wanted for place in places], device=device),
-        ).logits[0]
+        )
         return _by_label(blocks, logits)
+
+    def _read(self, tokens: Sequence[int], cache: DynamicCache, **more: object) -> torch.Tensor:
+        """The logits (tokens, vocabulary) of one row that is read on from a cache."""
+        given = {"input_ids": torch.tensor([tokens], device=self._model.device), self._cache_name: cache, **more}
+        try:
+            logits: torch.Tensor = self._model(use_cache=True, **given).logits[0]
+        except torch.OutOfMemoryError:
+            raise
+        except _REFUSALS as error:
+            if self._takes_rows:
+                raise
+            raise _RefusedError(f"it cannot read them in one row ({reason(error)})") from error
+        return logits
 
     def _block(self, question: Question) -> Block:
         seen = min(_shared(self._start.tokens, question.prompt), len(question.prompt) - 1)
@@ -189,8 +223,7 @@ class ChoiceModel:
         if length - seen < WORTH_A_PASS:
             return
         cache = self._start.cut(seen).cache()
-        new = torch.tensor([known[0][seen:length]], device=self._model.device)
-        self._model(input_ids=new, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        self._read(known[0][seen:length], cache, logits_to_keep=1)
         layers: Any = cache.layers
         self._start = Start(known[0][:length], tuple((layer.keys, layer.values) for layer in layers))
 
@@ -238,6 +271,14 @@ def _log_probabilities(logits: torch.Tensor, rows: Sequence[int], tokens: Sequen
     picked = torch.tensor([list(rows), list(tokens)], device=logits.device)
     found: list[float] = (logits[picked[0], picked[1]] - logits.logsumexp(dim=-1)[picked[0]]).tolist()
     return found
+
+
+def _arguments(model: Any) -> tuple[str, str]:
+    """What the model calls its cache, and which arguments of a row it does not have, as text."""
+    takes = inspect.signature(model.forward).parameters
+    cache = next((name for name in _CACHES if name in takes), "")
+    missing = [name for name in _NEEDED if name not in takes]
+    return cache, ", ".join(missing if cache else [*missing, "cache"])
 
 
 def _span(config: Any) -> float:

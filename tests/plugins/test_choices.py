@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from affectlm.errors import AffectlmError
 from affectlm.types import ChoiceScorer, Completion, Message, Request
+from affectlm_chat.choices import ChoiceModel, Question
 from affectlm_chat.local import TransformersChat
 
 LABELS = ("fear", "fearful", "anger", "annoyance", "annoyed", "joy", "joyful surprise", "doubt/confusion")
@@ -172,24 +174,99 @@ def test_other_architectures_take_a_whole_batch_in_one_row(
         assert found[request.id].choice_logprobs == pytest.approx(one_pass_each(folder, request), abs=1e-4)
 
 
-def test_an_architecture_that_heeds_no_positions_is_asked_label_by_label(tmp_path: Path) -> None:
-    """Bloom counts its tokens itself; that is noticed at the first request, and the probabilities are right."""
-    folder = save(tmp_path, "Bloom", **BLOOM)
-    llm = chat(folder)
+@pytest.mark.parametrize(
+    ("kind", "options", "why"),
+    [
+        ("Bloom", BLOOM, "it takes no position_ids"),
+        ("Mamba", {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4, "eos_token_id": 0}, "position_ids"),
+        ("MiniMax", {**SIZES, "head_dim": 8, "num_local_experts": 4, "block_size": 16}, "MiniMax uses cache of"),
+        ("Roberta", {**SIZES, "is_decoder": True}, "it does not heed the mask"),
+    ],
+)
+def test_an_architecture_that_takes_no_row_is_asked_label_by_label_and_that_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, options: dict[str, object], why: str
+) -> None:
+    """It is noticed at the first request, and the probabilities are right."""
+    folder = save(tmp_path, kind, **options)
+    llm = chat(folder, batch_size=1)
+    capsys.readouterr()
     found = scored(llm, REQUESTS[:2])
 
     assert llm._chat.ready()._choices._takes_rows is False
     for request in REQUESTS[:2]:
         assert found[request.id].choice_logprobs == pytest.approx(one_pass_each(folder, request), abs=1e-4)
+    [said] = [line for line in capsys.readouterr().err.splitlines() if "slower" in line]
+    assert said.startswith(f"affectlm: {kind}")
+    assert why in said
 
 
-def test_a_prompt_beyond_the_sliding_window_is_asked_label_by_label(tmp_path: Path) -> None:
-    """Where not all tokens see each other, the model itself masks."""
+def tiny(forward: Callable[[Any, dict[str, Any]], Any]) -> Any:
+    """A Llama whose `forward` names its cache `past_key_values` and does what is given with what it was given."""
+    import torch
+    import transformers
+
+    hf: Any = transformers
+
+    class Tiny(hf.LlamaForCausalLM):  # type: ignore[misc]
+        def forward(
+            self,
+            input_ids: Any,
+            attention_mask: Any = None,
+            position_ids: Any = None,
+            past_key_values: Any = None,
+            use_cache: Any = None,
+            logits_to_keep: Any = 0,
+        ) -> Any:
+            given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+            return forward(super().forward, given)
+
+    torch.manual_seed(0)
+    return Tiny(hf.LlamaConfig(vocab_size=60, **SIZES)).train(False)
+
+
+QUESTION = Question(tuple(range(2, 30)), {"a": (31, 32, 33), "b": (31, 34), "c": (35,)})
+
+
+def test_a_model_that_names_its_cache_past_key_values_takes_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """As all did before transformers 5.24; the models above name it as the installed version does."""
+
+    def passed_on(forward: Any, given: dict[str, Any]) -> Any:
+        name = next(name for name in ("cache", "past_key_values") if name in inspect.signature(forward).parameters)
+        given[name] = given.pop("past_key_values")
+        return forward(**given)
+
+    model = ChoiceModel(tiny(passed_on))
+    [found, _] = model.score([QUESTION, QUESTION])
+
+    assert model._takes_rows
+    assert found == pytest.approx(model._plain(QUESTION), abs=1e-4)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("error", [FutureWarning("deprecated"), KeyError("a defect"), MemoryError()])
+def test_what_is_no_refusal_is_seen(error: Exception) -> None:
+    """A library's warning or a defect does not make a model slow."""
+
+    def failing(forward: Any, given: dict[str, Any]) -> Any:
+        if given["use_cache"]:
+            raise error
+        given.pop("past_key_values")
+        return forward(**given)
+
+    with pytest.raises(type(error)):
+        ChoiceModel(tiny(failing)).score([QUESTION])
+
+
+def test_a_prompt_beyond_the_sliding_window_is_asked_label_by_label(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where not all tokens see each other, the model itself masks; that is said."""
     folder = save(tmp_path, "Mistral", **SIZES, sliding_window=24)
     request = ask("long", "the face looks glad and calm, and then again " * 2)
     found = scored(chat(folder), [REQUESTS[0], request])
 
     assert found["long"].choice_logprobs == pytest.approx(one_pass_each(folder, request), abs=1e-4)
+    assert "slower: a prompt has more than the 24 tokens" in capsys.readouterr().err
 
 
 def test_half_precision_stays_near(llama: Path) -> None:
