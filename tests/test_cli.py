@@ -12,6 +12,7 @@ import time
 import numpy as np
 import PIL.Image
 import pytest
+from foreground import INTERRUPTIBLE
 
 from affectlm.records import read_records, read_report
 
@@ -221,7 +222,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_finishes(tmp_path):
     generator = np.random.default_rng(0)
     for number in range(400):
         PIL.Image.fromarray(generator.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(many / f"{number:03d}.png")
-    command = [*COMMAND, str(many), *QUICK, "batch_size=2", "cache=off", "hydra.run.dir=run"]
+    command = [*INTERRUPTIBLE, str(many), *QUICK, "batch_size=2", "cache=off", "hydra.run.dir=run"]
     environment = {**os.environ, "AFFECTLM_CACHE": str(tmp_path / "cache")}
     records = tmp_path / "run" / "records.jsonl"
 

@@ -14,6 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from foreground import INTERRUPTIBLE
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
@@ -612,7 +613,7 @@ def test_a_training_that_cannot_write_is_one_sentence(tmp_path, file):
 def test_an_interrupted_training_says_how_to_continue(tmp_path):
     """Ctrl-C after an epoch: status 130 and the words to repeat."""
     words = [f"dataset.path={small_ferplus(tmp_path)}", "plan.batch_size=16", "plan.epochs=1000", "plan.side=16"]
-    command = [sys.executable, "-c", INTERRUPTIBLE, "train", *words, "hydra.run.dir=run"]
+    command = [*INTERRUPTIBLE, "train", *words, "hydra.run.dir=run"]
 
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         told = [next(process.stderr), next(process.stderr)]
@@ -623,12 +624,3 @@ def test_an_interrupted_training_says_how_to_continue(tmp_path):
     assert process.returncode == 130
     assert rest.endswith(f"repeat the command with hydra.run.dir={tmp_path / 'run'}\n")
     assert "Traceback" not in rest
-
-
-# A shell's background job ignores Ctrl-C, and tests may run as one.
-INTERRUPTIBLE = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from affectlm.cli import main
-main(sys.argv[1:])
-"""
