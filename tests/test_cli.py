@@ -98,6 +98,7 @@ def test_weights_are_listed_with_licence_and_presence(affectlm):
     assert rows["facechannel"]["status"] == "present"
     assert rows["smollm2"]["licence"] == "Apache-2.0"
     assert len(rows["yunet"]["digest"]) == 64
+    assert rows["yunet"]["status"] == "present"
 
 
 def test_committed_weights_verify(affectlm):
@@ -115,6 +116,14 @@ def test_doctor_names_what_is_missing_and_fetches_nothing(affectlm, pictures):
     assert done.returncode == 1
     assert rows["estimator facechannel"]["status"] == "ok"
     assert "HF_TOKEN" in rows["llm transformers"]["detail"]
+
+
+def test_a_run_on_the_default_detector_says_nothing_but_its_results(affectlm, tmp_path):
+    """Nothing surprising was chosen, so nothing is told."""
+    done = affectlm("demo", "llm=circumplex", "hydra.run.dir=run", AFFECTLM_OFFLINE="1")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert read_report(tmp_path / "run").components["detector"]["chosen"] == "yunet"
 
 
 def test_a_run_with_and_without_plus_prints_where_its_files_are(affectlm, pictures, tmp_path):

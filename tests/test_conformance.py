@@ -43,18 +43,10 @@ def photographs():
     return [*pictures, pictures[0][:, :300].copy()]
 
 
-@pytest.mark.parametrize("name", ["haar", "whole"])
+@pytest.mark.parametrize("name", ["auto", "haar", "whole", "yunet"])
 def test_detectors(name):
     """Boxes per picture, best first, independent of the batch."""
     check_detector(build("detector", name), photographs())
-
-
-def test_yunet(data, monkeypatch):
-    """As above, with its weights."""
-    monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(data / "weights"))
-
-    check_detector(build("detector", "yunet"), photographs())
-    assert build("detector", "auto").describe()["chosen"] == "yunet"
 
 
 def test_datasets(data):

@@ -1,4 +1,4 @@
-"""Face detectors: YuNet, OpenCV's Haar cascade, FaceChannel's `ssd`, the whole picture; `auto` takes what is there."""
+"""Face detectors: YuNet (also called `auto`), OpenCV's Haar cascade, FaceChannel's `ssd`, the whole picture."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ def affectlm_detectors() -> Mapping[str, Factory]:
 
 @hookimpl
 def affectlm_weights() -> Sequence[Weights]:
-    """YuNet's network; the cascade comes with OpenCV, `ssd` with FaceChannel's archive."""
-    from affectlm.weights import Hub, Weights
+    """YuNet's network, which lies beside this file; the cascade comes with OpenCV, `ssd` with FaceChannel's archive."""
+    from affectlm.weights import Hub, Packaged, Weights
 
+    file = "face_detection_yunet_2023mar.onnx"
     return [
         Weights(
             name="yunet",
-            sources=(Hub("opencv/face_detection_yunet", "face_detection_yunet_2023mar.onnx"),),
+            sources=(Packaged("affectlm_faces", file), Hub("opencv/face_detection_yunet", file)),
             digest="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
             size=232_589,
             licence="MIT",

@@ -14,7 +14,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from affectlm.parts import Parts
 from affectlm.records import Record, Report
 from affectlm.text import natural, printable, shortened, shortened_path
 from affectlm.types import Outcome, Score
@@ -55,12 +54,6 @@ class Console:
         """Shows how many records are done while the block runs."""
         with self._progress:
             yield
-
-    def started(self, parts: Parts) -> None:
-        """Says what `auto` chose."""
-        for kind, said in parts.described().items():
-            if "chosen" in said:
-                sys.stderr.write(f"affectlm: {kind} auto chose {said['chosen']} ({said.get('reason', '')})\n")
 
     def notice(self, sentence: str) -> None:
         """Says what is waited for, at most once in a while."""

@@ -51,7 +51,7 @@ def _component_row(
     except AffectlmError as error:
         return _row(item, str(error), missing=True)
     said = component.describe() if isinstance(component, Described) else {}
-    return _row(item, f"ready, {said['chosen']}: {said.get('reason', '')}" if "chosen" in said else "ready")
+    return _row(item, f"ready, {said['chosen']}" if "chosen" in said else "ready")
 
 
 def _asking_rows(config: Mapping[str, object], built: Mapping[str, Any]) -> list[dict[str, str]]:

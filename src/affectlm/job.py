@@ -51,7 +51,6 @@ def run_job(words: Sequence[str], *, demo: bool = False) -> int:
                 point.report = report = run(
                     plain,
                     folder,
-                    on_start=console.started,
                     on_record=console.record,
                     on_notice=console.notice,
                     command=["affectlm", *(["demo"] if demo else []), *words],

@@ -25,7 +25,7 @@ from affectlm.concurrency import Notice, silent
 from affectlm.errors import AffectlmError, ConfigError, RunFolderError
 from affectlm.folders import Earlier, finished_records, locked, refuse_another, writing
 from affectlm.line import steps
-from affectlm.parts import Parts, build, components, identity
+from affectlm.parts import build, components, identity
 from affectlm.pipeline import Step
 from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
 from affectlm.registry import Registry
@@ -55,7 +55,6 @@ def run(
     folder: Path,
     *,
     registry: Registry | None = None,
-    on_start: Callable[[Parts], None] = lambda _: None,
     on_record: OnRecord = lambda _: None,
     on_notice: Notice = silent,
     command: Sequence[str] = (),
@@ -66,7 +65,6 @@ def run(
         config: the plain configuration, as `config.to_plain` gives it.
         folder: made when it is not there.
         registry: where components are found; the installed one by default.
-        on_start: called with the parts before the first picture.
         on_record: called with each record, those of an earlier try included.
         on_notice: told, in a sentence, what a language model is waited for.
         command: the words that were typed, for the report.
@@ -78,7 +76,7 @@ def run(
     chosen = settings(config)
     lock = locked(folder)
     try:
-        return _run(config, chosen, folder, registry or Registry.installed(), on_start, on_record, on_notice, command)
+        return _run(config, chosen, folder, registry or Registry.installed(), on_record, on_notice, command)
     finally:
         lock.release()
 
@@ -88,7 +86,6 @@ def _run(
     chosen: Settings,
     folder: Path,
     registry: Registry,
-    on_start: Callable[[Parts], None],
     on_record: OnRecord,
     on_notice: Notice,
     command: Sequence[str],
@@ -110,7 +107,6 @@ def _run(
         report.save(folder)
         parts = build(config, registry)
         report.components = components(config, parts)
-        on_start(parts)
         store = Store("completions", chosen.cache)
         asking = asking_of(chosen, parts.prompt, parts.llm, store=store, tally=tally, notice=on_notice)
         asking.check()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import cv2
@@ -11,8 +10,9 @@ import numpy as np
 import pytest
 import skimage
 
+import affectlm_faces
 from affectlm import images
-from affectlm.errors import ConfigError
+from affectlm.errors import ConfigError, WeightsError
 from affectlm.registry import Registry
 from affectlm.types import Box, FaceDetector, Pixels
 from affectlm_faces import affectlm_detectors, affectlm_weights
@@ -25,16 +25,7 @@ ODD_SHAPES = [(1, 1), (1, 500), (500, 1), (3, 3), (16, 16), (20, 3000), (3000, 2
 
 
 @pytest.fixture
-def data(monkeypatch: pytest.MonkeyPatch) -> Path:
-    if "AFFECTLM_TEST_DATA" not in os.environ:
-        pytest.skip("AFFECTLM_TEST_DATA is not set: no YuNet weights, no photographs")
-    root = Path(os.environ["AFFECTLM_TEST_DATA"])
-    monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(root / "weights"))
-    return root
-
-
-@pytest.fixture
-def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def nothing_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AFFECTLM_OFFLINE", "1")
     monkeypatch.setenv("AFFECTLM_CACHE", str(tmp_path))
     monkeypatch.delenv("AFFECTLM_WEIGHTS_DIR", raising=False)
@@ -86,9 +77,10 @@ def test_whole_takes_all_of_each_picture() -> None:
     assert Whole().detect([np.zeros((4, 7, 3), np.uint8)]) == [[Box(0, 0, 7, 4, 1.0)]]
 
 
-def test_haar_finds_a_portrait_and_no_cat() -> None:
-    """The astronaut's box is the one a person would draw; the cat has none."""
-    astronaut, cat = Haar().detect([sample("astronaut.png"), sample("chelsea.png")])
+@pytest.mark.parametrize("kind", [YuNet, Haar])
+def test_a_portrait_has_its_face_and_a_cat_none(kind: type[YuNet | Haar]) -> None:
+    """The astronaut's box is the one a person would draw."""
+    astronaut, cat = kind().detect([sample("astronaut.png"), sample("chelsea.png")])
 
     assert overlap(astronaut[0], Box(178, 66, 274, 172)) > 0.7
     assert cat == []
@@ -160,12 +152,12 @@ def test_haar_finds_nothing_in_odd_pictures(shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("shape", ODD_SHAPES)
-def test_yunet_finds_nothing_in_odd_pictures(data: Path, shape: tuple[int, int]) -> None:
+def test_yunet_finds_nothing_in_odd_pictures(shape: tuple[int, int]) -> None:
     """Tiny and very long pictures give no box and no error."""
     assert YuNet(min_size=1).detect([np.zeros((*shape, 3), np.uint8)]) == [[]]
 
 
-def test_a_large_picture_gives_boxes_in_its_own_pixels(data: Path) -> None:
+def test_a_large_picture_gives_boxes_in_its_own_pixels() -> None:
     """Boxes are told in the picture that was given, however it was reduced."""
     small = sample("astronaut.png")
     large = np.asarray(cv2.resize(small, None, fx=4, fy=4), np.uint8)
@@ -179,25 +171,37 @@ def attrs_of(box: Box) -> tuple[float, float, float, float]:
     return box.left, box.top, box.right, box.bottom
 
 
-def test_auto_takes_yunet_when_its_weights_are_here(data: Path) -> None:
-    """What was chosen is told with the weights' digest."""
-    told = Auto().describe()
-
-    assert told["chosen"] == "yunet"
-    assert told["weights"].startswith("8f2383e4")
-
-
-@pytest.mark.usefixtures("no_weights")
-def test_auto_falls_back_on_haar_and_says_why() -> None:
-    """Without weights and network the cascade does the work."""
+@pytest.mark.usefixtures("nothing_fetched")
+def test_auto_is_yunet_on_every_machine() -> None:
+    """Its weights come with the package; what was taken is told with their digest."""
     detector = Auto()
 
-    assert detector.describe()["chosen"] == "haar"
-    assert "cannot be fetched" in detector.describe()["reason"]
-    assert detector.detect([sample("astronaut.png")])[0]
+    assert detector.detect([sample("astronaut.png")]) == YuNet().detect([sample("astronaut.png")])
+    assert detector.describe()["chosen"] == "yunet"
+    assert detector.describe()["weights"].startswith("8f2383e4")
 
 
-@pytest.mark.usefixtures("no_weights")
+@pytest.mark.usefixtures("nothing_fetched")
+def test_auto_takes_no_other_detector_for_weights_that_are_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures of two machines are of one detector, or of none."""
+    (tmp_path / "face_detection_yunet_2023mar.onnx").write_bytes(b"damaged")
+    monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(tmp_path))
+
+    with pytest.raises(WeightsError, match=r"'yunet' at .* have SHA-256"):
+        Auto()
+
+
+def test_the_licence_of_yunet_lies_beside_it() -> None:
+    """MIT asks that its notice travels with every copy."""
+    folder = Path(affectlm_faces.__file__).parent
+
+    assert (folder / "face_detection_yunet_2023mar.onnx").is_file()
+    assert "Copyright (c) 2020 Shiqi Yu" in (folder / "LICENSE-YuNet.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("nothing_fetched")
 @pytest.mark.parametrize(
     ("name", "option", "value"),
     [("haar", "max_side", 0), ("haar", "neighbours", 1.5), ("auto", "min_size", -1), ("yunet", "threshold", 1.5)],
