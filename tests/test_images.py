@@ -182,15 +182,43 @@ def test_a_crop_is_the_square_around_the_boxs_centre() -> None:
     assert square.flags.c_contiguous
 
 
-@pytest.mark.parametrize(
-    "box", [Box(-5, -5, 5, 5), Box(25, 15, 60, 21), Box(-90, -90, -80, -80), Box(3, 3, 3.01, 3.01), Box(0, 0, 30, 20)]
-)
-def test_any_valid_box_can_be_cut_out(box: Box) -> None:
-    """Also one that leaves the picture or is smaller than a pixel; numpy's edge padding is the reference."""
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+def repeated(pixels: np.ndarray, box: Box) -> np.ndarray:
+    """The crop, each of its pixels looked up by its own row and column."""
     side = max(1, round(max(box.right - box.left, box.bottom - box.top)))
-    left = round((box.left + box.right) / 2 - side / 2) + 100
-    top = round((box.top + box.bottom) / 2 - side / 2) + 100
-    padded = np.pad(pixels, ((100, 100), (100, 100), (0, 0)), mode="edge")
+    rows, columns = (
+        np.clip(np.arange(side) + round(centre - side / 2), 0, size - 1)
+        for centre, size in zip(((box.top + box.bottom) / 2, (box.left + box.right) / 2), pixels.shape[:2], strict=True)
+    )
+    return pixels[rows[:, None], columns]
 
-    assert np.array_equal(images.crop(pixels, box), padded[top : top + side, left : left + side])
+
+def test_any_valid_box_can_be_cut_out() -> None:
+    """Inside, partly or completely outside, smaller than a pixel or larger than the picture: the border is repeated."""
+    generator = np.random.default_rng(0)
+    for _ in range(2000):
+        height, width = generator.integers(1, 25, 2)
+        pixels = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        left, top = generator.uniform(-60, 60, 2)
+        right, bottom = (left, top) + generator.choice([0.01, 0.4, 1, 2.5, 7, 22.5]) * generator.uniform(0.1, 1, 2)
+        box = Box(left, top, right, bottom)
+        expected = repeated(pixels, box)
+        if expected.size > 16 * pixels.size:
+            continue
+
+        found = images.crop(pixels, box)
+
+        np.testing.assert_array_equal(found, expected)
+        assert found.flags.c_contiguous
+        assert found.flags.writeable
+        assert not np.shares_memory(found, pixels)
+
+
+def test_a_crop_copies_no_more_than_the_picture_allows() -> None:
+    """At most 16 times its pixels and 100 megapixels: the square around a line is no face, and takes all memory."""
+    line, sheet = np.zeros((1, 17, 3), np.uint8), np.broadcast_to(np.uint8(0), (9_000, 9_000, 3))
+
+    assert images.crop(line[:, :16], Box(0, 0, 16, 1)).shape == (16, 16, 3)
+    with pytest.raises(ImageError, match=r"a face of 17x17 pixels does not fit a picture of 17x1; expected at most 16"):
+        images.crop(line, Box(0, 0, 17, 1))
+    with pytest.raises(ImageError, match=r"a face of 10001x10001 pixels .* at most 100 megapixels"):
+        images.crop(sheet, Box(0, 0, 10_001, 1))

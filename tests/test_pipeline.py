@@ -70,6 +70,26 @@ def test_what_cannot_be_read_and_what_has_no_face_are_outcomes():
     assert [step.record.id for step in steps if isinstance(step, Finding)] == ["i0#0"]
 
 
+class Everywhere:
+    """One box, seven times as wide as the picture, then one that is the picture."""
+
+    def detect(self, pictures):
+        return [[Box(0, 0, 7 * p.shape[1], 1), Box(0, 0, p.shape[1], p.shape[0])] for p in pictures]
+
+
+@pytest.mark.parametrize(("shape", "detector"), [((8, 200_000), WholeDetector()), ((16, 16), Everywhere())])
+def test_a_box_that_no_face_can_fill_is_an_outcome(shape, detector):
+    """Its square would take 112 GiB; the pictures around it and the other faces are measured."""
+    odd = Image("odd", np.zeros((*shape, 3), np.uint8))
+
+    steps = list(find_faces([odd, *images(1)], detector))
+
+    refused = next(step for step in steps if isinstance(step, Record))
+    assert (refused.id, refused.face, refused.outcome) == ("odd#0", 0, Outcome.NO_FACE)
+    assert "pixels does not fit a picture of" in refused.reason
+    assert [step.record.id for step in steps if isinstance(step, Finding)][-1].startswith("i0#")
+
+
 def test_only_a_window_of_pictures_is_drawn_ahead():
     """Pixels never accumulate."""
     drawn = []

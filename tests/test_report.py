@@ -65,3 +65,12 @@ def test_each_measured_face_is_drawn_beside_its_point(folder):
     assert [path.parent for path in paths] == [folder / "faces"]
     with PIL.Image.open(paths[0]) as drawn:
         assert drawn.size == (900, 460)
+
+
+def test_a_box_that_the_picture_cannot_hold_is_not_drawn(folder):
+    """The picture may have been replaced by a smaller one since it was measured."""
+    measured = record(
+        id="a#0", image=str(folder / "face.png"), box=Box(0, 0, 500, 500), valence=0.5, arousal=-0.5, answer="calm"
+    )
+
+    assert draw_faces([measured], folder) == []

@@ -46,11 +46,12 @@ def draw_faces(records: Iterable[Record], folder: Path) -> list[Path]:
             continue
         try:
             pixels, _ = images.read(Path(record.image))
+            face = images.crop(pixels, record.box)
         except ImageError:
             continue
         path = folder / "faces" / f"{re.sub(r'[^A-Za-z0-9._-]+', '_', record.id)}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        _face_figure(record, images.crop(pixels, record.box)).savefig(path, dpi=100)
+        _face_figure(record, face).savefig(path, dpi=100)
         paths.append(path)
     return paths
 

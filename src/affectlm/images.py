@@ -20,6 +20,7 @@ from affectlm.types import Box, Pixels
 
 MARGIN = 0.0  # share of the box added on each side; detectors' boxes already are what the estimators were trained on
 MAX_PIXELS = 100_000_000
+_MOST_REPEATED = 16  # crops are squares: that much more than the picture itself, its border is no face
 _FOREIGN = ("EPS", "WMF")  # drawings that Pillow hands to another program
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNS = {
@@ -72,19 +73,35 @@ def crop(pixels: Pixels, box: Box) -> Pixels:
 
     Where it leaves the picture the border is repeated. It is at least one pixel large.
 
+    Raises:
+        ImageError: it has more than 16 times as many pixels as the picture, or more than 100 megapixels.
+
     >>> crop(np.zeros((10, 20, 3), np.uint8), Box(15, 2, 25, 8)).shape
     (10, 10, 3)
     """
-    side = max(box.right - box.left, box.bottom - box.top) * (1 + 2 * MARGIN)
-    count = max(1, round(side))
-    rows = _span((box.top + box.bottom) / 2, count, pixels.shape[0])
-    columns = _span((box.left + box.right) / 2, count, pixels.shape[1])
-    return pixels[rows[:, None], columns]
+    height, width = pixels.shape[:2]
+    side = max(1, round(max(box.right - box.left, box.bottom - box.top) * (1 + 2 * MARGIN)))
+    if side * side > min(_MOST_REPEATED * height * width, MAX_PIXELS):
+        raise ImageError(
+            f"a face of {side}x{side} pixels does not fit a picture of {width}x{height}; expected at most "
+            f"{_MOST_REPEATED} times its pixels and at most {MAX_PIXELS // 1_000_000} megapixels"
+        )
+    rows, above_below = _span((box.top + box.bottom) / 2, side, height)
+    columns, left_right = _span((box.left + box.right) / 2, side, width)
+    inside = pixels[rows, columns]
+    if inside.shape[:2] == (side, side):
+        return inside.copy()
+    return np.pad(inside, (above_below, left_right, (0, 0)), mode="edge")
 
 
-def _span(centre: float, count: int, size: int) -> NDArray[np.intp]:
-    first = round(centre - count / 2)
-    return np.clip(np.arange(first, first + count), 0, size - 1)
+def _span(centre: float, side: int, size: int) -> tuple[slice, tuple[int, int]]:
+    """What of `side` pixels around a centre lies inside, at least the nearest one; how many are before and after."""
+    first = round(centre - side / 2)
+    start = min(max(first, 0), size - 1)
+    stop = min(max(first + side, start + 1), size)
+    outside = side - (stop - start)
+    before = min(max(-first, 0), outside)
+    return slice(start, stop), (before, outside - before)
 
 
 def _checked(pixels: Pixels) -> Pixels:

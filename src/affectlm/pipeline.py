@@ -101,10 +101,13 @@ def _faces(image: Image, pixels: Pixels, sha256: str, boxes: Sequence[Box], *, b
         where = " inside the given region" if boxes else ""
         yield attrs.evolve(base, others=len(boxes), reason=f"no face was found{where}")
     for rank, box in chosen:
-        face = Face(f"{image.id}#{rank}", box, images.crop(pixels, box), image.truth)
-        yield Finding(
-            attrs.evolve(base, id=face.id, face=rank, box=box, others=len(boxes) - 1, outcome=Outcome.SKIPPED), face
-        )
+        record = attrs.evolve(base, id=f"{image.id}#{rank}", face=rank, box=box, others=len(boxes) - 1)
+        try:
+            face = Face(record.id, box, images.crop(pixels, box), image.truth)
+        except ImageError as error:
+            yield attrs.evolve(record, reason=str(error))
+        else:
+            yield Finding(attrs.evolve(record, outcome=Outcome.SKIPPED), face)
 
 
 def about_one(image: Image) -> bool:

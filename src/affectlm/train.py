@@ -22,12 +22,12 @@ from rich.progress import Progress as ProgressBar
 from affectlm import images
 from affectlm.cache import write_atomically
 from affectlm.config import to_plain
-from affectlm.errors import ConfigError
+from affectlm.errors import ConfigError, ImageError
 from affectlm.folders import locked, refuse_another_file, writing
 from affectlm.job import start
 from affectlm.registry import Registry
 from affectlm.settings import DATASET_KEYS, at_least
-from affectlm.types import Dataset, Image
+from affectlm.types import Dataset, Image, Pixels
 from affectlm.weights import accepting
 
 _CONFIG = "train.json"  # in a training's folder
@@ -175,15 +175,14 @@ def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str]
 
     Raises:
         ConfigError: there are no such faces, they differ in size, or one has a label that `labels` lack.
+        ImageError: a picture cannot be read, or its region cannot be cut out.
     """
     pixels, affect, votes = [], [], []
     for item in dataset.items():
         truth = item.truth
         if not isinstance(item, Image) or truth.valence is None or truth.arousal is None:
             continue
-        picture, _ = images.read(item.source)
-        face = picture if item.region is None else images.crop(picture, item.region)
-        pixels.append(np.asarray(PIL.Image.fromarray(face).convert("L")))
+        pixels.append(np.asarray(PIL.Image.fromarray(_face(item)).convert("L")))
         affect.append((truth.valence, truth.arousal))
         votes.append(truth.votes or dict.fromkeys(truth.labels, 1 / max(1, len(truth.labels))))
         if limit is not None and len(pixels) >= limit:
@@ -200,3 +199,11 @@ def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str]
     names = tuple(found if labels is None else labels)
     categories = np.array([[shares.get(name, 0.0) for name in names] for shares in votes], np.float32)
     return LabelledFaces(np.stack(pixels), np.array(affect, np.float32), categories, names)
+
+
+def _face(item: Image) -> Pixels:
+    picture, _ = images.read(item.source)
+    try:
+        return picture if item.region is None else images.crop(picture, item.region)
+    except ImageError as error:
+        raise ImageError(f"'{item.id}': {error}") from error

@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from affectlm.config import compose
-from affectlm.errors import ConfigError, RunFolderError
+from affectlm.errors import ConfigError, ImageError, RunFolderError
 from affectlm.folders import locked
 from affectlm.stats import concordance
 from affectlm.train import LabelledFaces, TrainableEstimator, _epochs, _job, load_faces
@@ -479,6 +479,15 @@ def test_two_people_of_a_picture_are_cut_out_of_it(tmp_path):
     assert faces.affect[:, 0].tolist() == [0.5, -0.5]
     assert [set(face.ravel().tolist()) for face in faces.pixels] == [{0}, {200}]
     assert faces.pixels.shape == (2, 8, 8)
+
+
+def test_a_region_that_no_face_can_fill_is_named(tmp_path):
+    """Its square would have 192 times the pixels of the picture."""
+    PIL.Image.new("RGB", (192, 1)).save(tmp_path / "line.png")
+    (tmp_path / "m.csv").write_text("path,valence,arousal,left,top,right,bottom\nline.png,0.5,0,0,0,192,1\n")
+
+    with pytest.raises(ImageError, match=r"'line.png': a face of 192x192 pixels does not fit a picture of 192x1"):
+        load_faces(Folder(path=str(tmp_path / "m.csv")))
 
 
 def test_faces_to_validate_have_the_labels_of_those_to_train_on():
