@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -151,24 +152,50 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(side: int)
         images.read(bytes(header))
 
 
-def test_a_missing_file_a_folder_and_a_locked_file_are_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_file_a_folder_and_what_cannot_be_opened_are_told_apart(tmp_path: Path) -> None:
     """Each has its own sentence."""
-    locked = tmp_path / "locked.png"
-    locked.touch()
+    ring = tmp_path / "ring.png"
+    ring.symlink_to(ring)
 
     with pytest.raises(ImageError, match=r"no file '.*none.png'"):
         images.read(tmp_path / "none.png")
     with pytest.raises(ImageError, match="is a folder; expected a picture"):
         images.read(tmp_path)
 
-    def refuse(_: Path) -> bytes:
-        raise PermissionError(13, "Permission denied")
+    with pytest.raises(ImageError, match=r"ring.png' cannot be read: too many levels of symbolic links"):
+        images.read(ring)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(ImageError, match=r"locked.png' cannot be read: permission denied"):
-        images.read(locked)
+
+def test_a_file_larger_than_any_picture_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """A sparse file takes no room on the disk and all of the memory."""
+    path = tmp_path / "x.jpg"
+    path.touch()
+    os.truncate(path, images.MAX_BYTES + 1)
+
+    with pytest.raises(ImageError, match=r"has 1,000,000,001 bytes, expected at most 1,000,000,000"):
+        images.read(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no such kernel")
+def test_a_file_that_says_it_is_empty_is_not_read(tmp_path: Path) -> None:
+    """Files of the kernel say so, and reading some, /proc/kmsg, waits for ever."""
+    path = tmp_path / "x.jpg"
+    path.symlink_to("/proc/self/status")
+
+    with pytest.raises(ImageError, match="is empty"):
+        images.read(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files")
+def test_what_never_ends_is_no_picture(tmp_path: Path) -> None:
+    """Neither a pipe that nobody writes to nor a device is opened."""
+    pipe, device = tmp_path / "pipe.jpg", tmp_path / "zero.jpg"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+
+    for path in (pipe, device):
+        with pytest.raises(ImageError, match="is no ordinary file; expected a picture"):
+            images.read(path)
 
 
 def test_a_crop_is_the_square_around_the_boxs_centre() -> None:

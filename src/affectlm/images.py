@@ -6,6 +6,7 @@ Whatever a file holds, it ends as RGB in uint8 or as an `ImageError` of one sent
 from __future__ import annotations
 
 import hashlib
+import stat
 import threading
 import warnings
 from io import BytesIO
@@ -20,6 +21,7 @@ from affectlm.types import Box, Pixels
 
 MARGIN = 0.0  # share of the box added on each side; detectors' boxes already are what the estimators were trained on
 MAX_PIXELS = 100_000_000
+MAX_BYTES = 10 * MAX_PIXELS  # without compression red, green, blue and alpha in 16 bits take eight a pixel
 _MOST_REPEATED = 16  # crops are squares: that much more than the picture itself, its border is no face
 _FOREIGN = ("EPS", "WMF")  # drawings that Pillow hands to another program
 _ORIENTATION = 0x0112  # EXIF tag
@@ -115,16 +117,29 @@ def _checked(pixels: Pixels) -> Pixels:
 
 def _content(path: Path) -> bytes:
     try:
-        if path.is_dir():
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
             raise ImageError(f"'{path}' is a folder; expected a picture")
-        if path.exists() and not path.is_file():
+        if not stat.S_ISREG(found.st_mode):
             raise ImageError(f"'{path}' is no ordinary file; expected a picture")
-        return path.read_bytes()
+        if found.st_size > MAX_BYTES:
+            raise _too_long(path, found.st_size)
+        if not found.st_size:  # some files of the kernel say 0 and wait for ever when they are read
+            return b""
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise ImageError(f"no file '{path}'") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ImageError(f"'{path}' cannot be read: {reason.lower()}") from error
+    if len(content) > MAX_BYTES:  # it has grown since
+        raise _too_long(path, len(content))
+    return content
+
+
+def _too_long(path: Path, size: int) -> ImageError:
+    return ImageError(f"'{path}' has {size:,} bytes, expected at most {MAX_BYTES:,}: more than a picture takes")
 
 
 def _decode(name: str, content: bytes) -> Pixels:
