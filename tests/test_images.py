@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
+from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +16,16 @@ from PIL import Image as Pillow
 from affectlm import images
 from affectlm.errors import ImageError
 from affectlm.types import Box
+
+# Eight by eight pixels of (200, 30, 30), written by pillow-heif 1.8.1.
+HEIC = b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAXxtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9j"
+    "AAAAAERAAAEAAQAAAAABoAABAAAAAAAAADMAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/Glw"
+    "cnAAAADcaXBjbwAAAHVodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQApQgEBA3AA"
+    "AAMAkAAAAwAAAwAeoCCBBZbqrprm4CGgwIAAAAyAAAADAIRiAAEABkQBwXPBiQAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABA"
+    "AAAAQAAAAChjbGFwAAAACAAAAAEAAAAIAAAAAf///8gAAAAC////yAAAAAIAAAAQcGl4aQAAAAADCAgIAAAAGGlwbWEAAAAAAAAAAQABBYEC"
+    "AwWEAAAAO21kYXQAAAAvKAGvEyFkY0D1JyL//2q6n/rQWf9v9lhZ3K6AwVvy+sD2ZJvA86qRnoCHaacwFXg="
+)
 
 
 def encoded(picture: Pillow.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -125,7 +137,13 @@ def test_a_pillow_image_is_read_and_left_as_it_is() -> None:
     ("content", "reason"),
     [
         (b"", "is empty"),
-        (b"not a picture", "is no picture that can be read; it begins with b'not a pi'"),
+        (b"not a picture", "is no picture that can be read; expected JPEG, PNG, "),
+        (b"%PDF-1.7", "is a PDF document; expected JPEG"),
+        (b"\n<!DOCTYPE HTML><title>403</title>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "which git lfs pull fetches"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0", "is a film"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "is a JPEG XL picture"),
+        (b"\xff\xd8\xff\xe0", "is a damaged JPEG picture"),
         (encoded(Pillow.effect_noise((90, 90), 50))[:2000], "is a damaged PNG picture"),
         (encoded(Pillow.effect_noise((90, 90), 50), "JPEG")[:2000], "is a damaged JPEG picture"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "is a drawing of format EPS"),
@@ -164,6 +182,39 @@ def test_a_missing_file_a_folder_and_what_cannot_be_opened_are_told_apart(tmp_pa
 
     with pytest.raises(ImageError, match=r"ring.png' cannot be read: too many levels of symbolic links"):
         images.read(ring)
+
+
+def test_nothing_of_what_an_unreadable_file_holds_is_told(tmp_path: Path) -> None:
+    """A list of pictures may name any file of the machine, and the reason reaches the report."""
+    path = tmp_path / "shadow"
+    path.write_bytes(b"root:$6$secret:19000:0:99999:7:::\n" * 20)
+
+    with pytest.raises(ImageError) as caught:
+        images.read(path)
+
+    assert str(caught.value).removeprefix(f"'{path}'") == (
+        " is no picture that can be read; expected JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF"
+    )
+
+
+def test_a_heic_picture_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Phones save so, and Pillow alone does not read it."""
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+
+    with pytest.raises(ImageError, match=r"is a HEIC picture, .* type pip install pillow-heif; or save it as JPEG"):
+        images.read(HEIC)
+
+
+def test_a_heic_picture_is_read_where_pillow_heif_is_installed() -> None:
+    """Nothing else has to be set."""
+    pytest.importorskip("pillow_heif")
+
+    pixels, _ = images.read(HEIC)
+
+    assert pixels.shape == (8, 8, 3)
+    np.testing.assert_allclose(pixels.mean(axis=(0, 1)), (200, 30, 30), atol=8)
+    with pytest.raises(ImageError, match="is a damaged HEIC picture"):
+        images.read(HEIC[:60])
 
 
 def test_a_file_larger_than_any_picture_is_refused_before_it_is_read(tmp_path: Path) -> None:

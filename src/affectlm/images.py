@@ -5,8 +5,12 @@ Whatever a file holds, it ends as RGB in uint8 or as an `ImageError` of one sent
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
+import re
 import stat
+import sys
 import threading
 import warnings
 from io import BytesIO
@@ -34,6 +38,24 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_HEIC = re.compile(rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)  # how an iPhone saves; Pillow alone cannot
+_SIGNS = (  # how files begin that take a picture's place
+    (rb"\xff\xd8\xff", "a damaged JPEG picture"),
+    (rb"\x89PNG\r\n", "a damaged PNG picture"),
+    (rb"GIF8", "a damaged GIF picture"),
+    (rb"RIFF.{4}WEBP", "a damaged WebP picture"),
+    (rb"II\*\0|MM\0\*|II\+\0|MM\0\+", "a damaged TIFF picture, or one as a camera saves it raw"),
+    (rb".{4}ftypavi[fs]", "a damaged AVIF picture"),
+    (_HEIC.pattern, "a damaged HEIC picture"),
+    (rb".{4}ftypcrx |FUJIFILM", "a raw picture of a camera"),
+    (rb".{4}ftyp|.{4}moov|\x1aE\xdf\xa3|RIFF.{4}AVI ", "a film"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (rb"%PDF", "a PDF document"),
+    (rb"\s*(?:<!doctype html|<html)", "a web page (HTML)"),
+    (rb"\s*(?:<\?xml|<svg)", "an SVG drawing or other XML"),
+    (rb"PK\x03\x04", "a ZIP archive or an office document"),
+    (rb"version https://git-lfs", "what Git LFS leaves in place of a picture, which git lfs pull fetches"),
+)
 _quiet = threading.Lock()  # `warnings.catch_warnings` changes the whole process
 
 
@@ -146,13 +168,28 @@ def _decode(name: str, content: bytes) -> Pixels:
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            picture = Image.open(BytesIO(content))
+            picture = _open(content)
         except Image.DecompressionBombError as error:
             raise _too_large(name) from error
         except Exception as error:  # decoders raise errors of many kinds on damaged headers
-            raise ImageError(f"{name} is no picture that can be read; it begins with {content[:8]!r}") from error
+            raise ImageError(f"{name} is {_kind(content)}") from error
         with picture:
             return _convert(name, picture)
+
+
+def _open(content: bytes) -> Image.Image:
+    if _HEIC.match(content):
+        with contextlib.suppress(ImportError):
+            importlib.import_module("pillow_heif").register_heif_opener()
+    return Image.open(BytesIO(content))
+
+
+def _kind(content: bytes) -> str:
+    """What a file is that no decoder took; of the content of an unknown one nothing is told, it may be a secret."""
+    if _HEIC.match(content) and sys.modules.get("pillow_heif") is None:
+        return "a HEIC picture, which is read once you type pip install pillow-heif; or save it as JPEG"
+    name = next((name for sign, name in _SIGNS if re.match(sign, content, re.DOTALL | re.IGNORECASE)), None)
+    return f"{name or 'no picture that can be read'}; expected JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF"
 
 
 def _convert(name: str, picture: Image.Image) -> Pixels:
