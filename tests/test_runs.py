@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import subprocess
+import sys
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import attrs
+import jinja2
 import numpy as np
 import PIL.Image
 import pytest
 
+import affectlm
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
-from affectlm.records import RECORDS, read_records, read_report
+from affectlm.job import run_job
+from affectlm.records import RECORDS, Report, read_records, read_report
 from affectlm.registry import Component, Registry
 from affectlm.report import write_pages
 from affectlm.runs import run
@@ -574,3 +580,72 @@ def test_a_dry_run_judges_nothing(compose, pictures, tmp_path, dry, scores):
     report = run(compose(f"dataset.path={table}", f"dry_run={dry}", *parts), tmp_path / "run")
 
     assert [score.name for score in report.scores].count("accuracy") == scores
+
+
+def test_success_is_said_when_the_pages_exist(configured, pictures, tmp_path):
+    """A report that says success has its pages beside it; pages that cannot be written fail the run."""
+    said = []
+
+    def pages(report):
+        said.append((report.status, report.outcomes, read_report(tmp_path / "run").status))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(RunFolderError, match=r"run' cannot be written: No space left on device; set hydra\.run\.dir"):
+        run(configured(pictures), tmp_path / "run", registry=Parts().registry, on_success=pages)
+
+    report = read_report(tmp_path / "run")
+    assert said == [("success", {"ok": 3}, "started")]
+    assert (report.status, "No space left" in str(report.error)) == ("error", True)
+
+
+def test_a_command_whose_pages_fail_says_no_success(pictures, tmp_path, monkeypatch):
+    """Also where they fail by a defect, and from Python."""
+    monkeypatch.setattr("affectlm.report._HTML", "{{ nothing }}")
+
+    with pytest.raises(jinja2.UndefinedError):
+        affectlm.run(str(pictures), "llm=circumplex", "detector=whole", f"hydra.run.dir={tmp_path / 'run'}")
+    with pytest.raises(jinja2.UndefinedError):
+        run_job([str(pictures), "llm=circumplex", "detector=whole", f"hydra.run.dir={tmp_path / 'job'}"])
+
+    assert [read_report(tmp_path / name).status for name in ("run", "job")] == ["error", "error"]
+
+
+FULL_DISK = """
+import resource, sys
+from affectlm.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), -1))
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize(("limit", "status"), [(0, None), (10_000, "error")])
+def test_a_folder_that_fills_up_is_one_sentence(tmp_path, limit, status):
+    """Before the first report, or amid the records; nothing says success, and what was recorded can be continued."""
+    (tmp_path / "r.csv").write_text("valence,arousal\n" + "\n".join(f"0.{number},0.5" for number in range(1, 90)))
+    words = ["+experiment=basic", "dataset=manifest", "dataset.path=r.csv", "llm=circumplex", "hydra.run.dir=run"]
+    words += ["cache=off", "hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]
+
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(limit), *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    sentence = f"affectlm: the run folder '{tmp_path / 'run'}' cannot be written: File too large; set hydra.run.dir"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, sentence)
+    assert "Traceback" not in done.stderr
+    if status is not None:
+        assert read_report(tmp_path / "run").status == status
+        assert 0 < len(list(read_records(tmp_path / "run"))) < 89
+
+
+def test_a_full_disk_takes_the_status_of_a_run(tmp_path, monkeypatch):
+    """What cannot be written anew is changed in place, and stays a report."""
+    Report(config={"a": 1}).save(tmp_path)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("affectlm.records.write_atomically", full)
+    for status, found in (("error", "error"), ("interrupted", "error"), ("success", "success")):
+        with pytest.raises(OSError, match="No space"):
+            Report(status=status, config={"a": 2}, error="far more than there was before" * 99).save(tmp_path)
+        assert (read_report(tmp_path).status, read_report(tmp_path).config) == (found, {"a": 1})

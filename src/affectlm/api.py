@@ -53,12 +53,14 @@ def run(*words: str) -> Report:
     folder = next((word.partition("=")[2] for word in words if word.startswith("hydra.run.dir=")), None)
     config = configuration.compose(words)
     path = Path(folder) if folder else Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S-%f")
-    report = run_config(configuration.to_plain(config), path, command=["affectlm", *words])
-    (path / ".hydra").mkdir(exist_ok=True)
-    OmegaConf.save(config, path / ".hydra" / "config.yaml")
-    OmegaConf.save(OmegaConf.create(list(words)), path / ".hydra" / "overrides.yaml")
-    write_pages(report, path)
-    return report
+
+    def keep(report: Report) -> None:
+        (path / ".hydra").mkdir(exist_ok=True)
+        OmegaConf.save(config, path / ".hydra" / "config.yaml")
+        OmegaConf.save(OmegaConf.create(list(words)), path / ".hydra" / "overrides.yaml")
+        write_pages(report, path)
+
+    return run_config(configuration.to_plain(config), path, on_success=keep, command=["affectlm", *words])
 
 
 def load(*words: str, **choices: str | bool) -> Reader:

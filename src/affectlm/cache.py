@@ -15,6 +15,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import NoReturn
@@ -152,7 +153,8 @@ class Claims:
     def release(self, key: str) -> None:
         """Lets others make what they do not find."""
         if self._file is not None and self._works:
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(key))
+            with suppress(OSError):
+                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(key))
 
     def close(self) -> None:
         """Releases all."""

@@ -100,12 +100,8 @@ def evaluate(
             or another evaluation is writing to the folder, or it is one of another configuration or cannot be written.
     """
     chosen = _choices(config)
-    lock = locked(folder)
-    try:
-        with writing(folder):
-            return _evaluated(config, chosen, folder, registry or Registry.installed(), on_record)
-    finally:
-        lock.release()
+    with locked(folder), writing(folder):
+        return _evaluated(config, chosen, folder, registry or Registry.installed(), on_record)
 
 
 def _evaluated(

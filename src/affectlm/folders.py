@@ -44,8 +44,9 @@ class Earlier:
         return expected is not None and self.faces[picture] >= (expected if all_faces else 1)
 
 
-def locked(folder: Path) -> FileLock:
-    """The lock of a folder, to be released by who asked; the folder is made when it is not there.
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes from writing to a folder meanwhile; it is made when it is not there.
 
     Raises:
         RunFolderError: another process has it, or the folder cannot be written.
@@ -57,7 +58,10 @@ def locked(folder: Path) -> FileLock:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise RunFolderError(f"another run is writing to '{folder}'; choose another hydra.run.dir") from error
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -77,7 +81,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 def unwritable(folder: Path, error: OSError) -> RunFolderError:
     """What to say of a folder that cannot be written."""
-    return RunFolderError(f"the run folder '{folder}' cannot be written: {error.strerror}; set hydra.run.dir")
+    return RunFolderError(f"the run folder '{folder}' cannot be written: {error.strerror or error}; set hydra.run.dir")
 
 
 def refuse_another(folder: Path, earlier: Mapping[str, object], config: Mapping[str, object], sort: str) -> None:

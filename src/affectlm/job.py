@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -22,6 +22,9 @@ from affectlm import config as configuration
 from affectlm.errors import AffectlmError, ConfigError, RunFolderError
 from affectlm.registry import OWN_CONFIG
 from affectlm.sweep import Point, print_sweep
+
+if TYPE_CHECKING:
+    from affectlm.records import Report
 
 Job = Callable[[DictConfig, Path], None]
 HYDRA = ".hydra"  # the folder of what was composed
@@ -46,6 +49,12 @@ def run_job(words: Sequence[str], *, demo: bool = False) -> int:
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             points.append(point)
             sys.stdout.write(f"\n== run {len(points)}: {' '.join(point.overrides)}\n")
+
+        def show(report: Report) -> None:
+            if demo:
+                draw_faces(console.records, folder)
+            write_pages(report, folder)
+
         try:
             with console.progress():
                 point.report = report = run(
@@ -53,14 +62,12 @@ def run_job(words: Sequence[str], *, demo: bool = False) -> int:
                     folder,
                     on_record=console.record,
                     on_notice=console.notice,
+                    on_success=show,
                     command=["affectlm", *(["demo"] if demo else []), *words],
                 )
         except KeyboardInterrupt:
             sys.stderr.write(f"affectlm: interrupted; to continue, repeat the command with hydra.run.dir={folder}\n")
             raise
-        if demo:
-            draw_faces(console.records, folder)
-        write_pages(report, folder)
         console.finished(report, folder)
         if not plain["dry_run"]:
             short.extend(missed(report, cast("Mapping[str, float]", plain["fail_under"] or {})))

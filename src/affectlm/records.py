@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -163,9 +164,27 @@ class Report:
         return found
 
     def save(self, folder: Path) -> None:
-        """Writes `report.json`, replacing an older one."""
+        """Writes `report.json`, replacing an older one; of an older one on a full disk it changes the status only.
+
+        Raises:
+            OSError: it could not be replaced.
+        """
         content = attrs.asdict(self, filter=lambda attribute, _: attribute.name != "folder")
-        write_atomically(folder / REPORT, json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
+        try:
+            write_atomically(folder / REPORT, json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
+        except OSError:
+            with suppress(OSError):
+                _overwrite_status(folder / REPORT, self.status)
+            raise
+
+
+def _overwrite_status(path: Path, status: str) -> None:
+    """Changes the status of a written report where that takes no more room."""
+    with path.open("r+b") as file:
+        found = re.match(rb'(\{\s*"status": )("\w+" *)', file.read(100))
+        if found and len(new := json.dumps(status).encode()) <= len(found[2]):
+            file.seek(len(found[1]))
+            file.write(new.ljust(len(found[2])))
 
 
 def read_report(folder: Path) -> Report:

@@ -58,6 +58,7 @@ def run(
     on_record: OnRecord = lambda _: None,
     on_notice: Notice = silent,
     command: Sequence[str] = (),
+    on_success: Callable[[Report], None] = lambda _: None,
 ) -> Report:
     """Runs a configuration into a folder and returns the report; a folder with the same configuration is continued.
 
@@ -68,68 +69,60 @@ def run(
         on_record: called with each record, those of an earlier try included.
         on_notice: told, in a sentence, what a language model is waited for.
         command: the words that were typed, for the report.
+        on_success: called with the finished report before the folder says so; where it fails, the run has failed.
 
     Raises:
-        AffectlmError: see `build`; or the folder belongs to another configuration; or no record could be made.
+        AffectlmError: see `build`; or the folder belongs to another configuration or cannot be written; or no record
+            could be made.
         KeyboardInterrupt: after the report was marked interrupted.
     """
-    chosen = settings(config)
-    lock = locked(folder)
-    try:
-        return _run(config, chosen, folder, registry or Registry.installed(), on_record, on_notice, command)
-    finally:
-        lock.release()
+    chosen, registry = settings(config), registry or Registry.installed()
+    with locked(folder):
+        ledger = Ledger(folder / LEDGER)
+        report = _report(config, folder, ledger)
+        report.command = list(command)
+        begin = time.monotonic() - report.usage.get("seconds", 0.0)
+        tally = _earlier_tally(report)
+        asking: Asking | None = None
 
+        def note() -> None:
+            """Tells who looks into the folder how far the run is."""
+            report.usage = _usage(tally, time.monotonic() - begin, asking.budget if asking else None)
+            with writing(folder):
+                report.save(folder)
 
-def _run(
-    config: Mapping[str, object],
-    chosen: Settings,
-    folder: Path,
-    registry: Registry,
-    on_record: OnRecord,
-    on_notice: Notice,
-    command: Sequence[str],
-) -> Report:
-    """As `run`, in a folder that is locked."""
-    ledger = Ledger(folder / LEDGER)
-    report = _report(config, folder, ledger)
-    report.command = list(command)
-    begin = time.monotonic() - report.usage.get("seconds", 0.0)
-    tally = _earlier_tally(report)
-    asking: Asking | None = None
-
-    def note() -> None:
-        """Tells who looks into the folder how far the run is."""
-        report.usage = _usage(tally, time.monotonic() - begin, asking.budget if asking else None)
-        report.save(folder)
-
-    try:
-        report.save(folder)
-        parts = build(config, registry)
-        report.components = components(config, parts)
-        store = Store("completions", chosen.cache)
-        asking = asking_of(chosen, parts.prompt, parts.llm, store=store, tally=tally, notice=on_notice)
-        asking.check()
-        asking.before = ledger.write
-        asking.key = identity(config, "llm", parts.llm, registry)
-        key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
-        line = partial(steps, chosen, parts, key=key, folder=folder, notice=on_notice)
-        _stream(folder, line, asking, report, on_record, note)
-        records = [_slim(record) for record in read_records(folder)]
-        report.questions = _questions(config, records)
-        _refuse_nothing(records)
-        if not chosen.dry_run:
-            _judge(report, records, parts.metrics)
-        report.status = "success"
-    except KeyboardInterrupt:
-        report.status = "interrupted"
-        raise
-    except Exception as error:
-        report.status, report.error = "error", str(error)
-        raise
-    finally:
-        note()
-        ledger.remove()  # for now the report says it
+        try:
+            with writing(folder):
+                report.save(folder)
+            parts = build(config, registry)
+            report.components = components(config, parts)
+            store = Store("completions", chosen.cache)
+            asking = asking_of(chosen, parts.prompt, parts.llm, store=store, tally=tally, notice=on_notice)
+            asking.check()
+            asking.before = ledger.write
+            asking.key = identity(config, "llm", parts.llm, registry)
+            key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
+            line = partial(steps, chosen, parts, key=key, folder=folder, notice=on_notice)
+            with writing(folder):
+                _stream(folder, line, asking, report, on_record, note)
+                records = [_slim(record) for record in read_records(folder)]
+            report.questions = _questions(config, records)
+            _refuse_nothing(records)
+            if not chosen.dry_run:
+                _judge(report, records, parts.metrics)
+            note()
+            report.status = "success"
+            with writing(folder):
+                on_success(report)
+        except KeyboardInterrupt:
+            report.status = "interrupted"
+            raise
+        except Exception as error:
+            report.status, report.error = "error", str(error)
+            raise
+        finally:
+            note()
+            ledger.remove()  # for now the report says it
     return report
 
 

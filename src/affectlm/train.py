@@ -80,17 +80,15 @@ def train_job(words: Sequence[str]) -> int:
 
 
 def _job(config: DictConfig, folder: Path) -> None:
-    lock = locked(folder)
     try:
-        _train(to_plain(config), folder)
+        with locked(folder):
+            _train(to_plain(config), folder)
     except KeyboardInterrupt:
         sys.stderr.write(
             "affectlm: interrupted; to continue after the last finished epoch, repeat the command with "
             f"hydra.run.dir={folder}\n"
         )
         raise
-    finally:
-        lock.release()
 
 
 def _train(plain: Mapping[str, object], folder: Path) -> None:

@@ -601,12 +601,11 @@ def test_a_training_that_cannot_be_is_one_sentence(tmp_path, words, message):
 
 def test_two_trainings_do_not_share_a_folder(tmp_path):
     """The second is refused at once; the first would lose its checkpoint."""
-    lock = locked(tmp_path / "run")
-    try:
-        with pytest.raises(RunFolderError, match=r"another run is writing to .*choose another hydra.run.dir"):
-            _job(compose([f"dataset.path={small_ferplus(tmp_path)}"], "train"), tmp_path / "run")
-    finally:
-        lock.release()
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(RunFolderError, match=r"another run is writing to .*choose another hydra.run.dir"),
+    ):
+        _job(compose([f"dataset.path={small_ferplus(tmp_path)}"], "train"), tmp_path / "run")
 
 
 @pytest.mark.parametrize("file", ["log.csv", "facechannel.safetensors"])
