@@ -31,6 +31,8 @@ from affectlm_estimators.plan import Plan
 from affectlm_estimators.validation import judge
 
 _SMALLER = "lower plan.batch_size, set a lower plan.side, or type plan.device=cpu"
+# What torch says of checkpoints that are cut, of another network or made up.
+_DAMAGE = (AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError)
 _REPORTS = 20  # times an epoch that progress is shown; each waits for the device
 
 
@@ -225,7 +227,7 @@ class Fit:
             self.average.load_state_dict(state["average"])
             self._optimizer.load_state_dict(state["optimizer"])
             self._progress = _Standing(**state["standing"])
-        except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        except _DAMAGE as error:
             raise RunFolderError(
                 f"'{path}' is no checkpoint of this training ({type(error).__name__}); delete it to begin anew, or "
                 "choose another hydra.run.dir"
@@ -255,13 +257,16 @@ class Fit:
         return np.random.default_rng(seed).beta(self.plan.mixup, self.plan.mixup, self._steps)
 
 
+_number = attrs.validators.and_(attrs.validators.instance_of(int), attrs.validators.ge(0))
+
+
 @attrs.define
 class _Standing:
     """How far a training is, and its best so far."""
 
-    epochs: int = 0
-    best: float = -math.inf
-    waited: int = 0  # epochs since the best
+    epochs: int = attrs.field(default=0, validator=_number)
+    best: float = attrs.field(default=-math.inf, validator=attrs.validators.instance_of(float))
+    waited: int = attrs.field(default=0, validator=_number)  # epochs since the best
     weights: dict[str, Tensor] | None = None  # of the best, where they will be wanted
 
 

@@ -378,7 +378,29 @@ def test_a_checkpoint_that_cannot_be_continued_is_refused(tmp_path, content):
     else:
         (tmp_path / "checkpoint.pt").write_bytes(content)
 
-    with pytest.raises(RunFolderError, match="is no checkpoint of this training"):
+    with pytest.raises(RunFolderError, match=r"is no checkpoint of this training .*; delete it to begin anew"):
+        list(fit(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("network", None),
+        ("optimizer", None),
+        ("optimizer", {"param_groups": [1], "state": {}}),
+        ("standing", [1]),
+        ("standing", {"epochs": "x"}),
+        ("standing", {"epochs": -3}),
+        ("standing", {"best": None}),
+    ],
+)
+def test_a_checkpoint_with_a_wrong_part_is_refused(tmp_path, part, value):
+    """One sentence, and no traceback of torch."""
+    next(iter(fit(tmp_path)))
+    path = tmp_path / "checkpoint.pt"
+    torch.save({**torch.load(path, weights_only=True), part: value}, path)
+
+    with pytest.raises(RunFolderError, match=r"is no checkpoint of this training .*; delete it to begin anew"):
         list(fit(tmp_path))
 
 
