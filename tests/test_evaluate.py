@@ -18,6 +18,7 @@ from affectlm.cache import usage
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
 from affectlm.evaluate import EVALUATION, FACES, PAGE, SCATTER, evaluate
 from affectlm.evaluation import RatedFaces, judge
+from affectlm.folders import refuse_another_file
 from affectlm.quality import CONVENTIONS, figures
 from affectlm.registry import Component, Registry
 from affectlm.testing import BrightnessEstimator, record
@@ -437,3 +438,12 @@ def test_outcomes_other_than_found_and_not_found_carry_no_figure():
         faces.add(record(outcome=outcome, truth=Truth(valence=0.5, arousal=0.5)), "group")
 
     assert (faces.rated, faces.subset()["pictures"]) == ([], 2)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "[" * 100_000])
+def test_a_damaged_configuration_of_a_folder_names_the_remedy(tmp_path, content):
+    """What an evaluation or a training is for can no longer be read: the user decides."""
+    (tmp_path / "config.json").write_text(content)
+
+    with pytest.raises(RunFolderError, match=r"is no configuration: .*; choose another hydra\.run\.dir, or delete"):
+        refuse_another_file(tmp_path / "config.json", {}, "evaluation")

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,8 +20,9 @@ import pytest
 from loopback import LoopbackServer, Plan, failure, reply
 
 import affectlm
-from affectlm.errors import AffectlmError
-from affectlm.records import read_records, read_report
+from affectlm.doctor import examine
+from affectlm.errors import AffectlmError, RunFolderError
+from affectlm.records import RECORDS, REPORT, read_records, read_report
 
 KEY = "sk-test-7d1f0c"
 LABELS = ("anger", "fear", "happiness", "sadness")
@@ -279,3 +281,32 @@ def test_a_limit_holds_however_often_a_run_is_ended(tmp_path, number, status):
 
 def reported(folder: Path) -> str:
     return read_report(folder).status
+
+
+DAMAGE = {
+    "a line of brackets": (RECORDS, b"[" * 100_000 + b"\n"),
+    "a line that is no record": (RECORDS, b'{"id": 1}\n'),
+    "a line of bytes": (RECORDS, b"\xff\xfe\n"),
+    "an empty report": (REPORT, b""),
+    "a report of brackets": (REPORT, b"[" * 100_000),
+    "a report of another kind": (REPORT, b'{"config": [], "usage": null}'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_run_folder_is_one_sentence_for_every_command(ratings, tmp_path, damage):
+    """Continued, replayed, or looked at by the doctor: no traceback, and the file is named."""
+    line = ["+experiment=basic", "dataset=manifest", f"dataset.path={ratings}"]
+    folder = tmp_path / "run"
+    affectlm.run(*line, "llm=circumplex", f"hydra.run.dir={folder}")
+    name, content = DAMAGE[damage]
+    (folder / name).write_bytes(content)
+
+    with pytest.raises(RunFolderError, match=re.escape(f"'{folder / name}'")):
+        affectlm.run(*line, "llm=circumplex", f"hydra.run.dir={folder}")
+    if name == RECORDS:
+        replay = [*line, "llm=replay", f"llm.path={folder}"]
+        with pytest.raises(AffectlmError, match=f"line 1 of '{folder / name}' is no record"):
+            affectlm.run(*replay, f"hydra.run.dir={tmp_path / 'again'}")
+        missing = [row["detail"] for row in examine(replay) if row["status"] == "missing"]
+        assert any(f"line 1 of '{folder / name}' is no record" in detail for detail in missing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import attrs
 import pytest
 
 from affectlm.errors import RunFolderError
@@ -73,6 +74,90 @@ def test_a_foreign_line_is_named(tmp_path):
 
     with pytest.raises(RunFolderError, match="line 2 of"):
         list(read_records(tmp_path))
+
+
+def damaged(**changed):
+    """The line of FULL with other values."""
+    return json.dumps(to_json(FULL) | changed)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "it is no JSON"),
+        ("[" * 100_000, "it is nested too deeply"),
+        ("[1]", r"found \[1\], expected an object"),
+        ("{}", "it has no 'id'"),
+        (damaged(reply=None).replace('"reply": null', '"reply": NaN'), "NaN is no number"),
+        (damaged(others=None).replace('"others": null', f'"others": {"9" * 4000}'), "'others' is 999.*expected a"),
+        (damaged(valence=5.0), "'valence' is 5.0, expected a number from -1 to 1 or null"),
+        (damaged(arousal="0.5"), "'arousal' is '0.5', expected a number"),
+        (damaged(id=3), "'id' is 3, expected a text"),
+        (damaged(outcome="fine"), "'outcome' is 'fine', expected one of ok, no_face"),
+        (damaged(labels="anger"), "'labels' is 'anger', expected a list"),
+        (damaged(extra={"fear": None}), "'extra' is .*, expected an object whose values are each a number"),
+        (damaged(face=True), "'face' is True, expected a whole number"),
+        (damaged(left=None), "of left, top, right, bottom some are null"),
+        (damaged(right=0), "right 0 must exceed left 1"),
+        (damaged(reply=["x"]), r"'reply' is \['x'\], expected a text or null"),
+        (damaged(choice_tokens={"joy": 0.5}), "'choice_tokens' is"),
+        (damaged(choice_logprobs={"a": 0}, choice_normalised={"b": 0}), "'choice_normalised' has other labels than"),
+        (damaged(truth=[]), r"'truth' is \[\], expected an object"),
+        (damaged(truth={"votes": {"joy": "x"}}), "'votes' is"),
+        (damaged(new=1), "new"),
+        (damaged(id="twice"), "an earlier line has the id 'twice' too"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_a_damaged_line_is_one_sentence_with_its_number(tmp_path, line, said):
+    """Nothing that was changed by hand or by a disk is judged silently, or ends in a traceback."""
+    (tmp_path / RECORDS).write_bytes(to_line(attrs.evolve(FULL, id="twice")) + line.encode() + b"\n")
+
+    with pytest.raises(RunFolderError, match=f"line 2 of '.*{RECORDS}' is no record: .*{said}.*; delete that line"):
+        list(read_records(tmp_path))
+
+
+def test_records_that_cannot_be_read_are_one_sentence(tmp_path):
+    """As where a folder stands in their place."""
+    (tmp_path / RECORDS).mkdir()
+
+    with pytest.raises(RunFolderError, match=r"records\.jsonl' cannot be read: Is a directory"):
+        list(read_records(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        '{"status": "succ',
+        "[" * 100_000,
+        "null",
+        *(
+            json.dumps({"status": "error", "config": {}, "scores": [], "usage": {}} | wrong)
+            for wrong in (
+                {"usage": []},
+                {"usage": None},
+                {"usage": {"requests": "many"}},
+                {"usage": {"requests": -1}},
+                {"usage": {"seconds": float("inf")}},
+                {"usage": {"requests": int("9" * 4000)}},
+                {"config": []},
+                {"config": None},
+                {"scores": [1]},
+                {"scores": [{"name": "ccc", "value": "x", "count": 1}]},
+                {"outcomes": {"ok": None}},
+                {"new": 1},
+            )
+        ),
+    ],
+    ids=lambda content: content[:80],
+)
+def test_a_damaged_report_is_one_sentence_with_its_remedy(tmp_path, content):
+    """A folder is never blocked without a word of what to do."""
+    (tmp_path / "report.json").write_text(content)
+
+    with pytest.raises(RunFolderError, match=r"is no report of a run: .*; choose another hydra\.run\.dir, or delete"):
+        read_report(tmp_path)
 
 
 def test_a_report_survives_its_file(tmp_path):

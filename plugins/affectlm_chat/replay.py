@@ -88,7 +88,7 @@ class Replay:
     def __attrs_post_init__(self) -> None:
         """Reads what was answered."""
         models: set[str] = set()
-        for record in read_records(self.path):
+        for record in read_records(self.path, ids_repeat=True):  # of several models
             if record.reply is not None or record.choice_logprobs is not None:
                 models.add(record.model or "")
                 if self.model in (None, record.model):

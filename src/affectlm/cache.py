@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeGuard
 from uuid import uuid4
 
 import attrs
@@ -53,6 +53,10 @@ def parsed(content: bytes) -> object:
         return _STRICT.decode(content.decode())
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise ValueError("it is not in UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON ({error.msg[:1].lower()}{error.msg[1:]}, character {error.pos})") from None
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -62,7 +66,7 @@ def _refuse(constant: str) -> NoReturn:
 _STRICT = json.JSONDecoder(parse_constant=_refuse)
 
 
-def is_finite(value: object) -> bool:
+def is_finite(value: object) -> TypeGuard[float]:
     """Whether a value from JSON is a number that figures can be made of."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import attrs
 from filelock import FileLock, Timeout
 
+from affectlm.cache import parsed
 from affectlm.errors import RunFolderError
+from affectlm.fields import as_object
 from affectlm.records import RECORDS, Record, read_records, to_line
 from affectlm.types import Outcome
 
@@ -108,10 +110,13 @@ def refuse_another(folder: Path, earlier: Mapping[str, object], config: Mapping[
 def refuse_another_file(path: Path, config: Mapping[str, object], sort: str) -> None:
     """As `refuse_another`, for a folder whose configuration is in a file of its own, if it is there yet."""
     try:
-        earlier = json.loads(path.read_bytes()) if path.exists() else dict(config)
-        refuse_another(path.parent, {**earlier}, config, sort)
-    except (OSError, ValueError, TypeError) as error:
-        raise RunFolderError(f"'{path}' is no configuration: {error}; choose another hydra.run.dir") from error
+        earlier = as_object(parsed(path.read_bytes())) if path.exists() else config
+    except (OSError, ValueError) as error:
+        raise RunFolderError(
+            f"'{path}' is no configuration: {error}; choose another hydra.run.dir, or delete this file if the folder "
+            "is of the same settings"
+        ) from error
+    refuse_another(path.parent, earlier, config, sort)
 
 
 def finished_records(folder: Path) -> Iterator[Record]:

@@ -8,11 +8,26 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 import attrs
 
-from affectlm.cache import write_atomically
+from affectlm.cache import parsed, write_atomically
 from affectlm.errors import RunFolderError
+from affectlm.fields import (
+    AFFECT,
+    AMOUNT,
+    COUNT,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    as_object,
+    check,
+    listed,
+    named,
+    one_of,
+    optional,
+)
 from affectlm.types import Box, Outcome, Score, Truth
 
 SCHEMA_VERSION = 1
@@ -86,15 +101,45 @@ def _plain(values: Mapping[str, float] | None) -> dict[str, float] | None:
     return None if values is None else dict(values)
 
 
-def from_json(line: Mapping[str, object]) -> Record:
+_CORNERS = ("left", "top", "right", "bottom")
+_NEEDED = ("id", "outcome", "labels", "truth", *_CORNERS)
+_FIELDS = {
+    **dict.fromkeys(("id", "image", "answer", "reason"), TEXT),
+    **dict.fromkeys(("image_sha256", "prompt", "prompt_sha256", "model", "reply"), optional(TEXT)),
+    **dict.fromkeys(("valence", "arousal"), optional(AFFECT)),
+    **dict.fromkeys((*_CORNERS, "entropy"), optional(NUMBER)),
+    **dict.fromkeys(_BY_LABEL, optional(named(NUMBER))),
+    "choice_tokens": optional(named(COUNT)),
+    "outcome": one_of([each.value for each in Outcome]),
+    "face": optional(COUNT),
+    "others": COUNT,
+    "extra": named(NUMBER),
+    "labels": listed(TEXT),
+    "truth": OBJECT,
+}
+_TRUTH = {
+    **dict.fromkeys(("valence", "arousal"), optional(AFFECT)),
+    **dict.fromkeys(("labels", "text"), listed(TEXT)),
+    "group": named(TEXT),
+    "votes": named(NUMBER),
+}
+
+
+def from_json(line: object) -> Record:
     """The record that `to_json` wrote.
 
     Raises:
-        KeyError, TypeError, ValueError: it is no such object.
+        TypeError, ValueError: it is no such object.
     """
-    fields = dict(line)
-    corners = [fields.pop(name) for name in ("left", "top", "right", "bottom")]
-    truth = dict(fields.pop("truth"))  # type: ignore[call-overload]
+    fields = as_object(line, *_NEEDED)
+    check(fields, _FIELDS)
+    for name in ("choice_means", "choice_normalised", "probabilities"):
+        _refuse_other_labels(fields, name)
+    corners = [fields.pop(name) for name in _CORNERS]
+    if len({corner is None for corner in corners}) > 1:
+        raise ValueError(f"of {', '.join(_CORNERS)} some are null")
+    truth: dict[str, Any] = as_object(fields.pop("truth"))
+    check(truth, _TRUTH)
     truth["labels"], truth["text"] = tuple(truth.get("labels", ())), tuple(truth.get("text", ()))
     fields["labels"] = tuple(fields["labels"])  # type: ignore[arg-type]
     fields["outcome"] = Outcome(str(fields["outcome"]))
@@ -102,28 +147,51 @@ def from_json(line: Mapping[str, object]) -> Record:
     return Record(**fields, box=box, truth=Truth(**truth))  # type: ignore[arg-type]
 
 
+def _refuse_other_labels(fields: Mapping[str, object], name: str) -> None:
+    scores, others = fields.get("choice_logprobs"), fields.get(name)
+    if isinstance(scores, dict) and isinstance(others, dict) and scores.keys() != others.keys():
+        raise ValueError(f"'{name}' has other labels than 'choice_logprobs'")
+
+
 def to_line(record: Record) -> bytes:
     """The record as a JSON line in UTF-8; what UTF-8 cannot hold (lone surrogates) is escaped."""
     return json.dumps(to_json(record), ensure_ascii=True, allow_nan=False).encode() + b"\n"
 
 
-def read_records(folder: Path) -> Iterator[Record]:
+def read_records(folder: Path, *, ids_repeat: bool = False) -> Iterator[Record]:
     """The records of a run's folder, or of such a file, in the order they were written; a torn last line is left out.
 
+    Args:
+        folder: the folder or file; none that is there has no records.
+        ids_repeat: an id may come twice, as in a file that holds several runs.
+
     Raises:
-        RunFolderError: a line is no record.
+        RunFolderError: the file cannot be read, or a line is no record or has the id of an earlier one.
     """
     path = folder if folder.is_file() else folder / RECORDS
     if not path.exists():
         return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield from_json(json.loads(line))
-            except (KeyError, TypeError, ValueError) as error:
-                raise RunFolderError(f"line {number} of '{path}' is no record: {error}") from error
+    seen: set[str] = set()
+    for number, line in enumerate(_whole_lines(path), 1):
+        try:
+            record = from_json(parsed(line))
+            if record.id in seen:
+                raise ValueError(f"an earlier line has the id '{record.id}' too")
+        except (TypeError, ValueError) as error:
+            raise RunFolderError(
+                f"line {number} of '{path}' is no record: {error}; delete that line to go on without it"
+            ) from error
+        if not ids_repeat:
+            seen.add(record.id)
+        yield record
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            yield from (line for line in file if line.endswith(b"\n"))  # only the last may lack it
+    except OSError as error:
+        raise RunFolderError(f"'{path}' cannot be read: {error.strerror}; choose another hydra.run.dir") from error
 
 
 def explanation(record_id: str) -> str:
@@ -187,6 +255,26 @@ def _overwrite_status(path: Path, status: str) -> None:
             file.write(new.ljust(len(found[2])))
 
 
+_REPORT = {
+    **dict.fromkeys(("config", "versions", "components"), OBJECT),
+    **dict.fromkeys(("seed", "schema_version"), COUNT),
+    "status": TEXT,
+    "outcomes": named(COUNT),
+    "scores": listed(OBJECT),
+    "unscored": listed(TEXT),
+    "usage": named(AMOUNT),
+    "error": optional(TEXT),
+}
+_SCORE = {
+    "name": TEXT,
+    "value": NUMBER,
+    "count": COUNT,
+    "low": optional(NUMBER),
+    "high": optional(NUMBER),
+    "parts": named(NUMBER),
+}
+
+
 def read_report(folder: Path) -> Report:
     """The report of a run's folder.
 
@@ -195,8 +283,14 @@ def read_report(folder: Path) -> Report:
     """
     path = folder / REPORT
     try:
-        content = json.loads(path.read_bytes())
-        content["scores"] = [Score(**score) for score in content["scores"]]
-        return Report(**content, folder=folder)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise RunFolderError(f"'{path}' is no report of a run: {error}") from error
+        content = as_object(parsed(path.read_bytes()), "status", "config", "scores", "usage")
+        check(content, _REPORT)
+        scores = cast("list[dict[str, Any]]", content["scores"])
+        for score in scores:
+            check(score, _SCORE)
+        return Report(**{**content, "scores": [Score(**score) for score in scores]}, folder=folder)  # type: ignore[arg-type]
+    except (OSError, TypeError, ValueError) as error:
+        raise RunFolderError(
+            f"'{path}' is no report of a run: {error}; choose another hydra.run.dir, or delete this file to go on with "
+            "the records beside it, if they are of the same settings"
+        ) from error
