@@ -135,6 +135,22 @@ def test_every_picture_is_counted_once(rated, tmp_path):
     assert float(rows["5.png#0"]["valence"]) == pytest.approx(0.73, abs=0.05)
 
 
+class Three(LightDetector):
+    """Three faces in each picture that has one."""
+
+    def detect(self, images):
+        return [3 * boxes for boxes in super().detect(images)]
+
+
+def test_what_was_not_measured_is_counted(rated, tmp_path):
+    """Faces beside the best, and rows beyond the limit; the page says so."""
+    evaluation = evaluate(configured(rated, "dataset.limit=3"), tmp_path / "run", registry=registry(detector=Three()))
+
+    assert evaluation.left_out == {"face beside the best": 4, "item beyond dataset.limit=3": 5}
+    assert json.loads((tmp_path / "run" / EVALUATION).read_text())["left_out"] == evaluation.left_out
+    assert "\nLeft out: 4 faces beside the best, 5 items beyond dataset.limit=3.\n" in evaluation.page()
+
+
 def test_the_folder_tells_all_that_a_paper_needs(rated, tmp_path):
     """Figures, subset, conventions, versions and parts as JSON without NaN; the sentences and the plot as files."""
     evaluate(configured(rated, "dataset.limit=7"), tmp_path / "run", registry=registry())
@@ -145,8 +161,8 @@ def test_the_folder_tells_all_that_a_paper_needs(rated, tmp_path):
     content = json.loads((tmp_path / "run" / EVALUATION).read_text(), parse_constant=refuse)
     page = (tmp_path / "run" / PAGE).read_text()
     assert set(content) == {
-        *("schema_version", "config", "versions", "components", "subset", "truth_is_derived", "intervals"),
-        *("figures", "conventions"),
+        *("schema_version", "config", "versions", "components", "subset", "left_out", "truth_is_derived"),
+        *("intervals", "figures", "conventions"),
     }
     assert set(content["figures"]["found"]["ccc_valence"]) == {"value", "low", "high", "count"}
     assert content["versions"]["affectlm"]

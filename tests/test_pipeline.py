@@ -90,6 +90,22 @@ def test_a_box_that_no_face_can_fill_is_an_outcome(shape, detector):
     assert [step.record.id for step in steps if isinstance(step, Finding)][-1].startswith("i0#")
 
 
+class OnlySmall:
+    def detect(self, pictures):
+        return [[] for _ in pictures]
+
+    def detect_counting(self, pictures):
+        return [([], 2) for _ in pictures]
+
+
+def test_a_picture_whose_faces_are_all_too_small_says_so():
+    """It is not a picture without a face."""
+    (step,) = find_faces(images(1), OnlySmall())
+
+    assert (step.outcome, step.too_small) == (Outcome.NO_FACE, 2)
+    assert step.reason == "no face was found but 2 smaller than detector.min_size"
+
+
 def test_only_a_window_of_pictures_is_drawn_ahead():
     """Pixels never accumulate."""
     drawn = []

@@ -45,6 +45,7 @@ KEYS = [
     "outcome",
     "reason",
     "truth",
+    "too_small",
 ]
 
 

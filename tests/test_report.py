@@ -5,6 +5,7 @@ from __future__ import annotations
 import PIL.Image
 import pytest
 
+from affectlm.console import Console
 from affectlm.figures import draw_faces
 from affectlm.records import RECORDS, Report, read_records, to_line
 from affectlm.report import write_pages
@@ -52,6 +53,22 @@ def test_nothing_on_a_page_steers_a_terminal_or_fills_a_disk(folder):
         assert not [letter for letter in "\x1b\x07\x00\u202e" if letter in page]
         assert len(page) < 60_000
     assert next(read_records(folder)).answer == steering
+
+
+def test_what_was_left_out_stands_on_every_page(folder, capsys):
+    """In report.md, report.html and at the end of what the terminal shows, safe to print."""
+    left_out = {"face beside the best": 2, "folder that cannot be read, such as '\x1b[31m<b>'": 1}
+    report = Report(status="success", outcomes={"ok": 2}, left_out=left_out, usage={"seconds": 1.0})
+
+    write_pages(report, folder)
+    Console().finished(report, folder)
+
+    assert "<p>Left out: 2 faces beside the best, 1 folder that" in (folder / "report.html").read_text()
+    assert "\nLeft out: 2 faces beside the best, 1 folder that" in (folder / "report.md").read_text()
+    assert (
+        "left out: 2 faces beside the best, 1 folder that cannot be read, such as ' [31m<b>'\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_each_measured_face_is_drawn_beside_its_point(folder):

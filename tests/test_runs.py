@@ -554,6 +554,96 @@ def test_a_damaged_cache_is_measured_and_asked_again(configured, pictures, tmp_p
     assert (report.outcomes, len(second.llm.asked), sum(second.estimator.batches)) == ({"ok": 3}, 3, 3)
 
 
+class Counting:
+    """A detector with three faces in each picture, of which it leaves out two for their size."""
+
+    def detect(self, images):
+        return [boxes for boxes, _ in self.detect_counting(images)]
+
+    def detect_counting(self, images):
+        return [([Box(0, 0, 30, 30), Box(5, 0, 35, 30), Box(9, 0, 39, 30)], 2) for _ in images]
+
+
+@pytest.mark.parametrize(
+    ("words", "table", "expected"),
+    [
+        ((), "", {}),
+        (("faces=best",), "", {"face beside the best": 6}),
+        ((), ",label\n{},fear", {"face beside the person that the truth is about": 6}),
+        # The second person of a picture is no face that nobody took.
+        (
+            (),
+            ",left,top,right,bottom\n{0},0,0,20,30\n{0},20,0,40,30",
+            {"face beside the person that the truth is about": 3},
+        ),
+    ],
+)
+def test_faces_that_were_not_taken_are_counted(configured, pictures, tmp_path, words, table, expected):
+    """Those that are too small, and those beside the one that was chosen, by the reason."""
+    if table:
+        header, *lines = table.split("\n")
+        rows = [line.format(f"p{number}.png") for number in range(3) for line in lines]
+        (pictures / "t.csv").write_text("\n".join([f"path{header}", *rows]))
+    config = configured(pictures / "t.csv" if table else pictures, *words)
+
+    report = run(config, tmp_path / "run", registry=Parts(detector=Counting()).registry)
+
+    assert report.left_out == {"face smaller than detector.min_size": 6, **expected}
+    assert read_report(tmp_path / "run").left_out == report.left_out
+
+
+class Unsized:
+    def items(self):
+        return iter([Image(f"{number}", np.full((9, 9, 3), number, np.uint8)) for number in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("dataset", "limit", "expected"),
+    [
+        ("folder", None, {}),
+        ("folder", 2, {"item beyond dataset.limit=2": 1}),
+        ("folder", 3, {}),
+        ("fake", 2, {"item beyond dataset.limit=2": None}),
+        ("fake", 4, {}),
+    ],
+)
+def test_what_lies_beyond_the_limit_is_counted(configured, pictures, tmp_path, dataset, limit, expected):
+    """A dataset that does not know its length is not asked for more: it says that there may be some."""
+    config = configured(pictures)
+    config["dataset"] |= {"limit": limit}
+    config |= {"dataset": {"name": "fake", "limit": limit, "va": "estimated"}} if dataset == "fake" else {}
+
+    report = run(config, tmp_path / "run", registry=Parts(dataset=Unsized()).registry)
+
+    assert report.left_out == expected
+
+
+def test_a_continued_run_counts_what_it_left_out_once(configured, pictures, tmp_path):
+    """The counts come from the records: the second try opens one picture again, one anew, and one not at all."""
+    config = configured(pictures, "cache=off", "faces=best")
+
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "run", registry=Parts(detector=Counting(), llm=Interrupted()).registry)
+    report = run(config, tmp_path / "run", registry=Parts(detector=Counting()).registry)
+
+    assert report.outcomes == {"ok": 3}
+    assert report.left_out == {"face smaller than detector.min_size": 6, "face beside the best": 6}
+
+
+class Miscounting:
+    def detect(self, images):
+        return [[] for _ in images]
+
+    def detect_counting(self, images):
+        return [([], None) for _ in images]
+
+
+def test_a_detector_that_gives_no_count_is_named(configured, pictures, tmp_path):
+    """What a plugin does wrong is told as the plugin's."""
+    with pytest.raises(ContractError, match=r"Miscounting\.detect_counting returned None with the boxes of a picture"):
+        run(configured(pictures), tmp_path / "run", registry=Parts(detector=Miscounting()).registry)
+
+
 def test_a_killed_run_remembers_what_it_asked(configured, pictures, tmp_path, monkeypatch):
     """Limits are the run's, however it ended: what was asked is noted while it runs."""
     from affectlm import runs

@@ -45,6 +45,10 @@ class Anchors:
             )
             yield Sample(anchor.word, anchor.valence, anchor.arousal, truth=truth)
 
+    def __len__(self) -> int:
+        """How many words there are."""
+        return len(_SPLITS[self.split])
+
     def describe(self) -> Mapping[str, str]:
         """Whose points these are."""
         return {"citations": "; ".join(dict.fromkeys(anchor.citation for anchor in _SPLITS[self.split]))}

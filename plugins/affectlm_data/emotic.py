@@ -83,6 +83,10 @@ class EMOTIC:
         """The people in the order of the file; an id is the split and the person's number, from 0."""
         return iter(self._found.images)
 
+    def __len__(self) -> int:
+        """How many people there are."""
+        return len(self._found.images)
+
     def describe(self) -> Mapping[str, str]:
         """How many rows were read, how many people came of them, and why others were left out."""
         return {name: str(count) for name, count in self._found.counts.items()}

@@ -100,10 +100,17 @@ class FERPlus:
                 name, (sheet, _) = row.sheet, images.read(self.path / row.sheet)
             yield Image(row.name, _cut(sheet, row.index % _COLUMNS**2), _truth(np.array(row.votes, dtype=np.float64)))
 
+    def __len__(self) -> int:
+        """How many faces there are."""
+        return sum(map(_is_face, self._rows))
+
     def describe(self) -> Mapping[str, str]:
         """How many rows the split has, and how many of them are left out: no face, by the raters' doubts."""
-        faces = sum(map(_is_face, self._rows))
-        return {"rows": str(len(self._rows)), "faces": str(faces), "uncertain": str(len(self._rows) - faces)}
+        return {
+            "rows": str(len(self._rows)),
+            "faces": str(len(self)),
+            "uncertain": str(len(self._rows) - len(self)),
+        }
 
 
 def _row(line: Line) -> _Row:

@@ -80,6 +80,10 @@ class Folder:
         """The pictures, unopened; an id is the path below the folder that was given."""
         return iter(self._images)
 
+    def __len__(self) -> int:
+        """How many pictures there are."""
+        return len(self._images)
+
     def _from_manifest(self, manifest: Path) -> Iterator[Found]:
         """The pictures of a manifest, relative to it, or to `path` where that names a folder."""
         base = manifest.parent

@@ -72,8 +72,15 @@ class Manifest:
     def items(self) -> Iterator[Sample]:
         """A sample for each row of the split, rated as its truth says."""
         for row, line in enumerate(self._lines(), 1):
-            if self.split in (None, line.cells.get("split", "")):
+            if self._has(line):
                 yield self._sample(row, line, self._numbers)
+
+    def __len__(self) -> int:
+        """How many rows the split has; the file is read again."""
+        return sum(map(self._has, self._lines()))
+
+    def _has(self, line: Line) -> bool:
+        return self.split in (None, line.cells.get("split", ""))
 
     def _lines(self) -> Iterator[Line]:
         match self.path.suffix.lower():

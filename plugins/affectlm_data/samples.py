@@ -50,3 +50,7 @@ class Samples:
     def items(self) -> Iterator[Image]:
         """The four pictures."""
         return iter(self._images)
+
+    def __len__(self) -> int:
+        """Four."""
+        return len(self._images)

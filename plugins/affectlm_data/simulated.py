@@ -103,6 +103,10 @@ class Simulated:
             truth = Truth(labels=(label,), valence=valence, arousal=arousal, group={"simulated": "yes"})
             yield Sample(f"simulated/{number:05d}", valence, arousal, truth=truth)
 
+    def __len__(self) -> int:
+        """How many samples are drawn."""
+        return self.count
+
     def describe(self) -> Mapping[str, str]:
         """That nobody was rated, and what the draws are made of."""
         return {

@@ -69,16 +69,21 @@ class Haar:
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
         """For each picture (height, width, 3) the faces in it, the best first."""
+        return [boxes for boxes, _ in self.detect_counting(images)]
+
+    def detect_counting(self, images: Sequence[Pixels]) -> list[tuple[list[Box], int]]:
+        """For each picture the faces in it, the best first, and how many are smaller than `min_size`."""
         return [self._find(image) for image in images]
 
-    def _find(self, image: Pixels) -> list[Box]:
+    def _find(self, image: Pixels) -> tuple[list[Box], int]:
         if min(image.shape[:2]) < self.min_size:
-            return []
+            return [], 0
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         hits = self._look(grey)
         if not hits or hits[0].side > _CLOSE * min(grey.shape):
             hits = _apart([*self._look_patiently(grey), *hits])
-        return [_box(hit) for hit in hits if hit.side * SCALE >= self.min_size]
+        kept = [_box(hit) for hit in hits if hit.side * SCALE >= self.min_size]
+        return kept, len(hits) - len(kept)
 
     def _look(self, grey: Grey) -> list[Hit]:
         small, scale = _shrink(grey, self.max_side / max(grey.shape))

@@ -50,32 +50,40 @@ class YuNet:
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
         """For each picture (height, width, 3) the faces in it, the best first."""
+        return [boxes for boxes, _ in self.detect_counting(images)]
+
+    def detect_counting(self, images: Sequence[Pixels]) -> list[tuple[list[Box], int]]:
+        """For each picture the faces in it, the best first, and how many are smaller than `min_size`."""
         return [self._find(image) for image in images]
 
     def describe(self) -> Mapping[str, str]:
         """The digest of the weights."""
         return {"weights": WEIGHTS.digest}
 
-    def _find(self, image: Pixels) -> list[Box]:
+    def _find(self, image: Pixels) -> tuple[list[Box], int]:
         height, width = image.shape[:2]
         if min(height, width) < self.min_size:
-            return []
+            return [], 0
         longer = max(height, width)
         target = min(max(longer, _LEAST_SIDE), self.max_side)
         size = (max(1, round(width * target / longer)), max(1, round(height * target / longer)))
         if min(size) < _LEAST_FACE:  # no face fits, and OpenCV gives boxes that differ from call to call
-            return []
+            return [], 0
         method = cv2.INTER_AREA if target < longer else cv2.INTER_LINEAR
         small = image if target == longer else cv2.resize(image, size, interpolation=method)
         with self._lock:
             self._network.setInputSize(size)
             _, found = self._network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        return [] if found is None else self._boxes(found, longer / target)
+        faces = [] if found is None else _boxes(found, longer / target)
+        kept = [box for box in faces if max(box.right - box.left, box.bottom - box.top) >= self.min_size]
+        return kept, len(faces) - len(kept)
 
-    def _boxes(self, found: MatLike, scale: float) -> list[Box]:
-        boxes = []
-        for row in sorted(found.tolist(), key=lambda row: -row[_SCORE]):
-            left, top, width, height = (value * scale for value in row[:4])
-            if max(width, height) >= self.min_size and min(width, height) > 0:
-                boxes.append(Box(left, top, left + width, top + height, min(row[_SCORE], 1.0)))
-        return boxes
+
+def _boxes(found: MatLike, scale: float) -> list[Box]:
+    """The network's boxes in the picture of which a `scale` times smaller one was looked at, the best first."""
+    boxes = []
+    for row in sorted(found.tolist(), key=lambda row: -row[_SCORE]):
+        left, top, width, height = (value * scale for value in row[:4])
+        if min(width, height) > 0:
+            boxes.append(Box(left, top, left + width, top + height, min(row[_SCORE], 1.0)))
+    return boxes

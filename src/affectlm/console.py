@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from affectlm.omissions import told
 from affectlm.records import Record, Report
 from affectlm.text import natural, printable, shortened, shortened_path
 from affectlm.types import Outcome, Score
@@ -81,6 +82,8 @@ class Console:
         self._say(f"{self._count} records: {counts}; {report.usage['seconds']:.1f} s")
         if report.questions:
             self._say(asked(report.questions))
+        if report.left_out:
+            self._say(f"left out: {told(report.left_out)}")
         if report.usage.get("estimated_requests"):
             self._say(_estimate(report.usage))
         if report.scores:

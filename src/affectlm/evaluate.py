@@ -23,10 +23,11 @@ from rich.progress import Progress
 from affectlm.cache import MODES, Store, write_atomically
 from affectlm.config import to_plain
 from affectlm.errors import AffectlmError, ConfigError
-from affectlm.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, counted, judge
+from affectlm.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, judge
 from affectlm.folders import locked, refuse_another_file, writing
 from affectlm.job import start
 from affectlm.line import unique
+from affectlm.omissions import Counts, Seen, counted
 from affectlm.parts import identity
 from affectlm.pipeline import class_name, estimate, failure, find_faces
 from affectlm.records import Record
@@ -115,13 +116,14 @@ def _evaluated(
     parts = _build(config, chosen, registry)
     write_atomically(folder / CLAIM, json.dumps(config, indent=2).encode())
     key = identity(config, "estimator", parts.estimator, registry)
-    faces = RatedFaces()
+    faces, seen = RatedFaces(), Seen()
     first_failure = ""
     with (folder / FACES).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_COLUMNS)
         for record in measured(parts, chosen, key):
             faces.add(record, chosen.group or "group")
+            seen.add(record)
             if len(faces.rated) == chosen.batch_size:
                 _refuse_no_group(faces, chosen.group)
             table.writerow(_row(record))
@@ -129,7 +131,8 @@ def _evaluated(
             on_record(record)
     _refuse_nothing(faces, first_failure)
     _refuse_no_group(faces, chosen.group)
-    evaluation = _evaluation(config, chosen, parts, faces)
+    left_out = seen.left_out(parts.dataset, limit=chosen.limit, best_only=True)
+    evaluation = _evaluation(config, chosen, parts, faces, left_out)
     _write(evaluation, faces, folder)
     return evaluation
 
@@ -228,7 +231,9 @@ def _refuse_no_group(faces: RatedFaces, group: str | None) -> None:
         )
 
 
-def _evaluation(config: Mapping[str, object], chosen: Choices, parts: Parts, faces: RatedFaces) -> Evaluation:
+def _evaluation(
+    config: Mapping[str, object], chosen: Choices, parts: Parts, faces: RatedFaces, left_out: Counts
+) -> Evaluation:
     drawn = Counter(sort for sort, _ in set(faces.clusters))
     dataset = _section(config, "dataset")
     return Evaluation(
@@ -242,6 +247,7 @@ def _evaluation(config: Mapping[str, object], chosen: Choices, parts: Parts, fac
             "limit": chosen.limit,
             **faces.subset(),
         },
+        left_out=left_out,
         truth_is_derived=str(getattr(parts.dataset, "truth_is_derived", "")),
         intervals={
             "level": 0.95,

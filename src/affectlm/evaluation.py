@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from affectlm.omissions import told
 from affectlm.quality import CONVENTIONS, FIGURES, figures, number
 from affectlm.records import Record
 from affectlm.stats import Interval, interval, intervals
@@ -159,6 +160,7 @@ class Evaluation:
     versions: Mapping[str, str]
     components: Mapping[str, object]
     subset: Mapping[str, object]  # dataset, split, limit, and the counts
+    left_out: Mapping[str, int | None]  # what was not looked at; None where nobody can tell how many
     truth_is_derived: str  # why the ratings are not people's; empty when they are
     intervals: Mapping[str, object]
     figures: Mapping[str, Results]
@@ -171,6 +173,8 @@ class Evaluation:
         lines = ["# Agreement with rated valence and arousal", ""]
         lines += [f"- {kind}: {_told(self.components[kind])}" for kind in ("estimator", "detector")]
         lines += ["", self._subset_sentence()]
+        if self.left_out:
+            lines += ["", f"Left out: {told(self.left_out)}."]
         if self.truth_is_derived:
             lines += ["", f"These are not ratings by people: {self.truth_is_derived}."]
         lines += ["", f"## Faces found ({subset['faces']})", "", *_table(self.figures[FOUND])]
@@ -203,12 +207,6 @@ class Evaluation:
         if all(result.low is None for result in self.figures[ALL].values()):
             return f"No intervals: all faces belong to {drawn['of']}."
         return f"In parentheses 95 % intervals: {drawn['method']}, {drawn['resamples']} resamples of {drawn['of']}."
-
-
-def counted(count: int, sort: str) -> str:
-    """So many of a sort of clusters, as in "3 values of 'subject'"."""
-    noun, space, rest = sort.partition(" ")
-    return f"{count} {noun}{'' if count == 1 else 's'}{space}{rest}"
 
 
 def _told(part: object) -> str:

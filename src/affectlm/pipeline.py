@@ -21,6 +21,7 @@ from affectlm.records import Record
 from affectlm.types import (
     VA,
     Box,
+    CountingDetector,
     DetailedEstimator,
     Details,
     Face,
@@ -66,22 +67,35 @@ def find_faces(
                     id=image.id, image=_name(image), outcome=Outcome.UNREADABLE_IMAGE, reason=reason, truth=image.truth
                 )
         found = _detect(detector, [pixels for _, pixels, _ in read])
-        for (image, pixels, sha256), boxes in zip(read, found, strict=True):
-            yield from _faces(image, pixels, sha256, boxes, best_only=best_only)
+        for (image, pixels, sha256), (boxes, too_small) in zip(read, found, strict=True):
+            base = Record(
+                id=image.id,
+                image=_name(image),
+                image_sha256=sha256,
+                too_small=too_small,
+                outcome=Outcome.NO_FACE,
+                truth=image.truth,
+            )
+            yield from _faces(image, pixels, base, boxes, best_only=best_only)
 
 
-def _detect(detector: FaceDetector, pictures: Sequence[Pixels]) -> list[list[Box]]:
+def _detect(detector: FaceDetector, pictures: Sequence[Pixels]) -> list[tuple[list[Box], int]]:
+    """For each picture its boxes, and how many faces were left out as too small."""
     if not pictures:
         return []
-    found = called(detector.detect, pictures)
+    if isinstance(detector, CountingDetector):
+        name, found = "detect_counting", called(detector.detect_counting, pictures)
+    else:
+        name, found = "detect", [(boxes, 0) for boxes in called(detector.detect, pictures)]
+    where = f"{class_name(detector)}.{name}"
     if len(found) != len(pictures):
-        raise ContractError(
-            f"{class_name(detector)}.detect returned {len(found)} lists of boxes for {len(pictures)} pictures"
-        )
-    for pixels, boxes in zip(pictures, found, strict=True):
+        raise ContractError(f"{where} returned {len(found)} lists of boxes for {len(pictures)} pictures")
+    for pixels, (boxes, count) in zip(pictures, found, strict=True):
+        if not isinstance(count, int) or count < 0:
+            raise ContractError(f"{where} returned {count!r} with the boxes of a picture, expected a count of faces")
         for box in boxes:
             if not _fits(box, pixels):
-                raise ContractError(f"{class_name(detector)}.detect returned {box!r}, expected a Box about the picture")
+                raise ContractError(f"{where} returned {box!r}, expected a Box about the picture")
     return found
 
 
@@ -92,13 +106,13 @@ def _fits(box: object, pixels: Pixels) -> bool:
     return all(math.isfinite(value) and abs(value) <= 8 * longest for value in corners)
 
 
-def _faces(image: Image, pixels: Pixels, sha256: str, boxes: Sequence[Box], *, best_only: bool) -> Iterator[Step]:
-    base = Record(id=image.id, image=_name(image), image_sha256=sha256, outcome=Outcome.NO_FACE, truth=image.truth)
+def _faces(image: Image, pixels: Pixels, base: Record, boxes: Sequence[Box], *, best_only: bool) -> Iterator[Step]:
     chosen = [(rank, box) for rank, box in enumerate(boxes) if image.region is None or _inside(box, image.region)]
     if best_only or about_one(image):
         chosen = chosen[:1]
     if not chosen:
-        where = " inside the given region" if boxes else ""
+        small = f" but {base.too_small} smaller than detector.min_size" if base.too_small else ""
+        where = " inside the given region" if boxes else small
         yield attrs.evolve(base, others=len(boxes), reason=f"no face was found{where}")
     for rank, box in chosen:
         record = attrs.evolve(base, id=f"{image.id}#{rank}", face=rank, box=box, others=len(boxes) - 1)

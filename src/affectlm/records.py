@@ -48,6 +48,7 @@ class Record:
     face: int | None = None  # rank of the face in its picture, 0 the best
     box: Box | None = None
     others: int = 0  # how many other faces the picture has
+    too_small: int = 0  # how many more the detector found and left out for their size
     valence: float | None = None
     arousal: float | None = None
     extra: Mapping[str, float] = attrs.field(factory=dict)
@@ -80,6 +81,7 @@ def to_json(record: Record) -> dict[str, object]:
         "right": box and box.right,
         "bottom": box and box.bottom,
         "others": record.others,
+        "too_small": record.too_small,
         "valence": record.valence,
         "arousal": record.arousal,
         "extra": dict(record.extra),
@@ -216,6 +218,7 @@ class Report:
     versions: dict[str, str] = attrs.field(factory=dict)
     components: dict[str, object] = attrs.field(factory=dict)
     outcomes: dict[str, int] = attrs.field(factory=dict)
+    left_out: dict[str, int | None] = attrs.field(factory=dict)  # what was not looked at; None where nobody can tell
     scores: list[Score] = attrs.field(factory=list)
     unscored: list[str] = attrs.field(factory=list)  # metrics without a score: no record has what they judge by
     questions: dict[str, object] = attrs.field(factory=dict)  # distinct prompts, faces asked about, style

@@ -10,6 +10,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from affectlm.omissions import told
 from affectlm.records import EXPLANATIONS, Record, Report, explanation, read_records
 from affectlm.text import shortened
 
@@ -35,6 +36,7 @@ td.number { text-align: right; font-variant-numeric: tabular-nums }
 <h2>Outcomes</h2>
 <table>{% for name, count in report.outcomes.items() %}
 <tr><th>{{ name }}</th><td class="number">{{ count }}</td></tr>{% endfor %}</table>
+{% if report.left_out %}<p>Left out: {{ report.left_out | told }}.</p>{% endif %}
 {% if report.scores %}<h2>Scores</h2>
 <table><tr><th>score</th><th>value</th><th>95 % interval</th><th>n</th><th>beside it</th></tr>
 {% for score in report.scores %}
@@ -77,6 +79,7 @@ def write_pages(report: Report, folder: Path) -> None:
         "asked": _asked,
         "beside": _beside,
         "unscored": _unscored,
+        "told": told,
     }
     page = environment.from_string(_HTML).render(
         report=report,
@@ -95,6 +98,8 @@ def _markdown(report: Report, records: list[Record], total: int) -> str:
     lines += [f"- {kind}: {_cell(_describe(part))}" for kind, part in report.components.items()]
     lines += ["", _asked(report.usage), "", "| outcome | records |", "|---|---|"]
     lines += [f"| {name} | {count} |" for name, count in report.outcomes.items()]
+    if report.left_out:
+        lines += ["", f"Left out: {_cell(told(report.left_out))}."]
     if report.scores:
         lines += ["", "| score | value | low | high | n | beside it |", "|---|---|---|---|---|---|"]
         lines += [

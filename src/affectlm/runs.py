@@ -25,7 +25,8 @@ from affectlm.concurrency import Notice, silent
 from affectlm.errors import AffectlmError, ConfigError, RunFolderError
 from affectlm.folders import Earlier, finished_records, locked, refuse_another, writing
 from affectlm.line import steps
-from affectlm.parts import build, components, identity
+from affectlm.omissions import Counts, Seen, dataset_left_out
+from affectlm.parts import Parts, build, components, identity
 from affectlm.pipeline import Step
 from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
 from affectlm.registry import Registry
@@ -96,6 +97,7 @@ def run(
                 report.save(folder)
             parts = build(config, registry)
             report.components = components(config, parts)
+            report.left_out = dataset_left_out(parts.dataset)
             store = Store("completions", chosen.cache)
             asking = asking_of(chosen, parts.prompt, parts.llm, store=store, tally=tally, notice=on_notice)
             asking.check()
@@ -107,6 +109,7 @@ def run(
                 _stream(folder, line, asking, report, on_record, note)
                 records = [_slim(record) for record in read_records(folder)]
             report.questions = _questions(config, records)
+            report.left_out = _left_out(records, parts, chosen)
             _refuse_nothing(records)
             if not chosen.dry_run:
                 _judge(report, records, parts.metrics)
@@ -124,6 +127,13 @@ def run(
             note()
             ledger.remove()  # for now the report says it
     return report
+
+
+def _left_out(records: Sequence[Record], parts: Parts, chosen: Settings) -> Counts:
+    seen = Seen()
+    for record in records:
+        seen.add(record)
+    return seen.left_out(parts.dataset, limit=chosen.limit, best_only=chosen.faces == "best")
 
 
 def _judge(report: Report, records: Sequence[Record], metrics: Mapping[str, Metric]) -> None:

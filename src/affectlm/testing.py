@@ -5,7 +5,7 @@ A check raises AssertionError with a sentence; it needs no test framework.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 
 import attrs
 import numpy as np
@@ -16,6 +16,8 @@ from affectlm.types import (
     Answer,
     Box,
     Completion,
+    CountingDataset,
+    CountingDetector,
     Dataset,
     DetailedEstimator,
     FaceDetector,
@@ -143,6 +145,10 @@ def check_detector(detector: FaceDetector, pictures: Sequence[Pixels]) -> None:
         scores = [box.score for box in boxes]
         _require(scores == sorted(scores, reverse=True), "the best box must come first")
     _require([detector.detect([picture])[0] for picture in pictures] == found, "one picture at a time gave other boxes")
+    if isinstance(detector, CountingDetector):
+        counting = detector.detect_counting(pictures)
+        _require([boxes for boxes, _ in counting] == found, "detect_counting gave other boxes than detect")
+        _require(all(count >= 0 for _, count in counting), "expected how many faces were left out")
     _require(detector.detect([]) == [], "no pictures must give no lists")
     _require(detector.detect([np.zeros((1, 1, 3), np.uint8)]) is not None, "a picture of one pixel must not fail")
 
@@ -176,6 +182,11 @@ def check_dataset(dataset: Dataset) -> None:
     ids = [item.id for item in items]
     _require(len(ids) == len(set(ids)), "ids must be unique")
     _require([item.id for item in dataset.items()] == ids, "a second pass gave other items")
+    if isinstance(dataset, Sized):
+        _require(len(dataset) == len(items), f"{len(items)} items, but a length of {len(dataset)}")
+    if isinstance(dataset, CountingDataset):
+        counts = dataset.left_out()
+        _require(all(count > 0 for count in counts.values()), f"expected what was left out, not {dict(counts)}")
 
 
 def check_metric(metric: Metric, records: Sequence[Record]) -> None:

@@ -169,10 +169,22 @@ class Score:
 
 
 class Dataset(Protocol):
-    """Where faces come from."""
+    """Where faces come from.
+
+    One that is `Sized` as well (`__len__`: how many items there are) lets a run count what `dataset.limit` cuts off.
+    """
 
     def items(self) -> Iterator[Image | Sample]:
         """Pictures to look at, or samples where ratings are enough; ids are unique."""
+        ...
+
+
+@runtime_checkable
+class CountingDataset(Protocol):
+    """A dataset that passes over some of what it was pointed at, so that a run can say so."""
+
+    def left_out(self) -> Mapping[str, int]:
+        """How often something was passed over, by what it is: {"file in .mov": 3}, a noun in the singular first."""
         ...
 
 
@@ -181,6 +193,15 @@ class FaceDetector(Protocol):
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
         """For each picture its boxes, the best first; an empty list where there is no face."""
+        ...
+
+
+@runtime_checkable
+class CountingDetector(Protocol):
+    """A detector that finds faces and leaves them out for being small, so that a run can say so."""
+
+    def detect_counting(self, images: Sequence[Pixels]) -> list[tuple[list[Box], int]]:
+        """For each picture the boxes that `detect` gives, and how many faces it leaves out."""
         ...
 
 

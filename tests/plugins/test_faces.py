@@ -145,6 +145,23 @@ def test_the_best_box_comes_first_and_a_split_batch_gives_the_same(data: Path, k
         assert all(0 < score <= 1 for score in scores)
 
 
+def test_haar_counts_the_faces_that_it_leaves_out_as_too_small() -> None:
+    """The astronaut's face is some hundred pixels large."""
+    assert Haar(min_size=200).detect_counting([sample("astronaut.png"), sample("chelsea.png")]) == [([], 1), ([], 0)]
+
+
+@pytest.mark.parametrize("kind", [YuNet, Auto])
+def test_yunet_counts_the_faces_that_it_leaves_out_as_too_small(data: Path, kind: type[YuNet | Auto]) -> None:
+    """Found and left out add up to what is found without a least size."""
+    photos = [images.read(path)[0] for path in sorted((data / "photos").glob("*.jpg"))]
+    every = [len(boxes) for boxes in kind(min_size=1).detect(photos)]
+
+    found = kind(min_size=60).detect_counting(photos)
+
+    assert [len(boxes) + count for boxes, count in found] == every
+    assert 0 < sum(count for _, count in found) < sum(every)
+
+
 @pytest.mark.parametrize("shape", ODD_SHAPES)
 def test_haar_finds_nothing_in_odd_pictures(shape: tuple[int, int]) -> None:
     """Tiny and very long pictures give no box and no error."""
