@@ -13,7 +13,7 @@ import pytest
 import skimage
 
 import affectlm
-from affectlm.errors import ConfigError, ImageError
+from affectlm.errors import ConfigError, ImageError, RunFolderError
 
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
 
@@ -95,6 +95,15 @@ def test_run_returns_the_report_of_the_same_words(pictures, tmp_path, monkeypatc
     assert (tmp_path / "out" / ".hydra" / "overrides.yaml").exists()
     assert (tmp_path / "out" / "report.html").exists()
     assert capfd.readouterr().out == ""
+
+
+def test_a_run_is_not_written_among_pictures(pictures):
+    """As on the command line; nothing is left behind."""
+    before = sorted(pictures.rglob("*"))
+
+    with pytest.raises(RunFolderError, match=r"holds pictures \(3, such as 'p0\.png'\), so nothing is written there"):
+        affectlm.run(str(pictures), "detector=whole", "llm=circumplex", f"hydra.run.dir={pictures}")
+    assert sorted(pictures.rglob("*")) == before
 
 
 def test_flags_are_refused_in_one_sentence(pictures):

@@ -316,3 +316,39 @@ def test_a_sweep_goes_on_after_a_run_that_failed(affectlm, pictures, tmp_path):
 
     assert (done.returncode, done.stderr.count("expected all or best")) == (1, 1)
     assert read_report(tmp_path / "sweep" / "1").status == "success"
+
+
+@pytest.mark.parametrize("words", [[], ["evaluate"], ["train"]])
+def test_nothing_is_written_into_a_folder_of_pictures(affectlm, pictures, words):
+    """A run there would mix its figures with the user's pictures; it is refused before Hydra writes its own."""
+    before = sorted(pictures.rglob("*"))
+
+    done = affectlm(*words, f"dataset.path={pictures}", f"hydra.run.dir='{pictures}'", *([] if words else QUICK))
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"affectlm: the folder '{pictures}' holds pictures (3, such as 'p0.png'), so nothing is written there; choose "
+        "another hydra.run.dir\n",
+    )
+    assert sorted(pictures.rglob("*")) == before
+
+
+def test_a_run_that_lies_among_pictures_is_continued(affectlm, pictures, tmp_path):
+    """It was begun before they came: its folder is its own, and nothing there is hidden from a run."""
+    words = [str(pictures), *QUICK, "estimator=constant", "hydra.run.dir=run"]
+    affectlm(*words)
+    PIL.Image.new("RGB", (9, 9)).save(tmp_path / "run" / "mine.png")
+
+    assert affectlm(*words).returncode == 0
+
+
+def test_what_a_folder_left_out_is_said_before_and_after(affectlm, pictures, tmp_path):
+    """On stderr when the run starts, on stdout at its end, and in the report."""
+    for name in ("a.mov", "b.MOV", "c.cr2", "notes.txt"):
+        (pictures / name).touch()
+
+    done = affectlm(str(pictures), *QUICK, "estimator=constant", "hydra.run.dir=run")
+
+    assert "affectlm: the dataset left out 2 files in .mov, 1 file in .cr2\n" in done.stderr
+    assert "\nleft out: 2 files in .mov, 1 file in .cr2\n" in done.stdout
+    assert read_report(tmp_path / "run").left_out == {"file in .mov": 2, "file in .cr2": 1}

@@ -140,6 +140,15 @@ def test_a_dry_run_shows_each_prompt_once(shown):
     assert shown(records).count("How calm?") == 1
 
 
+def test_a_notice_is_not_lost_behind_another(capsys):
+    """What is waited for is told once in a while; anything else is told."""
+    console = Console()
+    for sentence in ("busy; asking again in 1.5 s", "busy; asking again in 2.5 s", "the dataset left out 3 files"):
+        console.notice(sentence)
+
+    assert capsys.readouterr().err.count("affectlm: ") == 2
+
+
 def test_a_sweep_ends_in_one_table(capsys):
     """Each run's own choices, what came of it, and its scores; a run that failed has its row."""
     done = report(outcomes={"ok": 3, "no_face": 1}, scores=[Score("accuracy", 0.25, 4), Score("kappa", 0.1, 4)])

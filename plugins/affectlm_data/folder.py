@@ -8,18 +8,18 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import attrs
 
 from affectlm.errors import ConfigError
+from affectlm.omissions import told
+from affectlm.pictures import EXTENSIONS, UNREAD, extension, is_drawn, is_picture
 from affectlm.settings import flag
 from affectlm.types import Box, Image, Truth
 from affectlm_data.manifest import UNIT, read_manifest, scale_ends
-
-EXTENSIONS = ("jpg", "jpeg", "jfif", "png", "bmp", "gif", "tif", "tiff", "webp", "ppm", "pgm")
 
 
 @attrs.frozen
@@ -56,7 +56,8 @@ def _paths(value: object) -> tuple[str, ...]:
 class Folder:
     """Pictures in a natural order: 2.jpg before 10.jpg.
 
-    Hidden files and folders and the folders of runs are left out; links to folders are not followed.
+    Hidden files and folders are passed over. `left_out` tells what else is: photographs and films in forms that are not
+    read, links to folders, folders that cannot be read, and figures that runs drew.
     """
 
     path: tuple[str, ...] = attrs.field(default=".", converter=_paths)  # folders, pictures, patterns, manifests
@@ -64,6 +65,8 @@ class Folder:
     manifest: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
     scale: tuple[float, float] = attrs.field(default=UNIT, converter=scale_ends)
     recursive: bool = attrs.field(default=True, validator=flag)
+    # what was left out -> which files and folders
+    _passed: dict[str, set[str]] = attrs.field(factory=lambda: defaultdict(set), init=False, repr=False, eq=False)
     _images: tuple[Image, ...] = attrs.field(init=False, repr=False, eq=False)
 
     @_images.default
@@ -83,6 +86,10 @@ class Folder:
     def __len__(self) -> int:
         """How many pictures there are."""
         return len(self._images)
+
+    def left_out(self) -> Mapping[str, int]:
+        """What was left out, and how often."""
+        return {what: len(paths) for what, paths in self._passed.items()}
 
     def _from_manifest(self, manifest: Path) -> Iterator[Found]:
         """The pictures of a manifest, relative to it, or to `path` where that names a folder."""
@@ -115,8 +122,38 @@ class Folder:
         start = root if self.split is None else root / self.split
         if not start.is_dir():
             raise ConfigError(f"split '{self.split}' is no folder in '{given}'; leave it out, or give a manifest")
-        files = sorted(_walk(start, recursive=self.recursive), key=lambda path: _natural(path.relative_to(root)))
-        return [Found(root, path) for path in files] or _complain(str(start) if self.split else given)
+        files = sorted(self._walk(start), key=lambda path: _natural(path.relative_to(root)))
+        return [Found(root, path) for path in files] or self._complain(str(start) if self.split else given)
+
+    def _walk(self, root: Path) -> Iterator[Path]:
+        unreadable: list[str] = []
+
+        def note(error: OSError) -> None:
+            if error.filename == str(root):
+                raise ConfigError(f"folder '{root}' cannot be read: {(error.strerror or '').lower()}") from error
+            unreadable.append(error.filename or str(root))
+
+        for folder, folders, files in os.walk(root, onerror=note):
+            here = Path(folder)
+            folders[:] = [name for name in folders if self.recursive and not name.startswith(".")]
+            self._pass_over("link to a folder", *(here / name for name in folders if (here / name).is_symlink()))
+            for path in (here / name for name in files if not name.startswith(".")):
+                if is_drawn(path):
+                    self._pass_over("figure drawn by a run", path)
+                elif self._takes(path):
+                    yield path
+        if unreadable:
+            self._pass_over(f"folder that cannot be read, such as '{unreadable[0]}'", *map(Path, unreadable))
+
+    def _takes(self, path: Path) -> bool:
+        """Whether a file is a picture to be read; one that only looks like it is noted."""
+        if not is_picture(path) and extension(path) in UNREAD:
+            self._pass_over(f"file in .{extension(path)}", path)
+        return is_picture(path)
+
+    def _pass_over(self, what: str, *paths: Path) -> None:
+        if paths:
+            self._passed[what].update(map(os.path.abspath, paths))
 
     def _from_pattern(self, given: str) -> list[Found]:
         pattern = Path(given).expanduser()
@@ -125,32 +162,13 @@ class Folder:
             fixed.pop()
         root = Path(*fixed)
         files = [Path(name) for name in glob.glob(str(pattern), recursive=True)]
-        files = sorted((path for path in files if _is_picture(path) and path.is_file()), key=_natural)
-        return [Found(root, path) for path in files] or _complain(given)
+        files = sorted((path for path in files if path.is_file() and self._takes(path)), key=_natural)
+        return [Found(root, path) for path in files] or self._complain(given)
 
-
-def _complain(given: str) -> list[Found]:
-    looked = ", ".join(f".{extension}" for extension in EXTENSIONS)
-    raise ConfigError(f"found no pictures in '{given}' (looked for {looked}); give another path")
-
-
-def _walk(root: Path, *, recursive: bool) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root, onerror=_refuse):
-        here = Path(folder)
-        folders[:] = [name for name in folders if recursive and not name.startswith(".") and not _is_run(here / name)]
-        yield from (here / name for name in files if not name.startswith(".") and _is_picture(Path(name)))
-
-
-def _refuse(error: OSError) -> None:
-    raise ConfigError(f"folder '{error.filename}' cannot be read: {(error.strerror or '').lower()}") from error
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower().removeprefix(".") in EXTENSIONS
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / ".hydra").is_dir() or all((folder / name).is_file() for name in ("report.json", "records.jsonl"))
+    def _complain(self, given: str) -> list[Found]:
+        looked = ", ".join(f".{extension}" for extension in EXTENSIONS)
+        passed_over = f"; left out: {told(self.left_out())}" if self._passed else ""
+        raise ConfigError(f"found no pictures in '{given}' (looked for {looked}{passed_over}); give another path")
 
 
 def _natural(path: Path) -> list[tuple[list[tuple[int, str]], str]]:

@@ -44,13 +44,18 @@ class IIMI:
     path: tuple[str, ...] = attrs.field(converter=_paths)
     split: str | None = None
     subject: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
+    _folder: Folder = attrs.field(init=False, repr=False, eq=False)
     _images: tuple[Image, ...] = attrs.field(init=False, repr=False, eq=False)
+
+    @_folder.default
+    def _look(self) -> Folder:
+        return Folder(path=self.path, split=self.split)
 
     @_images.default
     def _find(self) -> tuple[Image, ...]:
         unknown: dict[str, None] = {}
         images = []
-        for image in Folder(path=self.path, split=self.split).items():
+        for image in self._folder.items():
             written = image.truth.labels or self._folders(image)
             known = tuple(label for label in map(find_expression, written) if label)
             if not known or len(known) < len(image.truth.labels):
@@ -64,6 +69,14 @@ class IIMI:
     def items(self) -> Iterator[Image]:
         """The pictures, unopened, in a natural order; an id is the path below the folder that was given."""
         return iter(self._images)
+
+    def __len__(self) -> int:
+        """How many pictures there are."""
+        return len(self._images)
+
+    def left_out(self) -> Mapping[str, int]:
+        """What of the folders was left out, and how often, as dataset `folder` does."""
+        return self._folder.left_out()
 
     def describe(self) -> Mapping[str, str]:
         """How many pictures there are of each label."""

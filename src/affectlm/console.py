@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from affectlm.records import Record, Report
 from affectlm.text import natural, printable, shortened, shortened_path
 from affectlm.types import Outcome, Score
 
-QUIET = 10.0  # seconds between two notices
+QUIET = 10.0  # seconds between two notices of a kind
 SHOWN = 30  # records in the table; a larger run is told by its counts
 ROOMY = 90  # columns from which face and outcome have columns of their own
 MOST_NAME, MOST_ANSWER = 40, 300  # characters of a picture's name, and of an answer
@@ -37,7 +38,7 @@ class Console:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self._count = 0
-        self._quiet_until = 0.0
+        self._quiet_until: dict[str, float] = {}
         self._prompts: set[str] = set()
         self._out = output()
         self._progress = Progress(
@@ -57,9 +58,10 @@ class Console:
             yield
 
     def notice(self, sentence: str) -> None:
-        """Says what is waited for, at most once in a while."""
-        if time.monotonic() >= self._quiet_until:
-            self._quiet_until = time.monotonic() + QUIET
+        """Says what there is to know; what differs from an earlier sentence by numbers alone, once in a while."""
+        kind, now = re.sub(r"[\d.]+", "", sentence), time.monotonic()
+        if now >= self._quiet_until.get(kind, 0.0):
+            self._quiet_until[kind] = now + QUIET
             sys.stderr.write(f"affectlm: {printable(sentence)}\n")
 
     def record(self, record: Record) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from filelock import FileLock, Timeout
 from affectlm.cache import parsed
 from affectlm.errors import RunFolderError
 from affectlm.fields import as_object
+from affectlm.pictures import is_picture, is_run
 from affectlm.records import RECORDS, Record, read_records, to_line
 from affectlm.types import Outcome
 
@@ -46,13 +48,29 @@ class Earlier:
         return expected is not None and self.faces[picture] >= (expected if all_faces else 1)
 
 
+def _refuse_pictures(folder: Path) -> None:
+    """Raises RunFolderError where a run would begin among pictures: they and what it writes belong apart."""
+    if is_run(folder):
+        return
+    try:
+        names = sorted(name for name in os.listdir(folder) if is_picture(Path(name)) and not name.startswith("."))
+    except OSError:  # what is not there, or cannot be read, is told by who writes to it
+        return
+    if names:
+        found = f"'{names[0]}'" if len(names) == 1 else f"{len(names)}, such as '{names[0]}'"
+        raise RunFolderError(
+            f"the folder '{folder}' holds pictures ({found}), so nothing is written there; choose another hydra.run.dir"
+        )
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keeps other processes from writing to a folder meanwhile; it is made when it is not there.
 
     Raises:
-        RunFolderError: another process has it, or the folder cannot be written.
+        RunFolderError: another process has it, or the folder cannot be written, or holds pictures and no run.
     """
+    _refuse_pictures(folder)
     lock = FileLock(folder / ".lock")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

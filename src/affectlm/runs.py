@@ -25,7 +25,7 @@ from affectlm.concurrency import Notice, silent
 from affectlm.errors import AffectlmError, ConfigError, RunFolderError
 from affectlm.folders import Earlier, finished_records, locked, refuse_another, writing
 from affectlm.line import steps
-from affectlm.omissions import Counts, Seen, dataset_left_out
+from affectlm.omissions import Counts, Seen, dataset_left_out, told
 from affectlm.parts import Parts, build, components, identity
 from affectlm.pipeline import Step
 from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
@@ -98,6 +98,8 @@ def run(
             parts = build(config, registry)
             report.components = components(config, parts)
             report.left_out = dataset_left_out(parts.dataset)
+            if report.left_out:
+                on_notice(f"the dataset left out {told(report.left_out)}")
             store = Store("completions", chosen.cache)
             asking = asking_of(chosen, parts.prompt, parts.llm, store=store, tally=tally, notice=on_notice)
             asking.check()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from affectlm import images
-from affectlm.errors import ConfigError
+from affectlm.errors import ConfigError, ImageError
+from affectlm.figures import draw_faces
+from affectlm.records import explanation
 from affectlm.registry import Registry
+from affectlm.testing import record
 from affectlm.types import Box, Truth
 from affectlm_data import affectlm_datasets
 from affectlm_data.folder import Folder
@@ -51,12 +56,97 @@ def test_sub_folders_can_be_left_out(tmp_path: Path) -> None:
     assert ids(path=str(touch(tmp_path, "1.jpg", "a/2.jpg")), recursive=False) == ["1.jpg"]
 
 
-def test_hidden_files_and_run_folders_are_left_out(tmp_path: Path) -> None:
-    """A second run in the same folder does not look at the plots of the first."""
-    touch(tmp_path, "1.jpg", ".2.jpg", ".git/3.jpg", "run/.hydra/config.yaml", "run/4.png")
-    touch(tmp_path, "old/report.json", "old/records.jsonl", "old/5.png", "kept/report.json", "kept/6.png")
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+    """They are not what a user sees, so nothing is said of them."""
+    folder = Folder(path=str(touch(tmp_path, "1.jpg", ".2.jpg", ".git/3.jpg", ".4.mov")))
 
-    assert ids(path=str(tmp_path)) == ["1.jpg", "kept/6.png"]
+    assert ([image.id for image in folder.items()], folder.left_out()) == (["1.jpg"], {})
+
+
+def test_a_run_in_a_folder_hides_none_of_its_pictures(tmp_path: Path) -> None:
+    """A second run leaves out what the first drew, and says so; a user's own pictures are read wherever they lie."""
+    touch(tmp_path, "run/.hydra/config.yaml", "run/1.jpg", "run/faces/2.jpg", "run/sub/3.png", "run/faces/a.jpg_0.png")
+    touch(tmp_path, "old/report.json", "old/records.jsonl", "old/explain/a.jpg_0-7767b82882bb2861.png", "old/4.png")
+    touch(tmp_path, "other/faces/a_0.png")
+    folder = Folder(path=str(tmp_path))
+
+    assert [image.id for image in folder.items()] == [
+        *("old/4.png", "other/faces/a_0.png", "run/1.jpg", "run/faces/2.jpg", "run/sub/3.png"),
+    ]
+    assert folder.left_out() == {"figure drawn by a run": 2}
+    assert ids(path=str(tmp_path / "run")) == ["1.jpg", "faces/2.jpg", "sub/3.png"]
+
+
+def test_the_figures_of_a_real_run_are_known(tmp_path: Path) -> None:
+    """What affectlm draws is what the folder knows as drawn, however its pictures are named."""
+    PIL.Image.new("RGB", (9, 9)).save(tmp_path / "ü b.png")
+    measured = record(id="a/ü b.png#0", image=str(tmp_path / "ü b.png"), box=Box(0, 0, 9, 9), valence=0.5, arousal=0.5)
+    touch(tmp_path / "run", ".hydra/config.yaml", explanation(measured.id))
+
+    assert draw_faces([measured], tmp_path / "run")
+    assert Folder(path=str(tmp_path)).left_out() == {"figure drawn by a run": 2}
+
+
+def test_what_looks_like_pictures_and_is_not_read_is_counted(tmp_path: Path) -> None:
+    """By extension, once each; texts and tables are no pictures that anybody would miss."""
+    names = [*"ab", "c.txt", "d.csv", "e.json", "1.MOV", "s/2.mov", "s/3.cr2", "4.jpg"]
+    folder = Folder(path=[str(touch(tmp_path, *names)), f"{tmp_path}/*"])
+
+    assert [image.id for image in folder.items()] == ["4.jpg"]
+    assert folder.left_out() == {"file in .mov": 2, "file in .cr2": 1}
+
+
+def test_a_folder_of_unread_files_alone_says_what_they_are(tmp_path: Path) -> None:
+    """Where to look next is clear from the message."""
+    with pytest.raises(ConfigError, match=r"\.pnm; left out: 2 files in \.cr2\); give another path"):
+        ids(path=str(touch(tmp_path, "1.cr2", "2.CR2")))
+
+
+def test_heic_and_avif_are_pictures(tmp_path: Path) -> None:
+    """Whether they can be read here turns out when they are, as for a single file."""
+    PIL.Image.new("RGB", (9, 9), "red").save(tmp_path / "1.avif")
+    (tmp_path / "2.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
+
+    avif, heic = Folder(path=str(tmp_path)).items()
+
+    assert isinstance(avif.source, Path)
+    assert images.read(avif.source)[0].shape == (9, 9, 3)
+    assert isinstance(heic.source, Path)
+    with pytest.raises(ImageError, match=r"2\.HEIC"):
+        images.read(heic.source)
+
+
+def _refusing(*names: str) -> Callable[[str], object]:
+    """What lists folders, but for some that it may not."""
+    scandir = os.scandir
+
+    def scan(path: str) -> object:
+        if Path(path).name in names:
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    return scan
+
+
+def test_a_sub_folder_that_cannot_be_read_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pictures beside it are read all the same."""
+    touch(tmp_path, "1.jpg", "a/2.jpg", "b/3.jpg", "c/4.jpg")
+    monkeypatch.setattr(os, "scandir", _refusing("a", "b"))
+
+    folder = Folder(path=str(tmp_path))
+
+    assert [image.id for image in folder.items()] == ["1.jpg", "c/4.jpg"]
+    ((what, count),) = folder.left_out().items()
+    assert (count, what.startswith(f"folder that cannot be read, such as '{tmp_path}")) == (2, True)
+
+
+def test_a_folder_that_cannot_be_read_itself_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to go on with."""
+    touch(tmp_path, "a/1.jpg")
+    monkeypatch.setattr(os, "scandir", _refusing("a"))
+
+    with pytest.raises(ConfigError, match=r"^folder '.*a' cannot be read: permission denied$"):
+        ids(path=str(tmp_path / "a"))
 
 
 def test_a_file_named_outright_is_taken_whatever_its_extension(tmp_path: Path) -> None:
@@ -292,11 +382,13 @@ def test_a_manifest_that_is_missing_or_not_in_utf8_is_told(tmp_path: Path) -> No
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="this system has no links")
 def test_links_that_lead_in_circles_do_no_harm(tmp_path: Path) -> None:
-    """Links to folders are not followed."""
+    """Links to folders are not followed, and counted."""
     touch(tmp_path, "1.jpg")
     (tmp_path / "again").symlink_to(tmp_path)
 
-    assert ids(path=str(tmp_path)) == ["1.jpg"]
+    folder = Folder(path=str(tmp_path))
+
+    assert ([image.id for image in folder.items()], folder.left_out()) == (["1.jpg"], {"link to a folder": 1})
 
 
 def test_the_samples_are_four_pictures_that_can_be_read() -> None:

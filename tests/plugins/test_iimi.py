@@ -125,3 +125,11 @@ def test_an_unknown_label_of_a_table_is_told(tmp_path: Path, label: str) -> None
 
     with pytest.raises(ConfigError, match="names no expression"):
         pictures(tmp_path / "iimi.csv")
+
+
+def test_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    """As in any folder."""
+    dataset = IIMI(path=str(touch(tmp_path, "Happy/1.jpg", "Happy/2.jpg", "Happy/3.mp4")))
+
+    check_dataset(dataset)
+    assert dataset.left_out() == {"file in .mp4": 1}
