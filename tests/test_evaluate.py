@@ -135,6 +135,20 @@ def test_every_picture_is_counted_once(rated, tmp_path):
     assert float(rows["5.png#0"]["valence"]) == pytest.approx(0.73, abs=0.05)
 
 
+def test_no_spreadsheet_obeys_an_id(tmp_path, fresh_cache):
+    """What begins as a formula does is text; ratings below zero stay numbers."""
+    ids = ("=1+1.png", "@a.png", "+b.png", "-c.png")
+    for name in ids:
+        PIL.Image.fromarray(plane(200).source).save(tmp_path / name)
+    (tmp_path / "r.csv").write_text("path,valence,arousal\n" + "".join(f"{name},-0.5,-0.25\n" for name in ids))
+
+    evaluate(configured(tmp_path / "r.csv"), tmp_path / "run", registry=registry())
+
+    assert [(row["id"], row["rated_valence"]) for row in table_of(tmp_path / "run")] == [
+        (f"'{name}#0", "-0.5") for name in ids
+    ]
+
+
 class Three(LightDetector):
     """Three faces in each picture that has one."""
 

@@ -16,7 +16,7 @@ FULL = Record(
     outcome=Outcome.OK,
     image="ü.png",
     face=0,
-    box=Box(1, 2, 3, 4),
+    box=Box(1, 2, 3, 4, 0.75),
     valence=-0.5,
     arousal=0.25,
     extra={"anger": 0.5},
@@ -33,6 +33,7 @@ KEYS = [
     "top",
     "right",
     "bottom",
+    "score",
     "valence",
     "arousal",
     "extra",
@@ -54,12 +55,19 @@ def test_a_record_is_one_flat_object_with_the_keys_of_the_contract():
     line = to_json(FULL)
 
     assert set(KEYS) <= set(line)
-    assert (line["left"], line["bottom"], line["outcome"], line["labels"]) == (1, 4, "ok", ["anger"])
+    assert (line["left"], line["score"], line["outcome"], line["labels"]) == (1, 0.75, "ok", ["anger"])
 
 
 def test_a_record_survives_its_json_line():
     """Also with text that UTF-8 cannot hold."""
     assert from_json(json.loads(to_line(FULL))) == FULL
+
+
+def test_records_of_older_versions_are_read():
+    """They have no score of the box and no count of small faces."""
+    line = {name: value for name, value in to_json(FULL).items() if name not in ("score", "too_small")}
+
+    assert from_json(line) == attrs.evolve(FULL, box=Box(1, 2, 3, 4))
 
 
 def test_a_torn_last_line_is_left_out(tmp_path):

@@ -25,6 +25,7 @@ from affectlm.registry import Component, Registry
 from affectlm.report import write_pages
 from affectlm.runs import run
 from affectlm.scoring import judge, missed
+from affectlm.tables import TABLE
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, record
 from affectlm.types import Box, Completion, Image, Outcome, Score
 
@@ -105,6 +106,7 @@ def test_an_interrupted_run_is_readable_and_continues_without_asking_twice(confi
         run(config, folder, registry=Parts(llm=Interrupted()).registry)
     assert read_report(folder).status == "interrupted"
     assert len(list(read_records(folder))) == 1
+    assert len((folder / TABLE).read_text().splitlines()) == 2  # its columns and what was answered
     with (folder / RECORDS).open("ab") as file:
         file.write(b'{"id": "torn')
     second = Parts()

@@ -34,6 +34,7 @@ from affectlm.records import Record
 from affectlm.registry import Registry
 from affectlm.runs import versions
 from affectlm.settings import DATASET_KEYS, at_least, flag, one_of
+from affectlm.tables import harmless
 from affectlm.types import Dataset, Described, FaceDetector, Image, Outcome, Sample, VAEstimator
 from affectlm.weights import accepting
 
@@ -126,7 +127,7 @@ def _evaluated(
             seen.add(record)
             if len(faces.rated) == chosen.batch_size:
                 _refuse_no_group(faces, chosen.group)
-            table.writerow(_row(record))
+            table.writerow(map(harmless, _row(record)))
             first_failure = first_failure or (record.reason if record.outcome is Outcome.UNREADABLE_IMAGE else "")
             on_record(record)
     _refuse_nothing(faces, first_failure)

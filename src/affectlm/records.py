@@ -69,7 +69,7 @@ class Record:
 
 
 def to_json(record: Record) -> dict[str, object]:
-    """The record as one flat JSON object; the box becomes left, top, right, bottom."""
+    """The record as one flat JSON object; the box becomes left, top, right, bottom, score."""
     box = record.box
     return {
         "id": record.id,
@@ -80,6 +80,7 @@ def to_json(record: Record) -> dict[str, object]:
         "top": box and box.top,
         "right": box and box.right,
         "bottom": box and box.bottom,
+        "score": box and box.score,
         "others": record.others,
         "too_small": record.too_small,
         "valence": record.valence,
@@ -109,12 +110,13 @@ _FIELDS = {
     **dict.fromkeys(("id", "image", "answer", "reason"), TEXT),
     **dict.fromkeys(("image_sha256", "prompt", "prompt_sha256", "model", "reply"), optional(TEXT)),
     **dict.fromkeys(("valence", "arousal"), optional(AFFECT)),
-    **dict.fromkeys((*_CORNERS, "entropy"), optional(NUMBER)),
+    **dict.fromkeys((*_CORNERS, "score", "entropy"), optional(NUMBER)),
     **dict.fromkeys(_BY_LABEL, optional(named(NUMBER))),
     "choice_tokens": optional(named(COUNT)),
     "outcome": one_of([each.value for each in Outcome]),
     "face": optional(COUNT),
     "others": COUNT,
+    "too_small": COUNT,
     "extra": named(NUMBER),
     "labels": listed(TEXT),
     "truth": OBJECT,
@@ -138,6 +140,7 @@ def from_json(line: object) -> Record:
     for name in ("choice_means", "choice_normalised", "probabilities"):
         _refuse_other_labels(fields, name)
     corners = [fields.pop(name) for name in _CORNERS]
+    score = fields.pop("score", None)  # older records have none
     if len({corner is None for corner in corners}) > 1:
         raise ValueError(f"of {', '.join(_CORNERS)} some are null")
     truth: dict[str, Any] = as_object(fields.pop("truth"))
@@ -145,7 +148,7 @@ def from_json(line: object) -> Record:
     truth["labels"], truth["text"] = tuple(truth.get("labels", ())), tuple(truth.get("text", ()))
     fields["labels"] = tuple(fields["labels"])  # type: ignore[arg-type]
     fields["outcome"] = Outcome(str(fields["outcome"]))
-    box = None if corners[0] is None else Box(*corners)  # type: ignore[arg-type]
+    box = None if corners[0] is None else Box(*corners, *(() if score is None else (score,)))  # type: ignore[arg-type]
     return Record(**fields, box=box, truth=Truth(**truth))  # type: ignore[arg-type]
 
 

@@ -32,6 +32,7 @@ from affectlm.records import RECORDS, REPORT, Record, Report, read_records, read
 from affectlm.registry import Registry
 from affectlm.scoring import judge
 from affectlm.settings import Settings, settings
+from affectlm.tables import write_table
 from affectlm.types import Outcome
 
 if TYPE_CHECKING:
@@ -108,7 +109,11 @@ def run(
             key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
             line = partial(steps, chosen, parts, key=key, folder=folder, notice=on_notice)
             with writing(folder):
-                _stream(folder, line, asking, report, on_record, note)
+                try:
+                    _stream(folder, line, asking, report, on_record, note)
+                finally:
+                    if not chosen.dry_run:
+                        write_table(folder)
                 records = [_slim(record) for record in read_records(folder)]
             report.questions = _questions(config, records)
             report.left_out = _left_out(records, parts, chosen)
