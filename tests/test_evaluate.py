@@ -16,9 +16,10 @@ import pytest
 from affectlm import config as configuration
 from affectlm.cache import usage
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
-from affectlm.evaluate import EVALUATION, FACES, PAGE, SCATTER, evaluate
+from affectlm.evaluate import EVALUATION, FACES, PAGE, evaluate
 from affectlm.evaluation import RatedFaces, judge
 from affectlm.folders import refuse_another_file
+from affectlm.pictures import SCATTER
 from affectlm.quality import CONVENTIONS, figures
 from affectlm.registry import Component, Registry
 from affectlm.testing import BrightnessEstimator, record

@@ -29,6 +29,7 @@ from affectlm.job import start
 from affectlm.line import unique
 from affectlm.omissions import Counts, Seen, counted
 from affectlm.parts import identity
+from affectlm.pictures import SCATTER
 from affectlm.pipeline import class_name, estimate, failure, find_faces
 from affectlm.records import Record
 from affectlm.registry import Registry
@@ -41,7 +42,6 @@ from affectlm.weights import accepting
 EVALUATION = "evaluation.json"
 PAGE = "evaluation.md"
 FACES = "faces.csv"
-SCATTER = "scatter.svg"
 CLAIM = "config.json"  # written first: the configuration that a folder is for
 _KINDS = ("dataset", "detector", "estimator")
 _COLUMNS = ("id", "valence", "arousal", "rated_valence", "rated_arousal", "outcome")

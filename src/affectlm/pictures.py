@@ -18,6 +18,7 @@ UNREAD = (
     *("rwl", "sr2", "srf", "srw", "x3f", "apng", "dds", "exr", "hdr", "ico", "jxl", "psd", "svg", "tga", "xcf"),
     *("3gp", "avi", "flv", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "webm", "wmv"),
 )
+SCATTER = "scatter.svg"  # of an evaluation
 _DRAWN = {"faces": re.compile(r".+_\d+\.png"), EXPLANATIONS: re.compile(r".+-[0-9a-f]{16}\.png")}
 
 
@@ -39,5 +40,7 @@ def is_run(folder: Path) -> bool:
 
 def is_drawn(path: Path) -> bool:
     """Whether a file is a figure that a run drew into its folder."""
+    if path.name == SCATTER:
+        return is_run(path.parent)
     name = _DRAWN.get(path.parent.name)
     return bool(name and name.fullmatch(path.name)) and is_run(path.parent.parent)

@@ -268,6 +268,10 @@ _REPORT = {
     "outcomes": named(COUNT),
     "scores": listed(OBJECT),
     "unscored": listed(TEXT),
+    "command": listed(TEXT),
+    "started": TEXT,
+    "questions": OBJECT,
+    "left_out": named(optional(COUNT)),
     "usage": named(AMOUNT),
     "error": optional(TEXT),
 }

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from affectlm.cli import printable
 from affectlm.records import Record, read_records, to_json
+from affectlm.text import printable
 
 TABLE = "records.csv"
 LONGEST = 300  # characters of an answer or a reason; records.jsonl has all of them

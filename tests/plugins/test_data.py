@@ -65,15 +65,23 @@ def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
 
 def test_a_run_in_a_folder_hides_none_of_its_pictures(tmp_path: Path) -> None:
     """A second run leaves out what the first drew, and says so; a user's own pictures are read wherever they lie."""
-    touch(tmp_path, "run/.hydra/config.yaml", "run/1.jpg", "run/faces/2.jpg", "run/sub/3.png", "run/faces/a.jpg_0.png")
+    touch(
+        tmp_path,
+        "run/.hydra/config.yaml",
+        "run/1.jpg",
+        "run/faces/2.jpg",
+        "run/sub/3.png",
+        "run/faces/a.jpg_0.png",
+        "run/scatter.svg",
+    )
     touch(tmp_path, "old/report.json", "old/records.jsonl", "old/explain/a.jpg_0-7767b82882bb2861.png", "old/4.png")
-    touch(tmp_path, "other/faces/a_0.png")
+    touch(tmp_path, "other/faces/a_0.png", "other/scatter.svg")
     folder = Folder(path=str(tmp_path))
 
     assert [image.id for image in folder.items()] == [
         *("old/4.png", "other/faces/a_0.png", "run/1.jpg", "run/faces/2.jpg", "run/sub/3.png"),
     ]
-    assert folder.left_out() == {"figure drawn by a run": 2}
+    assert folder.left_out() == {"figure drawn by a run": 3, "file in .svg": 1}
     assert ids(path=str(tmp_path / "run")) == ["1.jpg", "faces/2.jpg", "sub/3.png"]
 
 
