@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import subprocess
@@ -382,6 +383,20 @@ def test_an_interrupted_evaluation_keeps_its_folder(rated, tmp_path):
     with pytest.raises(RunFolderError, match="holds the evaluation of another configuration"):
         evaluate(configured(rated, "seed=1"), tmp_path / "run", registry=registry())
     assert evaluate(configured(rated, "accept_licence=true"), tmp_path / "run", registry=registry()).figures
+
+
+def test_the_figures_are_there_only_with_all_that_belongs_to_them(rated, tmp_path, monkeypatch):
+    """An evaluation that could not be finished has no figures, neither new nor old ones."""
+    evaluate(configured(rated), tmp_path / "run", registry=registry())
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("affectlm.figures.draw_agreement", full)
+    with pytest.raises(RunFolderError, match="No space left on device"):
+        evaluate(configured(rated), tmp_path / "run", registry=registry())
+
+    assert not (tmp_path / "run" / EVALUATION).exists()
 
 
 def test_two_evaluations_never_write_to_one_folder(rated, tmp_path):

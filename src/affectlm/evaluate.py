@@ -119,6 +119,7 @@ def _evaluated(
     key = identity(config, "estimator", parts.estimator, registry)
     faces, seen = RatedFaces(), Seen()
     first_failure = ""
+    (folder / EVALUATION).unlink(missing_ok=True)  # written last: while it is there, all of the folder belongs to it
     with (folder / FACES).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_COLUMNS)
