@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from affectlm.errors import AccessError, AffectlmError, BusyError, ConfigError, TransientError
+from affectlm.secrets import starred
 from affectlm.text import printable
 from affectlm.types import Completion
 from affectlm_chat.environment import DOTENV
@@ -30,7 +31,6 @@ _OPTIONS = {
     "max_completion_tokens": "limit_parameter=max_tokens",
 }
 _NO_KEY = re.compile(r"api.?key (is )?(not valid|invalid|expired)|(invalid|incorrect) api.?key", re.IGNORECASE)
-_KEY_LIKE = re.compile(r"\b(?:(?:sk|gsk|hf|xai)[-_*]|AIza)[\w*.-]{4,}|[\w.-]*\*{3,}[\w*.-]*")
 
 
 @attrs.frozen
@@ -191,7 +191,7 @@ def _trouble(status: int, headers: Mapping[str, str], found: object) -> _Trouble
 
 def _one_line(text: str) -> str:
     """A stranger's text, fit for a terminal; what looks like a key becomes stars."""
-    return _KEY_LIKE.sub("***", " ".join(printable(text[: 4 * MOST_MESSAGE]).split()))[:MOST_MESSAGE]
+    return starred(" ".join(printable(text[: 4 * MOST_MESSAGE]).split()))[:MOST_MESSAGE]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -27,6 +27,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from affectlm.errors import ConfigError, UnknownWordError
 from affectlm.registry import KINDS, OWN_CONFIG, Registry
+from affectlm.secrets import refuse_secrets, refuse_word
+from affectlm.watched import refuse_object, watched
 
 GROUPS = (*KINDS, "experiment")
 PRIMARIES = ("affectlm", "evaluate", "train")  # names of primary configurations
@@ -40,9 +42,6 @@ _FLAGS_WITH_VALUE = (
     *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--package", "-p", "--cfg", "-c"),
     *("--shell-completion", "-sc", "--experimental-rerun"),
 )
-_SENSITIVE = r"(api[_-]?key|key|token|secret|password)"
-_SECRET = re.compile(rf"^[^=]*\b{_SENSITIVE}=|[{{,]\s*{_SENSITIVE}\s*:|=\W*https?://[^/\s]+@", re.IGNORECASE)
-
 
 _composing = Lock()  # Hydra keeps one state for the whole process
 
@@ -88,12 +87,8 @@ def prepare(words: Sequence[str], name: str = "affectlm") -> list[str]:
         if _is_bare(word) and before not in _FLAGS_WITH_VALUE:
             paths.append(word)
             continue
-        if _SECRET.search(word):
-            name = word.split("=", 1)[0]
-            raise ConfigError(
-                f"'{name}' on the command line would be written to disk; set the variable OPENAI_API_KEY, HF_TOKEN or "
-                "<PROVIDER>_API_KEY in the environment instead"
-            )
+        refuse_word(word)
+        refuse_object(word)
         if word.startswith("-") or before in _FLAGS_WITH_VALUE:
             flags.append("--info=all" if word in ("--info", "-i") else word)
         else:
@@ -168,7 +163,7 @@ def compose(words: Sequence[str], name: str = "affectlm") -> DictConfig:
     if flags := [word for word in words if word.startswith("-")]:
         raise ConfigError(f"'{flags[0]}' is a flag of the command line; expected overrides such as llm=circumplex")
     overrides = [word for word in prepare(words, name) if not word.startswith("hydra.")]
-    with _composing, _no_global_hydra():
+    with _composing, _no_global_hydra(), watched():
         try:
             with initialize_config_module(OWN_CONFIG, version_base="1.3"):
                 return hydra_compose(name, overrides=overrides)
@@ -180,13 +175,14 @@ def to_plain(config: DictConfig) -> dict[str, object]:
     """The configuration as plain dicts and lists, everything resolved.
 
     Raises:
-        ConfigError: a value is missing, refers to nothing or is no finite number.
+        ConfigError: a value is missing, refers to nothing, is no finite number or a secret.
     """
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(" ".join(str(error).split())) from error
     assert isinstance(plain, dict)  # noqa: S101  # a DictConfig gives a dict
+    refuse_secrets(plain)
     if name := _not_finite(plain):
         raise ConfigError(f"'{name}' is no finite number, which nothing here can be set to")
     return {str(key): value for key, value in plain.items()}

@@ -34,6 +34,7 @@ from affectlm.pipeline import class_name, estimate, failure, find_faces
 from affectlm.records import Record
 from affectlm.registry import Registry
 from affectlm.runs import versions
+from affectlm.secrets import scrubbed
 from affectlm.settings import DATASET_KEYS, at_least, flag, one_of
 from affectlm.tables import harmless
 from affectlm.types import Dataset, Described, FaceDetector, Image, Outcome, Sample, VAEstimator
@@ -115,7 +116,7 @@ def _evaluated(
 ) -> Evaluation:
     refuse_another_file(folder / CLAIM, config, "evaluation")
     parts = _build(config, chosen, registry)
-    write_atomically(folder / CLAIM, json.dumps(config, indent=2).encode())
+    write_atomically(folder / CLAIM, json.dumps(scrubbed(config), indent=2).encode())
     key = identity(config, "estimator", parts.estimator, registry)
     faces, seen = RatedFaces(), Seen()
     first_failure = ""

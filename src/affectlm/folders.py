@@ -17,6 +17,7 @@ from affectlm.errors import RunFolderError
 from affectlm.fields import as_object
 from affectlm.pictures import is_picture, is_run
 from affectlm.records import RECORDS, Record, read_records, to_line
+from affectlm.secrets import scrubbed
 from affectlm.types import Outcome
 
 # Settings that a run may be continued with otherwise: how much more it may cost, and what the user has agreed to.
@@ -116,7 +117,7 @@ def refuse_another(folder: Path, earlier: Mapping[str, object], config: Mapping[
     Raises:
         RunFolderError: it is for another.
     """
-    now = json.loads(json.dumps(config))  # as a file gives it back
+    now = json.loads(json.dumps(scrubbed(config)))  # as a file gives it back
     keys = {*earlier, *now} - set(MAY_CHANGE)
     if changed := sorted(key for key in keys if earlier.get(key) != now.get(key)):
         raise RunFolderError(

@@ -25,6 +25,7 @@ from affectlm.sweep import Point, print_sweep
 
 if TYPE_CHECKING:
     from affectlm.records import Report
+from affectlm.watched import watched
 
 Job = Callable[[DictConfig, Path], None]
 HYDRA = ".hydra"  # the folder of what was composed
@@ -136,7 +137,7 @@ def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
     # Hydra would write over the .hydra of another run before the job can refuse its folder.
     sys.argv = ["affectlm", *configuration.prepare(words, name), "hydra.output_subdir=null"]
     try:
-        with _raised():
+        with _raised(), watched():
             main()
     except (HydraException, ValueError, OSError) as error:
         if broken or isinstance(error, BrokenPipeError):  # who read our output has gone

@@ -28,11 +28,13 @@ from affectlm.fields import (
     one_of,
     optional,
 )
+from affectlm.secrets import scrubbed
 from affectlm.types import Box, Outcome, Score, Truth
 
 SCHEMA_VERSION = 1
 RECORDS = "records.jsonl"
 REPORT = "report.json"
+_SCRUBBED = ("command", "config", "components", "error")
 _BY_LABEL = ("choice_logprobs", "choice_tokens", "choice_means", "choice_normalised", "probabilities")
 EXPLANATIONS = "explain"  # folder of the pictures that `explain=true` makes
 
@@ -238,12 +240,15 @@ class Report:
         return found
 
     def save(self, folder: Path) -> None:
-        """Writes `report.json`, replacing an older one; of an older one on a full disk it changes the status only.
+        """Writes `report.json`, replacing an older one; what looks like a secret is stars there.
+
+        Of an older one on a full disk it changes the status only.
 
         Raises:
             OSError: it could not be replaced.
         """
         content = attrs.asdict(self, filter=lambda attribute, _: attribute.name != "folder")
+        content |= {name: scrubbed(content[name]) for name in _SCRUBBED}
         try:
             write_atomically(folder / REPORT, json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
         except OSError:

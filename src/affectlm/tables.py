@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from affectlm.records import Record, read_records, to_json
-from affectlm.text import printable
+from affectlm.text import shortened
 
 TABLE = "records.csv"
 LONGEST = 300  # characters of an answer or a reason; records.jsonl has all of them
@@ -51,7 +51,7 @@ def write_table(folder: Path) -> None:
 def _cells(record: Record) -> Iterator[tuple[str, object]]:
     line, truth = to_json(record), record.truth
     yield from ((name, line[name]) for name in _PLAIN)
-    yield from (("answer", _short(record.answer)), ("reason", _short(record.reason)))
+    yield from (("answer", shortened(record.answer, LONGEST)), ("reason", shortened(record.reason, LONGEST)))
     yield from (("labels", _joined(record.labels)), ("truth.labels", _joined(truth.labels)))
     yield from (("truth.valence", truth.valence), ("truth.arousal", truth.arousal))
 
@@ -70,8 +70,3 @@ def _further(record: Record) -> Iterator[tuple[str, object]]:
 
 def _joined(labels: Iterable[str]) -> str:
     return "|".join(labels)
-
-
-def _short(text: str) -> str:
-    one_line = " ".join(printable(text).split())
-    return one_line if len(one_line) <= LONGEST else f"{one_line[: LONGEST - 1]}\u2026"

@@ -26,6 +26,7 @@ from affectlm.errors import ConfigError, ImageError
 from affectlm.folders import locked, refuse_another_file, writing
 from affectlm.job import start
 from affectlm.registry import Registry
+from affectlm.secrets import scrubbed
 from affectlm.settings import DATASET_KEYS, at_least
 from affectlm.types import Dataset, Image, Pixels
 from affectlm.weights import accepting
@@ -114,7 +115,7 @@ def _train(plain: Mapping[str, object], folder: Path) -> None:
         with writing(folder):
             for figures in _epochs(estimator, training, validation, plan, folder, progress):
                 # Only now: a plan that could not start may be corrected.
-                write_atomically(folder / _CONFIG, json.dumps(plain, indent=2).encode())
+                write_atomically(folder / _CONFIG, json.dumps(scrubbed(plain), indent=2).encode())
                 sys.stderr.write("  ".join(f"{name} {value:.4g}" for name, value in figures.items()) + "\n")
     sys.stdout.write(f"weights, log and checkpoint are in {folder}\n")
 
