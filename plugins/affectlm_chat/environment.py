@@ -7,6 +7,7 @@ from pathlib import Path
 
 from affectlm.errors import ConfigError
 
+ENVIRONMENT = "the environment"
 DOTENV = ".env"  # in the working directory; a process's own environment comes first
 
 
@@ -18,8 +19,13 @@ def variable(name: str) -> str | None:
     Raises:
         ConfigError: the file cannot be read.
     """
-    if name in os.environ:
-        return os.environ[name].strip() or None
+    return variable_in(ENVIRONMENT if name in os.environ else DOTENV, name)
+
+
+def variable_in(place: str, name: str) -> str | None:
+    """As `variable`, but of one place alone: `ENVIRONMENT` or `DOTENV`."""
+    if place == ENVIRONMENT:
+        return os.environ.get(name, "").strip() or None
     if os.environ.get("AFFECTLM_DOTENV") == "0" or not Path(DOTENV).is_file():
         return None
     from dotenv import dotenv_values

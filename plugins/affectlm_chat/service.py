@@ -9,7 +9,10 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+import os
+import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,7 +23,7 @@ import attrs
 from affectlm.errors import AccessError, ConfigError
 from affectlm.settings import flag
 from affectlm.types import Completion, Pixels, Request
-from affectlm_chat.environment import DOTENV, variable
+from affectlm_chat.environment import DOTENV, ENVIRONMENT, variable, variable_in
 from affectlm_chat.replies import Asked, read_reply
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ ENDPOINTS = {
 }
 KEYS = {"gemini": ("GOOGLE_API_KEY", "GEMINI_API_KEY")}  # of the others, <PROVIDER>_API_KEY
 STARTED_BY = {"llamacpp_server": "llama-server -m FILE.gguf", "ollama": "ollama serve", "vllm": "vllm serve {}"}
+_OTHER = {ENVIRONMENT: DOTENV, DOTENV: ENVIRONMENT}
 LIMITS = ("max_completion_tokens", "max_tokens")
 OWN = ("model", "messages", "stream", "n")  # parts of a request that are not for `extra_body`
 
@@ -68,6 +72,7 @@ class OpenAIChat:
     reasoning_effort: str | None = None  # none, low, ... for models that think before they answer
     extra_body: Mapping[str, Any] | None = attrs.field(default=None)  # further parameters, as the service names them
     strip_reasoning: bool = True  # leaves out what a model writes between <think> and </think>
+    _place: str | None = attrs.field(init=False, default=None, repr=False, eq=False)  # that the address is taken from
     _endpoint: str = attrs.field(init=False, repr=False, eq=False)
     _line: Line | None = attrs.field(init=False, default=None, repr=False, eq=False)
     _lock: Lock = attrs.field(init=False, factory=Lock, repr=False, eq=False)
@@ -124,12 +129,14 @@ class OpenAIChat:
 
             with self._lock:
                 if self._line is None:
+                    if self._endpoint != ENDPOINTS.get(self.provider):
+                        sys.stderr.write(f"affectlm: asking {self._endpoint!r}\n")
                     self._line = Line(
                         self._endpoint,
                         self._key(),
                         timeout=float(self.timeout),
                         connections=self.concurrency,
-                        plain=self.provider != "openai",
+                        plain=self._endpoint != ENDPOINTS["openai"],
                         remedy=_remedy(self.provider, self.model),
                     )
         return self._line
@@ -159,21 +166,33 @@ class OpenAIChat:
         return f"{self.provider.upper().replace('-', '_')}_{what}"
 
     def _default_address(self) -> str:
-        address = variable(self._variable("BASE_URL")) or ENDPOINTS.get(self.provider)
-        if address is None:
+        name = self._variable("BASE_URL")
+        if address := variable(name):
+            self._place = ENVIRONMENT if name in os.environ else DOTENV
+            return address
+        if self.provider not in ENDPOINTS:
             raise ConfigError(
                 f"no address is known for the provider '{self.provider}'; give llm.base_url=URL, set "
                 f"{self._variable('BASE_URL')}, or choose {', '.join(ENDPOINTS)}"
             )
-        return address
+        return ENDPOINTS[self.provider]
 
     def _key_names(self) -> tuple[str, ...]:
         return KEYS.get(self.provider, (self._variable("API_KEY"),))
 
     def _key(self) -> str | None:
-        """The key, where there is one; it is kept by the connection alone."""
+        """The key, where there is one; it is kept by the connection alone.
+
+        Whoever wrote the address into a file or variable gets the keys of the same place, and no others.
+        """
         names = self._key_names()
-        name, key = next(((name, value) for name in names if (value := variable(name))), (names[0], None))
+        read = variable if self._place is None else partial(variable_in, self._place)
+        name, key = next(((name, value) for name in names if (value := read(name))), (names[0], None))
+        if key is None and self._place and (elsewhere := next(filter(variable, names), None)):
+            raise AccessError(
+                f"{self._variable('BASE_URL')} is set in {self._place} and {elsewhere} in {_OTHER[self._place]}, so "
+                f"the key is not sent to '{self._endpoint}'; set both in one place, or give the address as llm.base_url"
+            )
         parts = urlsplit(self._endpoint)
         local = is_local(parts.hostname or "")
         if key is not None and not (key.isascii() and key.isprintable() and " " not in key):

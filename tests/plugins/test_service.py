@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import socket
 import ssl
@@ -572,6 +573,113 @@ def test_keys_and_addresses_may_come_from_a_dotenv_file(dotenv: Callable[[str], 
 
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert server.requests[0].path == "/v1/chat/completions"
+
+
+def test_an_exported_key_does_not_follow_an_address_of_the_dotenv_file(
+    dotenv: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wrote the folder's file would get the user's key."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with LoopbackServer() as server:
+        dotenv(f"OPENAI_BASE_URL={server.url}\n")
+        with pytest.raises(AccessError, match=r"OPENAI_BASE_URL is set in \.env .*; set both in one place") as caught:
+            OpenAIChat(model="m").complete_one(REQUEST)
+
+        assert server.requests == []
+        assert KEY not in str(caught.value)
+
+
+def test_a_key_of_the_dotenv_file_does_not_follow_an_exported_address(
+    dotenv: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same rule the other way round."""
+    dotenv(f"OPENAI_API_KEY={KEY}\n")
+    with LoopbackServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        with pytest.raises(AccessError, match=r"OPENAI_BASE_URL is set in the environment and OPENAI_API_KEY in \.env"):
+            OpenAIChat(model="m").complete_one(REQUEST)
+
+        assert server.requests == []
+
+
+def test_an_address_gets_the_key_of_its_own_place(
+    dotenv: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though another of that name is exported."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with LoopbackServer() as server:
+        dotenv(f"OPENAI_BASE_URL={server.url}\nOPENAI_API_KEY=sk-of-the-folder\n")
+        OpenAIChat(model="m").complete_one(REQUEST)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        OpenAIChat(model="m").complete_one(REQUEST)
+
+    assert [each.headers["authorization"] for each in server.requests] == ["Bearer sk-of-the-folder", f"Bearer {KEY}"]
+
+
+@pytest.mark.parametrize("exported", [True, False])
+def test_a_typed_address_gets_the_key_wherever_it_is(
+    exported: bool, dotenv: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user named it; an address in the file does not matter then."""
+    if exported:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    dotenv("OPENAI_BASE_URL=http://127.0.0.1:9\n" + ("" if exported else f"OPENAI_API_KEY={KEY}\n"))
+    with LoopbackServer() as server:
+        chat(server.url).complete_one(REQUEST)
+
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_published_address_is_trusted_with_its_providers_key(dotenv: Callable[[str], None]) -> None:
+    """Wherever the key stands."""
+    dotenv(f"OPENAI_API_KEY={KEY}\n")
+
+    assert OpenAIChat(model="m")._key() == KEY
+
+
+def test_what_the_sdk_reads_for_openai_goes_to_openai_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Organisation, project and further headers of the environment are for its published address."""
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Secret: 1")
+    with LoopbackServer() as server:
+        chat(server.url).complete_one(REQUEST)
+        monkeypatch.setitem(ENDPOINTS, "openai", server.url)  # the real one cannot be asked here
+        OpenAIChat(model="m").complete_one(REQUEST)
+
+    typed, published = ({**received.headers} for received in server.requests)
+    assert {"openai-organization", "openai-project", "x-secret"} & set(typed) == set()
+    assert {"openai-organization", "openai-project", "x-secret"} <= set(published)
+
+
+def test_an_address_that_is_not_the_published_one_is_told_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is asked something should be no surprise."""
+    with LoopbackServer() as server:
+        llm = chat(server.url)
+        llm.complete_one(REQUEST)
+        llm.complete_one(REQUEST)
+        monkeypatch.setitem(ENDPOINTS, "openai", server.url)
+        OpenAIChat(model="m").complete_one(REQUEST)
+
+    assert capsys.readouterr().err == f"affectlm: asking '{server.url}'\n"
+
+
+def test_the_dotenv_file_has_no_say_about_the_hub(tmp_path: Path) -> None:
+    """Its client reads the environment of the process, and the file changes nothing there."""
+    (tmp_path / ".env").write_text("HF_ENDPOINT=http://127.0.0.1:9\nHF_TOKEN=hf_x\nGROQ_API_KEY=k\n")
+    code = (
+        "import os; from affectlm_chat.service import OpenAIChat; OpenAIChat(model='m', provider='groq')\n"
+        "from huggingface_hub import constants, get_token\n"
+        "print(constants.ENDPOINT, get_token(), os.environ.get('HF_ENDPOINT'))"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment["HF_HOME"] = str(tmp_path / "hub")
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, check=True)
+
+    assert done.stdout.split() == [b"https://huggingface.co", b"None", b"None"]
 
 
 def test_the_environment_comes_before_the_dotenv_file(
