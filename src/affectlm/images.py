@@ -105,17 +105,23 @@ def crop(pixels: Pixels, box: Box) -> Pixels:
     """
     height, width = pixels.shape[:2]
     side = max(1, round(max(box.right - box.left, box.bottom - box.top) * (1 + 2 * MARGIN)))
-    if side * side > min(_MOST_REPEATED * height * width, MAX_PIXELS):
-        raise ImageError(
-            f"a face of {side}x{side} pixels does not fit a picture of {width}x{height}; expected at most "
-            f"{_MOST_REPEATED} times its pixels and at most {MAX_PIXELS // 1_000_000} megapixels"
-        )
+    check_fits(pixels, side)
     rows, above_below = _span((box.top + box.bottom) / 2, side, height)
     columns, left_right = _span((box.left + box.right) / 2, side, width)
     inside = pixels[rows, columns]
     if inside.shape[:2] == (side, side):
         return inside.copy()
     return np.pad(inside, (above_below, left_right, (0, 0)), mode="edge")
+
+
+def check_fits(pixels: Pixels, side: int) -> None:
+    """Raises ImageError when the square of a face has far more pixels than the picture, or too many to be copied."""
+    height, width = pixels.shape[:2]
+    if side * side > min(_MOST_REPEATED * height * width, MAX_PIXELS):
+        raise ImageError(
+            f"a face of {side}x{side} pixels does not fit a picture of {width}x{height}; expected at most "
+            f"{_MOST_REPEATED} times its pixels and at most {MAX_PIXELS // 1_000_000} megapixels"
+        )
 
 
 def _span(centre: float, side: int, size: int) -> tuple[slice, tuple[int, int]]:

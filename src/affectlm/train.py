@@ -174,7 +174,7 @@ def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str]
 
     Raises:
         ConfigError: there are no such faces, they differ in size, or one has a label that `labels` lack.
-        ImageError: a picture cannot be read, or its region cannot be cut out.
+        ImageError: a picture cannot be read, or it or its region is no shape for a face.
     """
     pixels, affect, votes = [], [], []
     for item in dataset.items():
@@ -203,6 +203,9 @@ def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str]
 def _face(item: Image) -> Pixels:
     picture, _ = images.read(item.source)
     try:
-        return picture if item.region is None else images.crop(picture, item.region)
+        if item.region is not None:
+            return images.crop(picture, item.region)
+        images.check_fits(picture, max(picture.shape[:2]))
+        return picture
     except ImageError as error:
         raise ImageError(f"'{item.id}': {error}") from error

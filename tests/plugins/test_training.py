@@ -503,10 +503,11 @@ def test_two_people_of_a_picture_are_cut_out_of_it(tmp_path):
     assert faces.pixels.shape == (2, 8, 8)
 
 
-def test_a_region_that_no_face_can_fill_is_named(tmp_path):
-    """Its square would have 192 times the pixels of the picture."""
+@pytest.mark.parametrize("region", [",,,", "0,0,192,1"])
+def test_a_picture_that_no_face_can_fill_is_named(tmp_path, region):
+    """Whole or by its region: the square would have 192 times its pixels."""
     PIL.Image.new("RGB", (192, 1)).save(tmp_path / "line.png")
-    (tmp_path / "m.csv").write_text("path,valence,arousal,left,top,right,bottom\nline.png,0.5,0,0,0,192,1\n")
+    (tmp_path / "m.csv").write_text(f"path,valence,arousal,left,top,right,bottom\nline.png,0.5,0,{region}\n")
 
     with pytest.raises(ImageError, match=r"'line.png': a face of 192x192 pixels does not fit a picture of 192x1"):
         load_faces(Folder(path=str(tmp_path / "m.csv")))
