@@ -57,13 +57,18 @@ def test_nothing_on_a_page_steers_a_terminal_or_fills_a_disk(folder):
 
 def test_what_was_left_out_stands_on_every_page(folder, capsys):
     """In report.md, report.html and at the end of what the terminal shows, safe to print."""
+    questions = {"distinct": 2, "faces": 9, "style": "words"}
     left_out = {"face beside the best": 2, "folder that cannot be read, such as '\x1b[31m<b>'": 1}
-    report = Report(status="success", outcomes={"ok": 2}, left_out=left_out, usage={"seconds": 1.0})
+    report = Report(
+        status="success", outcomes={"ok": 2}, left_out=left_out, questions=questions, usage={"seconds": 1.0}
+    )
 
     write_pages(report, folder)
     Console().finished(report, folder)
 
     assert "<p>Left out: 2 faces beside the best, 1 folder that" in (folder / "report.html").read_text()
+    assert "2 distinct prompts about 9 faces" in (folder / "report.html").read_text()
+    assert "2 distinct prompts about 9 faces" in (folder / "report.md").read_text()
     assert "\nLeft out: 2 faces beside the best, 1 folder that" in (folder / "report.md").read_text()
     assert (
         "left out: 2 faces beside the best, 1 folder that cannot be read, such as ' [31m<b>'\n"

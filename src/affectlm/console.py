@@ -82,8 +82,8 @@ class Console:
             self._say(f"no table of more than {SHOWN} records; report.html and records.csv show them")
         counts = ", ".join(f"{count} {name}" for name, count in report.outcomes.items())
         self._say(f"{self._count} records: {counts}; {report.usage['seconds']:.1f} s")
-        if report.questions:
-            self._say(asked(report.questions))
+        if report.asked:
+            self._say(report.asked)
         if report.left_out:
             self._say(f"left out: {told(report.left_out)}")
         if report.usage.get("estimated_requests"):
@@ -98,12 +98,6 @@ class Console:
 
     def _say(self, sentence: str) -> None:
         self._out.print(escape(sentence), soft_wrap=True)
-
-
-def asked(questions: Mapping[str, object]) -> str:
-    """How many different questions were asked, and how they said valence and arousal."""
-    style = f", valence and arousal said in {questions['style']}" if "style" in questions else ""
-    return f"{questions['distinct']} distinct prompts about {questions['faces']} faces{style}"
 
 
 def outside(scores: Sequence[Score]) -> list[str]:

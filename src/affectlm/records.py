@@ -232,6 +232,14 @@ class Report:
     schema_version: int = SCHEMA_VERSION
     folder: Path | None = None  # not in the file
 
+    @property
+    def asked(self) -> str:
+        """How many different questions were asked, and how they said valence and arousal; empty without a question."""
+        if not self.questions:
+            return ""
+        style = f", valence and arousal said in {self.questions['style']}" if "style" in self.questions else ""
+        return f"{self.questions.get('distinct')} distinct prompts about {self.questions.get('faces')} faces{style}"
+
     def score(self, name: str) -> Score:
         """The score of that name; KeyError when there is none."""
         found = next((score for score in self.scores if score.name == name), None)

@@ -36,6 +36,7 @@ td.number { text-align: right; font-variant-numeric: tabular-nums }
 <h2>Outcomes</h2>
 <table>{% for name, count in report.outcomes.items() %}
 <tr><th>{{ name }}</th><td class="number">{{ count }}</td></tr>{% endfor %}</table>
+{% if report.asked %}<p>{{ report.asked }}.</p>{% endif %}
 {% if report.left_out %}<p>Left out: {{ report.left_out | told }}.</p>{% endif %}
 {% if report.scores %}<h2>Scores</h2>
 <table><tr><th>score</th><th>value</th><th>95 % interval</th><th>n</th><th>beside it</th></tr>
@@ -98,6 +99,8 @@ def _markdown(report: Report, records: list[Record], total: int) -> str:
     lines += [f"- {kind}: {_cell(_describe(part))}" for kind, part in report.components.items()]
     lines += ["", _asked(report.usage), "", "| outcome | records |", "|---|---|"]
     lines += [f"| {name} | {count} |" for name, count in report.outcomes.items()]
+    if report.asked:
+        lines += ["", f"{_cell(report.asked)}."]
     if report.left_out:
         lines += ["", f"Left out: {_cell(told(report.left_out))}."]
     if report.scores:
