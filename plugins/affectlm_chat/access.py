@@ -70,7 +70,7 @@ def _folder(folder: Path) -> Source:
             f"the model folder '{folder}' {state}; give llm.model= a folder with config.json, a tokenizer and "
             "safetensors files, or a model id of the Hugging Face hub"
         )
-    if not any(folder.glob("*.safetensors")):
+    if not any(path.is_file() for path in folder.glob("*.safetensors")):
         raise AccessError(f"the model folder '{folder}' has no .safetensors file; other formats are never loaded")
     files = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
     print_ = digest([[name, stat.st_size, stat.st_mtime_ns] for name, stat in files])

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from affectlm.cache import digest
 from affectlm.errors import AccessError, ConfigError
+from affectlm.files import open_file
 from affectlm.types import Completion, Request
 from affectlm.weights import hub_reachable, obtain
 from affectlm_chat import affectlm_weights
@@ -35,6 +36,7 @@ _at_least_one = attrs.validators.ge(1)
 # llama.cpp rounds a token that is read alone in another way than one among others: SmolLM2's logits differ by 0.7.
 # A prompt is read on only from a multiple of this, so that what is said about it does not depend on earlier ones.
 BLOCK = 32
+MOST_BYTES = 2**40  # of a model's file
 
 
 @attrs.frozen
@@ -265,7 +267,7 @@ def find_file(model: str, file: str | None = None, revision: str = "main") -> Fi
 
 def _local(path: Path) -> File:
     try:
-        with path.open("rb") as opened:
+        with open_file(path, MOST_BYTES) as opened:
             begin = opened.read(4)
     except OSError as error:
         raise AccessError(

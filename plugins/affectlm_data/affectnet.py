@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 
 from affectlm.errors import ConfigError
+from affectlm.files import open_file
 from affectlm.types import Image, Truth
 from affectlm_data.expressions import EXPRESSIONS
 from affectlm_data.options import one_path, split_name
@@ -19,6 +20,7 @@ from affectlm_data.options import one_path, split_name
 _FURTHER = range(len(EXPRESSIONS), 11)  # none, uncertain, no face: nothing is known of how they feel
 _NOT_RATED = -2.0
 _ENDING = "_exp.npy"
+_MOST_BYTES = 10_000  # of a file with one number
 
 
 def _split(value: object) -> str | None:
@@ -96,7 +98,8 @@ class AffectNet:
         """The number in a file, where it may stand as text."""
         file = self._folder / "annotations" / f"{name}_{what}.npy"
         try:
-            return float(np.load(file, allow_pickle=False).item())
+            with open_file(file, _MOST_BYTES) as opened:
+                return float(np.load(opened, allow_pickle=False).item())
         except OSError as error:
             raise ConfigError(
                 f"annotation '{file}' cannot be read: {(error.strerror or str(error)).lower()}"

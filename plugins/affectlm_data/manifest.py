@@ -13,12 +13,14 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
 import attrs
 
 from affectlm.errors import ConfigError
+from affectlm.files import MOST_TABLE, open_file
 from affectlm.types import Box, Truth
 
 UNIT = (-1.0, 1.0)
@@ -179,7 +181,7 @@ def number_in(cell: str) -> float | None:
 def _opened(manifest: Path) -> Iterator[TextIO]:
     """The file, with or without a byte-order mark; that it cannot be read is told in a sentence."""
     try:
-        with manifest.open(encoding="utf-8-sig", newline="") as file:
+        with TextIOWrapper(open_file(manifest, MOST_TABLE), encoding="utf-8-sig", newline="") as file:
             yield file
     except OSError as error:
         raise ConfigError(f"'{manifest}' cannot be read: {(error.strerror or str(error)).lower()}") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from affectlm.cache import write_atomically
 from affectlm.errors import WeightsError
+from affectlm.files import MOST_WEIGHTS, check_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,6 +50,7 @@ def read_metadata(path: Path) -> Mapping[str, str]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_file(path, MOST_WEIGHTS)
         with safe_open(path, "pt") as file:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
@@ -65,6 +67,7 @@ def load_weights(network: nn.Module, path: Path, name: str) -> None:
     from safetensors.torch import load_file
 
     try:
+        check_file(path, MOST_WEIGHTS)
         found = load_file(path)
     except (OSError, SafetensorError) as error:
         raise _unreadable(path, error) from error
@@ -89,6 +92,7 @@ def _halved(tensor: Tensor) -> Tensor:
 
 
 def _unreadable(path: Path, error: Exception) -> WeightsError:
+    reason = getattr(error, "strerror", None) or error
     return WeightsError(
-        f"'{path}' is no readable safetensors file ({error}); expected a file that 'affectlm train' wrote"
+        f"'{path}' is no readable safetensors file ({reason}); expected a file that 'affectlm train' wrote"
     )

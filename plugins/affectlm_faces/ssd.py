@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectlm.errors import WeightsError
+from affectlm.files import open_file
 from affectlm.types import Box, Pixels
 
 SIDE = 300
 MEAN = (104.0, 177.0, 123.0)  # blue, green, red
 GRAPH, NETWORK = "deploy.prototxt", "res10_300x300_ssd_iter_140000.caffemodel"
 _SUBFOLDER = "faceDetector"  # where the authors' archive has both
+_MOST_BYTES = 100_000_000  # of either file; the published network has 10.7 MB
 _COLUMNS = 7  # of a detection: picture, class, score, left, top, right, bottom
 
 
@@ -89,7 +91,8 @@ def _folder(path: str) -> Path:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with open_file(path, _MOST_BYTES) as file:
+            return file.read()
     except OSError as error:
         raise WeightsError(
             f"'{path}' cannot be read ({error.strerror}); expected detector.path=original or a folder with '{GRAPH}' "

