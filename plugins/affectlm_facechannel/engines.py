@@ -119,6 +119,7 @@ def _onnxruntime(network: nn.Module, count: int) -> Compute:
     from affectlm_facechannel.onnx_graph import onnx_bytes
 
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong arrives as an exception
     options.intra_op_num_threads = count
     # Threads that wait actively between calls would take the processor from the language model.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import logging
 import math
 import os
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from affectlm import __version__
-from affectlm.errors import AffectlmError, UnknownWordError
+from affectlm.errors import AffectlmError, AffectlmWarning, UnknownWordError
 from affectlm.text import printable
 
 if TYPE_CHECKING:
@@ -42,13 +43,20 @@ Settings (key=value), with their defaults:
 `affectlm llm=llama3 --cfg job` shows every option of a run, `affectlm --hydra-help` more about sweeps and overrides.
 Exit status: 0 done, 1 error, 2 unknown argument, 3 a fail_under threshold was missed, 130 interrupted.
 """
+# Libraries that print by themselves, past Python's loggers; each reads its variable when it is imported.
+_QUIET = {
+    "HF_HUB_VERBOSITY": "error",
+    "OPENCV_LOG_LEVEL": "ERROR",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Runs the command and exits: 0 done, 1 error, 2 unknown argument, 3 a threshold missed, 130 interrupted."""
     words = list(sys.argv[1:] if words is None else words)
-    warnings.showwarning = _warn  # type: ignore[assignment]
     _end_as_by_ctrl_c()
+    _silence_libraries()
     try:
         status = _dispatch(words)
     except AffectlmError as error:
@@ -280,5 +288,17 @@ def _show(rows: Sequence[dict[str, str]], *, as_json: bool) -> None:
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
 
 
+def _silence_libraries() -> None:
+    """Keeps what libraries warn of and log from the terminal; what they raise is an error as ever.
+
+    `PYTHONWARNINGS=default` shows the warnings, a variable's own value the library's log.
+    """
+    warnings.showwarning = _warn  # type: ignore[assignment]
+    logging.getLogger().addHandler(logging.NullHandler())  # without any handler Python prints warnings and errors
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+
+
 def _warn(message: Warning | str, category: type[Warning], *rest: object) -> None:
-    sys.stderr.write(f"affectlm: warning: {message}\n")
+    if sys.warnoptions or issubclass(category, AffectlmWarning):
+        sys.stderr.write(f"affectlm: warning: {message}\n")

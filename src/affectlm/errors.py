@@ -1,6 +1,10 @@
 """Every error affectlm raises on purpose; each message says what was found, what was expected and what to type."""
 
 
+class AffectlmWarning(RuntimeWarning):
+    """What a user should know although the work goes on; of all warnings the command prints these alone."""
+
+
 class AffectlmError(Exception):
     """Base of the errors that a user can mend; the command prints the message alone, without a traceback."""
 

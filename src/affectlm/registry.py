@@ -20,7 +20,7 @@ import attrs
 import pluggy
 
 from affectlm import hooks
-from affectlm.errors import AffectlmError, ConfigError, PluginError, UnknownComponentError
+from affectlm.errors import AffectlmError, AffectlmWarning, ConfigError, PluginError, UnknownComponentError
 
 if TYPE_CHECKING:
     from affectlm.hooks import Factory
@@ -219,7 +219,7 @@ class Registry:
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             if os.environ.get("AFFECTLM_STRICT") == "1":
                 raise PluginError(f"plugin '{point.name}' ({known[1]}) cannot be loaded: {reason}") from error
-            warnings.warn(f"plugin '{point.name}' ({known[1]}) is left out: {reason}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"plugin '{point.name}' ({known[1]}) is left out: {reason}", AffectlmWarning, stacklevel=2)
             self.plugins.append(Plugin(*known, status="broken", error=reason))
             return
         self.plugins.append(Plugin(*known))
