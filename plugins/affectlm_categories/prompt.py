@@ -31,7 +31,7 @@ class Categories(Strategy):
         answer: how the core takes the answer; `choices` leaves no room for reasoning.
     """
 
-    labels: tuple[str, ...] = attrs.field(default="basic", converter=label_set)
+    labels: tuple[str, ...] = attrs.field(default="basic7", converter=label_set)
     label_order: str = attrs.field(
         default="given", validator=one_of("given", "shuffled"), metadata={"key": "prompt.label_order"}
     )

@@ -62,11 +62,12 @@ def shown(prompt: Categories | Description, sample: str = "scored") -> list[str]
     return [message.text for message in messages if message.role == "assistant"]
 
 
-def test_the_default_closed_question_is_the_one_that_was_studied() -> None:
-    """docs/prompt-wording.md measured this text."""
-    request = Categories().render(SAMPLE)
+def test_the_closed_question_is_the_one_that_was_studied() -> None:
+    """docs/prompt-wording.md measured this text; by default it also offers neutral."""
+    request = Categories(labels="basic").render(SAMPLE)
 
     assert request.choices == BASIC
+    assert Categories().render(SAMPLE).choices == (*BASIC, "neutral")
     assert request.messages == (
         Message(
             "user",
@@ -93,8 +94,8 @@ def test_numbers_and_definition_come_as_asked() -> None:
     assert text == (
         "Valence says how pleasant a feeling is, from 1 (very unpleasant) through 5 (neither) to 9 (very pleasant). "
         "Arousal says how much energy it has, from 1 (very calm or tired) through 5 (neither) to 9 (very excited or "
-        "tense). Choose the emotion that fits best. Emotions: anger, disgust, fear, happiness, sadness, surprise. "
-        "A person's face looks like valence 3.2, arousal 1.9. Emotion:"
+        "tense). Choose the emotion that fits best. Emotions: anger, disgust, fear, happiness, sadness, surprise, "
+        "neutral. A person's face looks like valence 3.2, arousal 1.9. Emotion:"
     )
 
 
