@@ -39,6 +39,13 @@ def test_a_plan_of_training_may_hold_an_estimators_own_keys():
     assert config.prepare(["+plan.warm_start=1"], "train") == ["+plan.warm_start=1"]
 
 
+@pytest.mark.parametrize("word", ["--experimental-rerun", "--exp", "--experimental-rerun=job.pickle"])
+def test_a_pickled_job_is_not_loaded(word):
+    """Nothing is ever unpickled."""
+    with pytest.raises(ConfigError, match="pickled job"):
+        config.prepare([word, "job.pickle"])
+
+
 def test_a_group_that_is_put_elsewhere_is_known_by_its_place():
     """`group@package` sets the package's key."""
     with pytest.raises(UnknownWordError, match="no setting or group 'foo'"):

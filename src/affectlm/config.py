@@ -40,7 +40,7 @@ _CLOSED = ("privacy", "perturb")  # sections with no other keys; those of `plan`
 _OWN_PRIMARY = ("--config-name", "-cn", "--config-path", "-cp")  # flags by which users bring keys of their own
 _FLAGS_WITH_VALUE = (
     *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--package", "-p", "--cfg", "-c"),
-    *("--shell-completion", "-sc", "--experimental-rerun"),
+    *("--shell-completion", "-sc"),
 )
 
 _composing = Lock()  # Hydra keeps one state for the whole process
@@ -89,6 +89,10 @@ def prepare(words: Sequence[str], name: str = "affectlm") -> list[str]:
             continue
         refuse_word(word)
         refuse_object(word)
+        if word.startswith("--exp"):  # argparse takes any beginning of --experimental-rerun
+            raise ConfigError(
+                f"'{word}' would load a pickled job, which may hold any code; repeat the words of the run"
+            )
         if word.startswith("-") or before in _FLAGS_WITH_VALUE:
             flags.append("--info=all" if word in ("--info", "-i") else word)
         else:
