@@ -6,6 +6,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from affectlm import images
 from affectlm.errors import ConfigError, ContractError
 from affectlm.explain import GRID, Explainer, occlusion
 from affectlm.records import EXPLANATIONS, RECORDS, Report, explanation, read_records, to_line
@@ -14,6 +15,7 @@ from affectlm.report import DRAWN, write_pages
 from affectlm.runs import run
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, faces, record
 from affectlm.types import Box, Face, Outcome
+from affectlm_data.samples import Samples
 
 MOUTH = (slice(9, 12), slice(3, 9))  # rows and columns of a 12x12 map: the lower middle, an eighth of the face
 EYES = (slice(3, 6), slice(1, 11))
@@ -117,21 +119,48 @@ def explained(estimator, folder, identity="face#0", pixels=None):
     return folder / explanation(identity)
 
 
-def test_an_estimator_that_offers_saliency_gets_two_more_panels(tmp_path):
-    """Face, occlusion, saliency; the numbers lie beside the picture."""
+def test_an_estimator_that_offers_saliency_gets_a_row_of_panels_more(tmp_path):
+    """Below occlusion's, wide enough to be read; the numbers lie beside the picture."""
     maps = np.random.default_rng(0).normal(size=(1, 2, 5, 7))
 
     plain = explained(Reading(*MOUTH), tmp_path / "a")
     more = explained(Explaining(maps), tmp_path / "b")
 
-    widths = []
-    for path in (plain, more):
-        with PIL.Image.open(path) as picture:
-            widths.append(picture.width)
-    assert widths[1] / widths[0] == pytest.approx(5 / 3, abs=0.01)
+    assert [pixels(path).shape[:2] for path in (plain, more)] == [(320, 900), (640, 900)]
     with np.load(more.with_suffix(".npz")) as numbers:
         assert numbers["occlusion"].shape == (2, GRID, GRID)
         np.testing.assert_allclose(numbers["saliency"], maps[0], rtol=1e-6)
+
+
+def pixels(path):
+    with PIL.Image.open(path) as picture:
+        return np.asarray(picture).astype(int)
+
+
+@pytest.mark.parametrize(("value", "raises"), [(1, True), (-1, False), (0.2, True), (-0.2, False)])
+def test_red_raises_and_blue_lowers_also_where_it_is_weak(tmp_path, value, raises):
+    """A fifth of the strongest effect is seen; the picture says what its colours mean."""
+    maps = np.full((1, 2, 8, 8), value, np.float32)
+    maps[0, :, 0, 0] = 1 if raises else -1
+
+    drawn = pixels(explained(Explaining(maps), tmp_path, pixels=np.full((24, 24, 3), 128, np.uint8)))
+
+    for left in (300, 560):  # the middle of the two lower panels
+        red, _, blue = drawn[450:550, left : left + 180].mean(axis=(0, 1))
+        assert (red - blue > 15) if raises else (blue - red > 15)
+    assert (drawn[:, 800:830, 0] - drawn[:, 800:830, 2]).max() > 100  # the scale beside them
+    assert (drawn[:, 800:830, 2] - drawn[:, 800:830, 0]).max() > 100
+
+
+def test_a_picture_of_a_large_face_is_small_enough_to_be_embedded_twenty_times(tmp_path):
+    """Whatever the camera."""
+    face = (
+        images.crop(images.read(next(iter(Samples().items())).source)[0], Box(150, 0, 350, 200))
+        .repeat(3, axis=0)
+        .repeat(3, axis=1)
+    )
+
+    assert explained(Explaining(np.eye(8)[None, None].repeat(2, axis=1)), tmp_path, pixels=face).stat().st_size < 3e5
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (700, 700), (30, 20)])

@@ -22,7 +22,7 @@ from affectlm_facechannel import engines, original, trained
 from affectlm_facechannel.archive import original_folder
 from affectlm_facechannel.files import WEIGHTS, Loaded
 from affectlm_facechannel.network import FaceChannel
-from affectlm_facechannel.saliency import class_activation
+from affectlm_facechannel.saliency import attributions
 from affectlm_facechannel.shape import SIDE
 from affectlm_facechannel.uncertainty import deviation
 
@@ -108,7 +108,7 @@ class FaceChannelEstimator:
     def saliency(self, faces: Sequence[Pixels]) -> Maps:
         """What each place of the last convolution adds to valence and arousal: (batch, 2, 8, 8) in our graph."""
         with engines.threads(self._threads), within_memory(_ELSEWHERE):
-            maps = [class_activation(self._network, batch).cpu().numpy() for batch in self._batches(faces)]
+            maps = [attributions(self._network, batch).cpu().numpy() for batch in self._batches(faces)]
         return np.concatenate(maps) if maps else np.zeros((0, 2, SIDE // 8, SIDE // 8), np.float32)
 
     def _deviations(self, faces: Sequence[Pixels]) -> Details:

@@ -90,9 +90,7 @@ def prepare(words: Sequence[str], name: str = "affectlm") -> list[str]:
         refuse_word(word)
         refuse_object(word)
         if word.startswith("--exp"):  # argparse takes any beginning of --experimental-rerun
-            raise ConfigError(
-                f"'{word}' would load a pickled job, which may hold any code; repeat its words"
-            )
+            raise ConfigError(f"'{word}' would load a pickled job, which may hold any code; repeat its words")
         if word.startswith("-") or before in _FLAGS_WITH_VALUE:
             flags.append("--info=all" if word in ("--info", "-i") else word)
         else:

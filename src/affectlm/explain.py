@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 matplotlib.use("agg", force=False)
 
 import matplotlib.figure
+from matplotlib.colors import LinearSegmentedColormap
 
 from affectlm.cache import write_atomically
 from affectlm.errors import ContractError
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
 
 GRID = 12  # places of the patch in each direction: 145 passes a face with the untouched one
 _LARGEST = 256  # wider crops are reduced first: the maps are far coarser, and copies of large ones take seconds
+_SHOWN = 128  # pixels of the face that are drawn: a picture takes 70 to 260 KB, and a report holds twenty
 _FAINT = 0.05  # an effect that small is drawn faint, whatever the strongest is
+_EXTENT = (0.0, 1.0, 1.0, 0.0)
+_BLUE, _RED = (0.05, 0.2, 0.75), (0.8, 0.0, 0.05)
+_SHADES = LinearSegmentedColormap.from_list(  # the weaker, the more is seen of the face; steps make small files
+    "shades", [(0.0, (*_BLUE, 0.9)), (0.5, (*_BLUE, 0)), (0.5, (*_RED, 0)), (1.0, (*_RED, 0.9))], N=31
+)
 
 
 @attrs.frozen
@@ -55,14 +62,14 @@ class Explainer:
         path = self.folder / explanation(record.id)
         if path.exists():
             return
-        crop = _reduced(face.pixels)
+        crop = _reduced(face.pixels, _LARGEST)
         maps = {"occlusion": occlusion(self.estimator, crop, batch_size=self.batch_size)}
         if isinstance(self.estimator, ExplainableEstimator):
             maps["saliency"] = saliency(self.estimator, crop)
         numbers = BytesIO()
         np.savez_compressed(numbers, **maps)  # type: ignore[arg-type]
         write_atomically(path.with_suffix(".npz"), numbers.getvalue())
-        write_atomically(path, _drawn(record, crop, maps))
+        write_atomically(path, _drawn(record, _reduced(crop, _SHOWN), maps))
 
 
 def occlusion(estimator: VAEstimator, face: Pixels, *, batch_size: int = 8) -> Maps:
@@ -128,44 +135,40 @@ def _bumps(length: int) -> NDArray[np.float64]:
     return np.exp(-0.5 * (pixels - places[:, None]) ** 2)
 
 
-def _reduced(face: Pixels) -> Pixels:
+def _reduced(face: Pixels, largest: int) -> Pixels:
     picture = PIL.Image.fromarray(face)
-    picture.thumbnail((_LARGEST, _LARGEST), PIL.Image.Resampling.BOX, reducing_gap=None)
+    picture.thumbnail((largest, largest), PIL.Image.Resampling.BOX, reducing_gap=None)
     return np.asarray(picture)
 
 
 def _drawn(record: Record, face: Pixels, maps: dict[str, Maps]) -> bytes:
-    """PNG: the face, then for each method what raises (red) and lowers (blue) valence, and arousal."""
-    count = 1 + 2 * len(maps)
-    figure = matplotlib.figure.Figure(figsize=(2.2 * count, 3.1), layout="constrained")
-    panels = figure.subplots(1, count)
+    """PNG: the face; a row for each method with valence, arousal and the scale of its colours."""
+    figure = matplotlib.figure.Figure(figsize=(9, 3.2 * len(maps)), layout="constrained")
+    grid = figure.add_gridspec(len(maps), 3)
+    panel = figure.add_subplot(grid[:, 0])
+    panel.imshow(face, extent=_EXTENT, interpolation="nearest")
+    panel.set_title(f"valence {record.valence:+.2f}\narousal {record.arousal:+.2f}", fontsize=11)
+    panel.set_axis_off()
     grey = np.asarray(PIL.Image.fromarray(face).convert("L"))
-    for panel in panels:
-        panel.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=(0, 1, 1, 0))
-        panel.set_axis_off()
-    panels[0].set_title(f"valence {record.valence:+.2f}\narousal {record.arousal:+.2f}", fontsize=10)
-    for panel, (method, row) in zip(panels[1:], ((method, row) for method in maps for row in (0, 1)), strict=True):
-        _overlay(panel, method, ("valence", "arousal")[row], maps[method], row)
-    figure.supxlabel("red raises the value, blue lowers it", fontsize=8)
-    content = BytesIO()
-    figure.savefig(content, format="png", dpi=80)
-    return content.getvalue()
+    for row, (method, pair) in enumerate(maps.items()):
+        _overlay([figure.add_subplot(grid[row, column]) for column in (1, 2)], grey, method, pair)
+    content, smaller = BytesIO(), BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    with PIL.Image.open(content) as drawn:
+        drawn.convert("RGB").save(smaller, "PNG", optimize=True)
+    return smaller.getvalue()
 
 
-def _overlay(panel: Axes, method: str, name: str, maps: Maps, row: int) -> None:
-    """One map over the face; valence and arousal share a scale, occlusion's in their own unit."""
+def _overlay(panels: list[Axes], face: NDArray[np.uint8], method: str, maps: Maps) -> None:
+    """The two maps of a method over the face, on one scale: occlusion's in the unit of valence and arousal."""
     strongest = float(np.abs(maps).max())
-    title, limit = f"{method}: {name}\n", strongest or 1.0
-    if method == "occlusion":
-        title += f"{min(0.0, maps[row].min()):+.2f} to {max(0.0, maps[row].max()):+.2f}"
-        limit = max(strongest, _FAINT)
-    panel.imshow(
-        maps[row] / limit,
-        cmap="RdBu_r",
-        vmin=-1,
-        vmax=1,
-        alpha=0.75 * np.abs(maps[row]) / limit,
-        extent=(0, 1, 1, 0),
-        interpolation="bilinear",
-    )
-    panel.set_title(title, fontsize=10)
+    limit = max(strongest, _FAINT) if method == "occlusion" else strongest or 1.0
+    for panel, name, found in zip(panels, ("valence", "arousal"), maps, strict=True):
+        panel.imshow(face, cmap="gray", vmin=0, vmax=255, extent=_EXTENT, interpolation="nearest")
+        drawn = panel.imshow(found, cmap=_SHADES, vmin=-limit, vmax=limit, extent=_EXTENT, interpolation="bilinear")
+        panel.set_title(
+            f"{method}: {name}\n{min(0.0, found.min()):+#.2g} to {max(0.0, found.max()):+#.2g}", fontsize=11
+        )
+        panel.set_axis_off()
+    bar = panels[0].figure.colorbar(drawn, ax=panels, label="blue lowers it, red raises it", ticks=[-limit, 0, limit])
+    bar.set_ticklabels([f"{-limit:+#.2g}", "0", f"{limit:+#.2g}"])

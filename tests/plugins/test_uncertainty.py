@@ -12,15 +12,16 @@ import torch
 from safetensors.torch import save_file
 from scipy.stats import spearmanr
 
+from affectlm import images
 from affectlm.errors import ConfigError
 from affectlm.explain import occlusion
 from affectlm.parts import identity
 from affectlm.registry import Registry
 from affectlm.testing import check_estimator, faces
 from affectlm.types import ExplainableEstimator
+from affectlm_facechannel import saliency
 from affectlm_facechannel.estimator import FaceChannelEstimator
 from affectlm_facechannel.network import FaceChannel
-from affectlm_facechannel.saliency import class_activation
 from affectlm_facechannel.shape import SIDE
 from affectlm_facechannel.uncertainty import deviation, dropped, thinned
 
@@ -77,27 +78,38 @@ def test_a_network_that_reads_the_mouth_is_explained_by_the_mouth(tmp_path):
         assert share(explain(eyes), EYES) > 0.5
 
 
-def test_saliency_is_the_change_of_the_output_when_a_place_grows(plain):
-    """Compared with finite differences: features of one place times 1.001."""
-    layer = [module for module in plain._network.modules() if isinstance(module, torch.nn.MaxPool2d)][-1]
-    face = faces(1)[0]
-    maps = plain.saliency([face])[0]
-    inputs = next(plain._batches([face]))
-    strongest = np.unravel_index(np.abs(maps[0]).argmax(), maps.shape[1:])
-    for row, column in (strongest, (4, 4)):
-        found = []
-        for factor in (1.001, 0.999):
+def test_saliency_adds_up_to_what_the_face_changes(plain, monkeypatch):
+    """Valence and arousal of the face less those of a face that is blank, of its mean colour; more steps, more so."""
+    monkeypatch.setattr(saliency, "_STEPS", 100)
+    crops = [*sample_faces(), *faces(2)]
+    inputs = torch.cat(list(plain._batches(crops)))
+    with torch.inference_mode():
+        affect, blank = (plain._network(each)[0] for each in (inputs, inputs.mean((2, 3), True).expand_as(inputs)))
 
-            def grow(_, given, factor=factor):
-                features = given[0].clone()
-                features[:, :, row, column] *= factor  # noqa: B023
-                return (features,)
+    maps = plain.saliency(crops)
 
-            hook = layer.register_forward_pre_hook(grow)
-            with torch.inference_mode():
-                found.append(plain._network(inputs)[0].numpy()[0])
-            hook.remove()
-        np.testing.assert_allclose(maps[:, row, column], (found[0] - found[1]) / 0.002, rtol=0.05, atol=2e-4)
+    assert (affect - blank).abs().max() > 0.3
+    np.testing.assert_allclose(maps.sum(axis=(2, 3)), affect - blank, atol=0.02)
+
+
+def test_what_the_border_of_every_picture_brings_forth_is_no_saliency(plain):
+    """Around each layer lie zeros, which the network sees as an edge: strongest in the top row of most photographs."""
+    maps = np.abs(plain.saliency(sample_faces()))
+    blank = plain.saliency([np.full((80, 80, 3), value, np.uint8) for value in (0, 128, 255)])
+
+    np.testing.assert_allclose(blank, 0, atol=1e-5)
+    assert (maps[:, :, 0].sum(axis=2) / maps.sum(axis=(2, 3))).max() < 1 / 8
+    assert (maps[:, :, 1:-1, 1:-1].max(axis=(2, 3)) == maps.max(axis=(2, 3))).all()
+
+
+def sample_faces():
+    """The faces of the two portraits that every installation has."""
+    registry = Registry.installed()
+    pictures = [
+        images.read(item.source)[0] for item in list(registry.build("dataset", {"name": "samples"}).items())[:2]
+    ]
+    found = registry.build("detector", {"name": "haar"}).detect(pictures)
+    return [images.crop(picture, boxes[0]) for picture, boxes in zip(pictures, found, strict=True)]
 
 
 @pytest.fixture
@@ -140,9 +152,9 @@ class Branched(torch.nn.Module):
 
 def test_saliency_of_another_graph_goes_by_the_convolutions_that_valence_depends_on():
     """The authors' files hold two networks."""
-    maps = class_activation(Branched(), torch.rand(3, 3, 10, 10))
+    maps = saliency.attributions(Branched(), torch.rand(3, 3, 10, 10))
 
-    assert maps.shape == (3, 2, 10, 10)
+    assert maps.shape == (3, 2, 5, 5)
     assert float(maps.abs().min(dim=0).values.max()) > 0
 
 
