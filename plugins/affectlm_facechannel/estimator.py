@@ -106,7 +106,7 @@ class FaceChannelEstimator:
         return affect, {**dict(zip(self._loaded.names, chances.T, strict=True)), **self._deviations(faces)}
 
     def saliency(self, faces: Sequence[Pixels]) -> Maps:
-        """What each place of the last convolution adds to valence and arousal: (batch, 2, 8, 8) in our graph."""
+        """What each place adds to valence and arousal, in their unit: (batch, 2, 8, 8) in our graph."""
         with engines.threads(self._threads), within_memory(_ELSEWHERE):
             maps = [attributions(self._network, batch).cpu().numpy() for batch in self._batches(faces)]
         return np.concatenate(maps) if maps else np.zeros((0, 2, SIDE // 8, SIDE // 8), np.float32)
