@@ -136,7 +136,7 @@ def test_a_configuration_of_the_user_that_unfolds_without_end_is_refused(content
 def test_words_that_are_nested_without_end_are_refused():
     """In one sentence, too."""
     with pytest.raises(ConfigError, match="the configuration is nested too deeply"):
-        composed(["+note=" + "[" * 3000 + "]" * 3000])
+        composed(["labels=" + "[" * 3000 + "]" * 3000])
 
 
 @pytest.mark.parametrize("model", ["2024-02-30", "2024-06-01", "1.5", "on"])

@@ -43,8 +43,8 @@ def test_a_models_text_is_escaped_on_the_page(folder):
 def test_nothing_on_a_page_steers_a_terminal_or_fills_a_disk(folder):
     """Control and bidi characters are gone and an endless answer is cut; records.jsonl keeps all."""
     steering = "\x1b[31m\x07\x00\u202e" + "calm " * 200_000
-    measured = record(id="a\x1b]0;b#0", answer=steering, valence=0.5, arousal=-0.5)
-    (folder / RECORDS).write_bytes(to_line(measured) * 20)
+    measured = [record(id=f"a\x1b]0;b#{n}", answer=steering, valence=0.5, arousal=-0.5) for n in range(20)]
+    (folder / RECORDS).write_bytes(b"".join(map(to_line, measured)))
 
     write_pages(Report(status="success", outcomes={"ok": 20}, error=steering), folder)
 

