@@ -130,6 +130,7 @@ def test_how_many_questions_differ_and_how_they_ask_is_told(shown):
     text = shown([face("a.png")], questions={"distinct": 29, "faces": 400, "style": "words"})
 
     assert "29 distinct prompts about 400 faces, valence and arousal said in words" in text
+    assert report(questions={"distinct": 1, "faces": 1}).asked == "1 distinct prompt about 1 face"
 
 
 def test_a_dry_run_shows_each_prompt_once(shown):

@@ -238,7 +238,8 @@ class Report:
         if not self.questions:
             return ""
         style = f", valence and arousal said in {self.questions['style']}" if "style" in self.questions else ""
-        return f"{self.questions.get('distinct')} distinct prompts about {self.questions.get('faces')} faces{style}"
+        prompts, faces = (_plural(self.questions.get(key), what) for key, what in _ASKED.items())
+        return f"{prompts} about {faces}{style}"
 
     def score(self, name: str) -> Score:
         """The score of that name; KeyError when there is none."""
@@ -296,6 +297,13 @@ _SCORE = {
     "high": optional(NUMBER),
     "parts": named(NUMBER),
 }
+
+
+_ASKED = {"distinct": "distinct prompt", "faces": "face"}
+
+
+def _plural(count: object, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def read_report(folder: Path) -> Report:
