@@ -91,8 +91,7 @@ class OpenAIChat:
 
     def check_access(self) -> None:
         """Raises AccessError where the service needs a key and there is none."""
-        local = is_local(urlsplit(self._endpoint).hostname or "")
-        if self._key() is None and self.key_needed and not local:
+        if self._key() is None and self.key_needed and not self._local:
             name = self._key_names()[0]
             raise AccessError(
                 f"'{self.model}' at '{self._endpoint}' needs a key; type `export {name}=...`, or write {name}=... into "
@@ -180,6 +179,11 @@ class OpenAIChat:
     def _key_names(self) -> tuple[str, ...]:
         return KEYS.get(self.provider, (self._variable("API_KEY"),))
 
+    @property
+    def _local(self) -> bool:
+        """Whether the service is on this machine."""
+        return is_local(urlsplit(self._endpoint).hostname or "")
+
     def _key(self) -> str | None:
         """The key, where there is one; it is kept by the connection alone.
 
@@ -193,11 +197,9 @@ class OpenAIChat:
                 f"{self._variable('BASE_URL')} is set in {self._place} and {elsewhere} in {_OTHER[self._place]}, so "
                 f"the key is not sent to '{self._endpoint}'; set both in one place, or give the address as llm.base_url"
             )
-        parts = urlsplit(self._endpoint)
-        local = is_local(parts.hostname or "")
         if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
             raise AccessError(f"{name} holds blanks or characters that no key has; copy the key again")
-        if key is not None and parts.scheme == "http" and not local:
+        if key is not None and self._endpoint.startswith("http:") and not self._local:
             raise AccessError(
                 f"the key in {name} would go unencrypted to '{self._endpoint}'; give llm.base_url an https address, or "
                 "choose a provider without a key, as llm=vllm"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from affectlm.errors import ConfigError
 from affectlm.omissions import told
 from affectlm.pictures import EXTENSIONS, UNREAD, extension, is_drawn, is_picture
 from affectlm.settings import flag
+from affectlm.text import natural
 from affectlm.types import Box, Image, Truth
 from affectlm_data.manifest import UNIT, read_manifest, scale_ends
 
@@ -173,10 +173,7 @@ class Folder:
 
 def _natural(path: Path) -> list[tuple[list[tuple[int, str]], str]]:
     """A sorting key under which numbers in names count as numbers, folder by folder."""
-    return [
-        ([(int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in re.split(r"(\d+)", name)], name)
-        for name in path.parts
-    ]
+    return [(natural(name), name) for name in path.parts]
 
 
 def _named(found: list[Found]) -> tuple[Image, ...]:

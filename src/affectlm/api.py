@@ -9,12 +9,12 @@ from threading import RLock
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import attrs
-from omegaconf import OmegaConf
 
 from affectlm import config as configuration
 from affectlm.asking import Asking, ask
 from affectlm.cache import Store
 from affectlm.errors import ConfigError, ImageError
+from affectlm.folders import save_composed
 from affectlm.images import from_pil
 from affectlm.parts import make
 from affectlm.pipeline import Finding, Step, estimate, find_faces
@@ -55,9 +55,7 @@ def run(*words: str) -> Report:
     path = Path(folder) if folder else Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S-%f")
 
     def keep(report: Report) -> None:
-        (path / ".hydra").mkdir(exist_ok=True)
-        OmegaConf.save(config, path / ".hydra" / "config.yaml")
-        OmegaConf.save(OmegaConf.create(list(words)), path / ".hydra" / "overrides.yaml")
+        save_composed(path, config=config, overrides=list(words))
         write_pages(report, path)
 
     return run_config(configuration.to_plain(config), path, on_success=keep, command=["affectlm", *words])

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import attrs
 from filelock import FileLock, Timeout
+from omegaconf import OmegaConf
 
 from affectlm.cache import parsed
 from affectlm.errors import RunFolderError
 from affectlm.fields import as_object
 from affectlm.pictures import is_picture, is_run
-from affectlm.records import RECORDS, Record, read_records, to_line
+from affectlm.records import HYDRA, RECORDS, Record, read_records, to_line
 from affectlm.secrets import scrubbed
 from affectlm.types import Outcome
 
@@ -98,6 +99,18 @@ def writing(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def save_composed(folder: Path, **contents: object) -> None:
+    """Writes what was composed into a run's folder: a YAML file for each, named after it.
+
+    Raises:
+        RunFolderError: the folder cannot be written.
+    """
+    with writing(folder):
+        (folder / HYDRA).mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            OmegaConf.save(content, folder / HYDRA / f"{name}.yaml")
 
 
 def unwritable(folder: Path, error: OSError) -> RunFolderError:

@@ -16,7 +16,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from affectlm import config as configuration
 from affectlm.errors import AffectlmError, ConfigError, RunFolderError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 from affectlm.watched import watched
 
 Job = Callable[[DictConfig, Path], None]
-HYDRA = ".hydra"  # the folder of what was composed
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
@@ -97,13 +96,10 @@ def _composed(config: DictConfig, folder: Path) -> Iterator[None]:
 
 
 def _save(config: DictConfig, folder: Path) -> None:
-    from affectlm.folders import writing
+    from affectlm.folders import save_composed
 
     own = HydraConfig.get()
-    with writing(folder):
-        (folder / HYDRA).mkdir(parents=True, exist_ok=True)
-        for name, content in (("config", config), ("hydra", {"hydra": own}), ("overrides", own.overrides.task)):
-            OmegaConf.save(content, folder / HYDRA / f"{name}.yaml")
+    save_composed(folder, config=config, hydra={"hydra": own}, overrides=own.overrides.task)
 
 
 def _overrides() -> list[str]:

@@ -13,7 +13,7 @@ import attrs
 
 from affectlm.pipeline import called
 from affectlm.records import Record
-from affectlm.text import printable
+from affectlm.text import plural, printable
 from affectlm.types import CountingDataset, Dataset
 
 Counts: TypeAlias = dict[str, int | None]  # by what was left out, a noun first; None where nobody can tell how many
@@ -90,4 +90,4 @@ def counted(count: int | None, what: str) -> str:
     """
     noun, space, rest = what.partition(" ")
     number = "an unknown number of" if count is None else count
-    return f"{number} {noun}{'' if count == 1 else 's'}{space}{rest}"
+    return f"{number} {plural(noun, count)}{space}{rest}"

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from affectlm.records import EXPLANATIONS, RECORDS, REPORT
+from affectlm.records import EXPLANATIONS, HYDRA, RECORDS, REPORT
 
 EXTENSIONS = (
     *("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "gif", "tif", "tiff", "webp", "avif", "heic", "heif", "jp2"),
@@ -35,7 +35,7 @@ def is_picture(path: Path) -> bool:
 def is_run(folder: Path) -> bool:
     """Whether a run was written into a folder, whatever else lies there."""
     names = (RECORDS, REPORT)
-    return os.path.isdir(folder / ".hydra") or all(os.path.isfile(folder / name) for name in names)
+    return os.path.isdir(folder / HYDRA) or all(os.path.isfile(folder / name) for name in names)
 
 
 def is_drawn(path: Path) -> bool:

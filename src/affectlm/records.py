@@ -29,11 +29,13 @@ from affectlm.fields import (
     optional,
 )
 from affectlm.secrets import scrubbed
+from affectlm.text import plural
 from affectlm.types import Box, Outcome, Score, Truth
 
 SCHEMA_VERSION = 1
 RECORDS = "records.jsonl"
 REPORT = "report.json"
+HYDRA = ".hydra"  # folder of what was composed
 _SCRUBBED = ("command", "config", "components", "error")
 _BY_LABEL = ("choice_logprobs", "choice_tokens", "choice_means", "choice_normalised", "probabilities")
 EXPLANATIONS = "explain"  # folder of the pictures that `explain=true` makes
@@ -238,8 +240,8 @@ class Report:
         if not self.questions:
             return ""
         style = f", valence and arousal said in {self.questions['style']}" if "style" in self.questions else ""
-        prompts, faces = (_plural(self.questions.get(key), what) for key, what in _ASKED.items())
-        return f"{prompts} about {faces}{style}"
+        distinct, faces = self.questions.get("distinct"), self.questions.get("faces")
+        return f"{distinct} distinct {plural('prompt', distinct)} about {faces} {plural('face', faces)}{style}"
 
     def score(self, name: str) -> Score:
         """The score of that name; KeyError when there is none."""
@@ -297,13 +299,6 @@ _SCORE = {
     "high": optional(NUMBER),
     "parts": named(NUMBER),
 }
-
-
-_ASKED = {"distinct": "distinct prompt", "faces": "face"}
-
-
-def _plural(count: object, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def read_report(folder: Path) -> Report:

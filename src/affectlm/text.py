@@ -32,6 +32,15 @@ def shortened_path(name: str, most: int) -> str:
     return name if len(name) <= most else "…" + name[1 - most :]
 
 
+def plural(noun: str, count: object) -> str:
+    """The noun for so many.
+
+    >>> plural("face", 1), plural("face", 2)
+    ('face', 'faces')
+    """
+    return noun if count == 1 else f"{noun}s"
+
+
 def natural(name: str) -> list[tuple[int, str]]:
     """A sorting key under which numbers in names count as numbers.
 
