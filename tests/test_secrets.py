@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,29 @@ def test_a_word_with_a_key_is_refused_and_not_repeated(word):
 def test_an_ordinary_word_is_not_refused(word):
     """A false alarm would keep somebody from working."""
     refuse_word(word)
+
+
+def test_where_the_shell_stands_is_no_password(monkeypatch, tmp_path):
+    monkeypatch.setenv("PWD", str(tmp_path))
+    monkeypatch.setenv("OLDPWD", "/a/folder/that/was/removed/since")
+    key = tmp_path / "key.pem"
+    key.write_text("x")
+    monkeypatch.setenv("SERVICE_PRIVATE_KEY", str(key))
+    for text in (f"{tmp_path}/outputs", "/a/folder/that/was/removed/since/photos", "${oc.env:PWD}/out", str(key)):
+        assert not holds_secret(text), text
+
+
+def test_a_run_starts_in_any_folder_as_a_shell_starts_it(tmp_path):
+    place = tmp_path / "a folder of a name of some length"
+    place.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "affectlm", "--cfg", "job"],
+        cwd=place,
+        env=os.environ | {"PWD": str(place), "OLDPWD": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_value_of_a_key_in_the_environment_is_known_anywhere(monkeypatch):

@@ -45,6 +45,7 @@ _PARAMETER = re.compile(r"[?&#;]([\w.-]+)=[^&\s]")
 _HELD = re.compile(r"[{,]\s*[\"']?([\w.-]+)[\"']?\s*:")  # a name inside a mapping as Hydra reads it
 _GIVEN = re.compile(r"(?<![\w.-])([\w.-]+)=[^\s=]")
 _VARIABLE = re.compile(r"\benv:\s*[\"']?(\w+)")  # ${oc.env:NAME}
+_FOLDERS = ("PWD", "OLDPWD")  # of the shell: where it is and was; elsewhere 'pwd' is a password
 LEAST = 16  # characters of a variable that is looked for elsewhere; 'ollama' and 'lm-studio' stand in for keys
 
 
@@ -77,15 +78,16 @@ def holds_secret(text: str) -> bool:
     >>> holds_secret("https://me:word@example.org/v1"), holds_secret("${oc.env:HF_TOKEN}"), holds_secret("hf_faces")
     (True, True, False)
     """
-    names = [*_VARIABLE.findall(text), *(_PARAMETER.findall(text) if "://" in text else ())]
+    names = [*(name for name in _VARIABLE.findall(text) if name not in _FOLDERS), *(_PARAMETER.findall(text) if "://" in text else ())]
     given = [name for name in _GIVEN.findall(text) if name.isupper() or _says_key(name)]
     found = _KEY.search(text) or _USER.search(text) or any(map(names_secret, [*names, *given]))
     return bool(found) or any(value in text for value in _known())
 
 
 def _known() -> list[str]:
-    """The values of this process's environment that are secrets by their names."""
-    return [value for name, value in os.environ.items() if len(value) >= LEAST and names_secret(name)]
+    """The values of this process's environment that are secrets by their names; where something lies is none."""
+    named = {name: value for name, value in os.environ.items() if len(value) >= LEAST and names_secret(name)}
+    return [value for name, value in named.items() if name not in _FOLDERS and not os.path.exists(value)]
 
 
 def starred(text: str) -> str:
