@@ -23,7 +23,7 @@ import torch
 from affectlm.types import Request, Sample
 from affectlm_categories.prompt import Categories
 from affectlm_chat import affectlm_weights
-from affectlm_chat.smollm2 import SmolLM2, convert
+from affectlm_chat.transformers.smollm2 import SmolLM2, convert
 
 try:
     from lm_eval.api.instance import Instance

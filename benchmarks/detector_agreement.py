@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affectlm import images
+from affectlm.line import images
 from affectlm.registry import Registry
 from affectlm.types import Box, FaceDetector, VAEstimator
 

@@ -6,7 +6,7 @@ from the votes.
 
 import sys
 
-from affectlm.cli import main
+from affectlm.cli.main import main
 
 folder, *weights = sys.argv[1:]
 main(["evaluate", folder, "dataset=ferplus", "detector=whole", *(f"estimator.weights='{path}'" for path in weights)])

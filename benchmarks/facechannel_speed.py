@@ -24,8 +24,8 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from keras import layers  # noqa: E402
 
+from affectlm.jobs.train import load_faces  # noqa: E402
 from affectlm.registry import Registry  # noqa: E402
-from affectlm.train import load_faces  # noqa: E402
 from affectlm_facechannel.engines import ENGINES  # noqa: E402
 from affectlm_facechannel.estimator import FaceChannelEstimator, as_grey  # noqa: E402
 from affectlm_facechannel.shape import BLOCKS, DECAY  # noqa: E402

@@ -19,11 +19,11 @@ from urllib.request import urlopen
 import numpy as np
 
 from affectlm.types import Completion, Request, Sample
-from affectlm.weights import obtain
+from affectlm.weights.named import obtain
 from affectlm_chat import affectlm_weights
 from affectlm_chat.llamacpp import LlamaCpp
-from affectlm_chat.service import OpenAIChat
-from affectlm_chat.smollm2 import SmolLM2
+from affectlm_chat.openai.service import OpenAIChat
+from affectlm_chat.transformers.smollm2 import SmolLM2
 from affectlm_descriptions.prompt import Description
 
 TOKENS = 48

@@ -1,10 +1,10 @@
 """Does the torch port compute what Keras computes? `python benchmarks/keras_parity.py [--layers] [--record FOLDER]`.
 
 Builds the FaceChannel authors' graphs with random weights and batch-norm statistics in Keras 3 and in tf-keras (Keras
-2's file format), saves each as .h5, reads the file with `affectlm_facechannel.original`, and compares every layer and
-`model.predict` on noise and, where AFFECTLM_TEST_DATA is set, on FER+ faces. Needs `pip install 'affectlm[parity]'`.
-Exit status 1 when a difference exceeds 1e-5: of the outputs absolutely, of a layer relative to its largest activation
-where that exceeds 1.
+2's file format), saves each as .h5, reads the file with `affectlm_facechannel.keras.original`, and compares every layer
+and `model.predict` on noise and, where AFFECTLM_TEST_DATA is set, on FER+ faces. Needs
+`pip install 'affectlm[parity]'`. Exit status 1 when a difference exceeds 1e-5: of the outputs
+absolutely, of a layer relative to its largest activation where that exceeds 1.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ import tf_keras
 import torch
 
 from affectlm_data.ferplus import FERPlus
-from affectlm_facechannel.keras_file import read
-from affectlm_facechannel.original import Stored
+from affectlm_facechannel.keras.file import read
+from affectlm_facechannel.keras.original import Stored
 
 TOLERANCE = 1e-5
 SAMPLED = 64  # activations of each layer that are recorded

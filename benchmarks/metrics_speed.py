@@ -17,14 +17,14 @@ from typing import cast
 
 import numpy as np
 
-from affectlm import config as configuration
+from affectlm.config import compose as configuration
 from affectlm.errors import AffectlmError
-from affectlm.records import Record
 from affectlm.registry import Registry
-from affectlm.scoring import judge
+from affectlm.scores.scores import judge
+from affectlm.store.records import Record
 from affectlm.types import Metric, Outcome, Request, Sample, Truth
 from affectlm_chat.circumplex import Circumplex, describe_place
-from affectlm_data.definitions import LABELS, find_label
+from affectlm_data.emotic.definitions import LABELS, find_label
 
 NOISE = 0.1  # between rated and measured valence and arousal, so that both have their classifiers
 

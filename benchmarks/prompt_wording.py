@@ -16,9 +16,9 @@ from typing import TypeAlias
 
 import attrs
 
+from affectlm.affect.wording import level, words
 from affectlm.types import Completion, Message, Request, Sample
-from affectlm.wording import level, words
-from affectlm_chat.smollm2 import SmolLM2
+from affectlm_chat.transformers.smollm2 import SmolLM2
 from affectlm_descriptions.prompt import Description
 
 Messages: TypeAlias = tuple[Message, ...]

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from affectlm import images
-from affectlm.explain import occlusion
+from affectlm.line import images
 from affectlm.registry import Registry
+from affectlm.report.explain import occlusion
 from affectlm.types import Maps, Pixels
 from affectlm_facechannel.estimator import FaceChannelEstimator
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import affectlm
-from affectlm.records import read_records
+from affectlm.store.records import read_records
 
 pictures, *models = sys.argv[1:]
 for model in models:

@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from affectlm import config as configuration
+from affectlm.config import compose as configuration
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,7 +7,7 @@ import sys
 _START = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from affectlm.cli import main
+from affectlm.cli.main import main
 main(sys.argv[1:])
 """
 INTERRUPTIBLE = [sys.executable, "-c", _START]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from affectlm.cli import main
+from affectlm.cli.main import main
 from affectlm.registry import Registry
 from affectlm.testing import faces
 

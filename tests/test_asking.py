@@ -9,14 +9,14 @@ import attrs
 import numpy as np
 import pytest
 
-from affectlm.answers import judge
-from affectlm.asking import Asking, ask
-from affectlm.budget import Budget
-from affectlm.cache import Store
-from affectlm.choices import choose
 from affectlm.errors import AffectlmError, BusyError, ConfigError, ContractError
-from affectlm.pipeline import Finding
-from affectlm.records import Record, from_json, to_json
+from affectlm.line.ask import Asking, ask
+from affectlm.line.budget import Budget
+from affectlm.line.faces import Finding
+from affectlm.line.likelihoods import choose
+from affectlm.line.reply import judge
+from affectlm.store.cache import Store
+from affectlm.store.records import Record, from_json, to_json
 from affectlm.testing import PlainPrompt, ScriptedLLM
 from affectlm.types import Answer, Box, Completion, Face, Message, Outcome, Request
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from affectlm.cache import Store, clear, digest, prune, usage
-from affectlm.cli import main
+from affectlm.cli.main import main
 from affectlm.errors import ConfigError
+from affectlm.store.cache import Store, clear, digest, prune, usage
 
 
 def _save_many(root: str, writer: int) -> int:

@@ -13,11 +13,11 @@ from pathlib import Path
 import attrs
 import pytest
 
-from affectlm import asking as module
-from affectlm.asking import Asking, ask
-from affectlm.cache import Claims, Store, clear, digest
-from affectlm.pipeline import Finding
-from affectlm.records import Record
+from affectlm.line import ask as module
+from affectlm.line.ask import Asking, ask
+from affectlm.line.faces import Finding
+from affectlm.store.cache import Claims, Store, clear, digest
+from affectlm.store.records import Record
 from affectlm.testing import PlainPrompt, ScriptedLLM
 from affectlm.types import Completion, Outcome
 

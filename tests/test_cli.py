@@ -14,7 +14,7 @@ import PIL.Image
 import pytest
 from foreground import INTERRUPTIBLE
 
-from affectlm.records import read_records, read_report
+from affectlm.store.records import read_records, read_report
 
 COMMAND = [sys.executable, "-m", "affectlm"]
 QUICK = ["llm=circumplex", "detector=whole"]
@@ -43,7 +43,7 @@ def affectlm(tmp_path):
 def test_light_commands_import_nothing_heavy(tmp_path, words):
     """A listing must not wait for torch."""
     code = (
-        "import sys\nfrom affectlm.cli import main\n"
+        "import sys\nfrom affectlm.cli.main import main\n"
         f"try:\n    main({words!r})\nexcept SystemExit as end:\n    assert not end.code\n"
         f"finally:\n    print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )

@@ -10,7 +10,7 @@ import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 
-from affectlm import config
+from affectlm.config import compose as config
 from affectlm.errors import ConfigError, UnknownWordError
 from affectlm.registry import KINDS, Registry
 

@@ -11,7 +11,7 @@ import pytest
 import skimage
 
 from affectlm.registry import Registry
-from affectlm.scoring import judge
+from affectlm.scores.scores import judge
 from affectlm.testing import (
     BrightnessEstimator,
     PlainPrompt,

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import rich.console
 
-from affectlm import console as console_module
-from affectlm.console import SHOWN, Console
-from affectlm.records import Report
-from affectlm.sweep import Point, print_sweep
+from affectlm.cli import console as console_module
+from affectlm.cli.console import SHOWN, Console
+from affectlm.cli.sweep import Point, print_sweep
+from affectlm.store.records import Report
 from affectlm.testing import record
 from affectlm.text import natural, shortened, shortened_path
 from affectlm.types import Outcome, Score

@@ -11,8 +11,8 @@ from threading import Thread
 import attrs
 import pytest
 
-from affectlm.download import TRIES, check_address, download
 from affectlm.errors import WeightsError
+from affectlm.weights.download import TRIES, check_address, download
 
 CONTENT = bytes(range(256)) * 1000
 Answer = Callable[[BaseHTTPRequestHandler], None]

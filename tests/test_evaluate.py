@@ -14,15 +14,15 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from affectlm import config as configuration
-from affectlm.cache import usage
+from affectlm.config import compose as configuration
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
-from affectlm.evaluate import EVALUATION, FACES, PAGE, evaluate
-from affectlm.evaluation import RatedFaces, judge
-from affectlm.folders import refuse_another_file
-from affectlm.pictures import SCATTER
-from affectlm.quality import CONVENTIONS, figures
+from affectlm.jobs.evaluate import EVALUATION, FACES, PAGE, evaluate
+from affectlm.jobs.evaluation import RatedFaces, judge
 from affectlm.registry import Component, Registry
+from affectlm.scores.agreement import CONVENTIONS, figures
+from affectlm.store.cache import usage
+from affectlm.store.pictures import SCATTER
+from affectlm.store.run_folder import refuse_another_file
 from affectlm.testing import BrightnessEstimator, record
 from affectlm.types import Box, Image, Outcome, Truth
 
@@ -392,7 +392,7 @@ def test_the_figures_are_there_only_with_all_that_belongs_to_them(rated, tmp_pat
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("affectlm.figures.draw_agreement", full)
+    monkeypatch.setattr("affectlm.report.figures.draw_agreement", full)
     with pytest.raises(RunFolderError, match="No space left on device"):
         evaluate(configured(rated), tmp_path / "run", registry=registry())
 

@@ -6,13 +6,13 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from affectlm import images
 from affectlm.errors import ConfigError, ContractError
-from affectlm.explain import GRID, Explainer, occlusion
-from affectlm.records import EXPLANATIONS, RECORDS, Report, explanation, read_records, to_line
+from affectlm.jobs.run import run
+from affectlm.line import images
 from affectlm.registry import Component, Registry
-from affectlm.report import DRAWN, write_pages
-from affectlm.runs import run
+from affectlm.report.explain import GRID, Explainer, occlusion
+from affectlm.report.sections import DRAWN, write_pages
+from affectlm.store.records import EXPLANATIONS, RECORDS, Report, explanation, read_records, to_line
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, faces, record
 from affectlm.types import Box, Face, Outcome
 from affectlm_data.samples import Samples

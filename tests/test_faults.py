@@ -20,9 +20,9 @@ import pytest
 from loopback import LoopbackServer, Plan, failure, reply
 
 import affectlm
-from affectlm.doctor import examine
 from affectlm.errors import AffectlmError, RunFolderError
-from affectlm.records import RECORDS, REPORT, read_records, read_report
+from affectlm.jobs.doctor import examine
+from affectlm.store.records import RECORDS, REPORT, read_records, read_report
 
 KEY = "sk-test-7d1f0c"
 LABELS = ("anger", "fear", "happiness", "sadness")

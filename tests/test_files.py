@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from affectlm.budget import Price, find_price
-from affectlm.config import compose as composed
+from affectlm.config.compose import compose as composed
 from affectlm.errors import ConfigError
-from affectlm.files import open_file, read_yaml
+from affectlm.line.budget import Price, find_price
+from affectlm.store.files import open_file, read_yaml
 
 SECONDS = 60  # most of it to load libraries on a busy machine; without the check there is no end
 LEVELS = [f"a{number}: &a{number} [{','.join([f'*a{number - 1}'] * 9)}]" for number in range(1, 30)]
@@ -73,18 +73,18 @@ def test_a_file_without_end_is_one_sentence_of_the_command(words, endless, tmp_p
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("x.h5", "from affectlm_facechannel.original import load; load(Path('x.h5'))"),
+        ("x.h5", "from affectlm_facechannel.keras.original import load; load(Path('x.h5'))"),
         ("x.gguf", "from affectlm_chat.llamacpp import find_file; find_file('x.gguf')"),
-        ("deploy.prototxt", "from affectlm_faces.ssd import Ssd; Ssd(path='.')"),
+        ("deploy.prototxt", "from affectlm_facechannel.ssd import Ssd; Ssd(path='.')"),
         (
             "annotations/1_val.npy",
             "from affectlm_data.affectnet import AffectNet; AffectNet(path='.', split=None)._number('1', 'val')",
         ),
         (
             "x.safetensors",
-            "from affectlm_estimators.files import load_weights; load_weights(None, Path('x.safetensors'), '')",
+            "from affectlm.neural.files import load_weights; load_weights(None, Path('x.safetensors'), '')",
         ),
-        ("x.safetensors", "from affectlm.weights import sha256; sha256(Path('x.safetensors'))"),
+        ("x.safetensors", "from affectlm.weights.named import sha256; sha256(Path('x.safetensors'))"),
     ],
 )
 def test_a_file_without_end_is_an_error_of_whatever_reads_it(name, code, endless, tmp_path):

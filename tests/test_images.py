@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from affectlm import images
 from affectlm.errors import ImageError
+from affectlm.line import images
 from affectlm.types import Box
 
 # Eight by eight pixels of (200, 30, 30), written by pillow-heif 1.8.1.

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affectlm.cache import Store
 from affectlm.errors import ContractError
-from affectlm.pipeline import Finding, estimate, find_faces
-from affectlm.records import Record
+from affectlm.line.faces import Finding, estimate, find_faces
+from affectlm.store.cache import Store
+from affectlm.store.records import Record
 from affectlm.testing import BrightnessEstimator, WholeDetector
 from affectlm.types import Box, Image, Outcome, Truth
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats as reference
 from sklearn import metrics
 
-from affectlm import quality
-from affectlm.quality import FIGURES, ccc, figures, mae, mean_offset, number, pcc, rmse, sagr, spread_ratio
+from affectlm.scores import agreement as quality
+from affectlm.scores.agreement import FIGURES, ccc, figures, mae, mean_offset, number, pcc, rmse, sagr, spread_ratio
 
 
 def series(n=12):

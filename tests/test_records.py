@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from affectlm.errors import RunFolderError
-from affectlm.records import RECORDS, Record, Report, from_json, read_records, read_report, to_json, to_line
+from affectlm.store.records import RECORDS, Record, Report, from_json, read_records, read_report, to_json, to_line
 from affectlm.types import Box, Outcome, Score, Truth
 
 FULL = Record(

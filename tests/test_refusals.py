@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from affectlm.refusals import is_refusal
+from affectlm.line.refusals import is_refusal
 
 ANSWERS = (
     "I'm sorry to hear that.",

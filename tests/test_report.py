@@ -5,10 +5,10 @@ from __future__ import annotations
 import PIL.Image
 import pytest
 
-from affectlm.console import Console
-from affectlm.figures import draw_faces
-from affectlm.records import RECORDS, Report, read_records, to_line
-from affectlm.report import write_pages
+from affectlm.cli.console import Console
+from affectlm.report.figures import draw_faces
+from affectlm.report.sections import write_pages
+from affectlm.store.records import RECORDS, Report, read_records, to_line
 from affectlm.testing import record
 from affectlm.types import Box, Score
 

@@ -18,14 +18,14 @@ import PIL.Image
 import pytest
 
 import affectlm
+from affectlm.cli.hydra import run_job
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
-from affectlm.job import run_job
-from affectlm.records import RECORDS, Report, read_records, read_report
+from affectlm.jobs.run import run
 from affectlm.registry import Component, Registry
-from affectlm.report import write_pages
-from affectlm.runs import run
-from affectlm.scoring import judge, missed
-from affectlm.tables import TABLE
+from affectlm.report.sections import write_pages
+from affectlm.scores.scores import judge, missed
+from affectlm.store.records import RECORDS, Report, read_records, read_report
+from affectlm.store.tables import TABLE
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, record
 from affectlm.types import Box, Completion, Image, Outcome, Score
 
@@ -648,7 +648,7 @@ def test_a_detector_that_gives_no_count_is_named(configured, pictures, tmp_path)
 
 def test_a_killed_run_remembers_what_it_asked(configured, pictures, tmp_path, monkeypatch):
     """Limits are the run's, however it ended: what was asked is noted while it runs."""
-    from affectlm import runs
+    from affectlm.jobs import run as runs
 
     monkeypatch.setattr(runs, "NOTE_EVERY", 0.0)
     noted = []
@@ -692,7 +692,7 @@ def test_success_is_said_when_the_pages_exist(configured, pictures, tmp_path):
 
 def test_a_command_whose_pages_fail_says_no_success(pictures, tmp_path, monkeypatch):
     """Also where they fail by a defect, and from Python."""
-    monkeypatch.setattr("affectlm.report._HTML", "{{ nothing }}")
+    monkeypatch.setattr("affectlm.report.sections._HTML", "{{ nothing }}")
 
     with pytest.raises(jinja2.UndefinedError):
         affectlm.run(str(pictures), "llm=circumplex", "detector=whole", f"hydra.run.dir={tmp_path / 'run'}")
@@ -704,7 +704,7 @@ def test_a_command_whose_pages_fail_says_no_success(pictures, tmp_path, monkeypa
 
 FULL_DISK = """
 import resource, sys
-from affectlm.cli import main
+from affectlm.cli.main import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), -1))
 main(sys.argv[2:])
 """
@@ -736,7 +736,7 @@ def test_a_full_disk_takes_the_status_of_a_run(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("affectlm.records.write_atomically", full)
+    monkeypatch.setattr("affectlm.store.records.write_atomically", full)
     for status, found in (("error", "error"), ("interrupted", "error"), ("success", "success")):
         with pytest.raises(OSError, match="No space"):
             Report(status=status, config={"a": 2}, error="far more than there was before" * 99).save(tmp_path)

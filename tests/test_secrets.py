@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import affectlm
-from affectlm.config import compose as composed
-from affectlm.config import prepare, to_plain
+from affectlm.config.compose import compose as composed
+from affectlm.config.compose import prepare, to_plain
 from affectlm.errors import ConfigError
-from affectlm.records import Report
 from affectlm.secrets import holds_secret, names_secret, refuse_secrets, refuse_word, scrubbed, starred
+from affectlm.store.records import Report
 
 CREDENTIAL = "drill-7Qm2xV9"  # of no known form: only its place says what it is
 TOKEN = "hf_" + "aB3dE6gH9jK2mN5pQ8sT1v"

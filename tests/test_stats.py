@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from affectlm.quality import ccc
-from affectlm.scoring import judge
-from affectlm.stats import concordance, interval, intervals
+from affectlm.scores.agreement import ccc
+from affectlm.scores.intervals import concordance, interval, intervals
+from affectlm.scores.scores import judge
 from affectlm.testing import record
 from affectlm.types import Outcome
 
@@ -94,7 +94,7 @@ def test_intervals_do_not_depend_on_how_many_weights_memory_holds(monkeypatch):
         return {"mean": weights @ values / weights.sum(axis=1)}
 
     at_once = intervals(mean, range(20), np.random.default_rng(2), 50)
-    monkeypatch.setattr("affectlm.stats._AT_ONCE", 140)
+    monkeypatch.setattr("affectlm.scores.intervals._AT_ONCE", 140)
     in_pieces = intervals(mean, range(20), np.random.default_rng(2), 50)
 
     assert in_pieces["mean"] == pytest.approx(at_once["mean"])

@@ -9,8 +9,8 @@ import tracemalloc
 import pytest
 
 import affectlm
-from affectlm.records import RECORDS, read_records, to_line
-from affectlm.tables import TABLE, harmless, write_table
+from affectlm.store.records import RECORDS, read_records, to_line
+from affectlm.store.tables import TABLE, harmless, write_table
 from affectlm.testing import record
 from affectlm.types import Box, Outcome, Truth
 

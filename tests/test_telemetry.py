@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sealed import can_seal
 
-from affectlm.weights import obtain
-from affectlm_chat.smollm2 import _weights
+from affectlm.weights.named import obtain
+from affectlm_chat.transformers.smollm2 import _weights
 
 HERE = Path(__file__).parent
 needs_seal = pytest.mark.skipif(not can_seal(), reason="system calls can be filtered on Linux, x86_64 and aarch64 only")

@@ -17,7 +17,7 @@ import skimage
 
 from affectlm.errors import AffectlmError
 from affectlm.registry import Registry
-from affectlm.weights import obtain
+from affectlm.weights.named import obtain
 
 QUICK = ["llm=circumplex", "hydra.run.dir=run"]
 TABLE = """\

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from affectlm.records import read_report
+from affectlm.store.records import read_report
 
 PACKAGE = Path(__file__).parent / "third_party" / "affectlm-other"
 

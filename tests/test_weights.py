@@ -15,9 +15,9 @@ from threading import Event, Thread
 
 import pytest
 
-from affectlm import weights
 from affectlm.errors import WeightsError
-from affectlm.weights import GitFile, Hub, Packaged, Weights, Wheel
+from affectlm.weights import named as weights
+from affectlm.weights.named import GitFile, Hub, Packaged, Weights, Wheel
 
 CONTENT = b"weights"
 BLOB = "git:3ab313fff6f41bb35969cd359e9ddfb8033b3ac2"  # of CONTENT; a test asks git itself
@@ -138,7 +138,7 @@ def slow_index(monkeypatch):
 PULL = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
-from affectlm.weights import Weights, Wheel, obtain
+from affectlm.weights.named import Weights, Wheel, obtain
 obtain(Weights(name="w", sources=(Wheel("tiny-weights", "1.0", "x.bin"),), digest="0" * 64, size=1, licence="MIT"))
 """
 
@@ -167,7 +167,7 @@ def test_a_killed_pull_ends_pip_and_the_next_removes_its_parts(
 def test_two_processes_fetch_weights_once(repository, fresh_cache, capfd):
     """The second waits, and finds them."""
     wanted = in_git(repository)
-    code = f"from affectlm.weights import *; obtain({wanted!r})"
+    code = f"from affectlm.weights.named import *; obtain({wanted!r})"
     with weights._workshop():
         second = subprocess.Popen([sys.executable, "-c", code])
         while "waiting for another process that fetches weights" not in capfd.readouterr().err:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from affectlm.wording import SCALES, definition, numbers, phrase
+from affectlm.affect.wording import SCALES, definition, numbers, phrase
 
 
 @pytest.mark.parametrize(

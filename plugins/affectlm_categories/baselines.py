@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from affectlm.records import Record
+from affectlm.affect.points import FARTHEST, find_anchor
+from affectlm.store.records import Record
 from affectlm_categories.judging import BoolArray, FloatArray, IntArray, Replies, one_hot
-from affectlm_chat.anchors import FARTHEST, find_anchor
 from affectlm_chat.circumplex import Circumplex
 
 FOLDS = 10

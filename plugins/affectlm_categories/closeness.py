@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from affectlm.affect.relations import FARTHEST, crosswalk, opposites, place, tree_distance
+from affectlm.affect.taxonomies import PLUTCHIK
 from affectlm_categories.judging import BoolArray, FloatArray, RecordMean, Replies
-from affectlm_categories.relations import FARTHEST, crosswalk, opposites, place, tree_distance
-from affectlm_categories.taxonomies import PLUTCHIK
 
 
 @lru_cache(maxsize=64)

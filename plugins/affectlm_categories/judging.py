@@ -16,12 +16,12 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.records import Record
-from affectlm.settings import flag
+from affectlm.affect.labels import folded, spellings
+from affectlm.affect.relations import crosswalk
+from affectlm.affect.taxonomies import label_set
+from affectlm.config.settings import flag
+from affectlm.store.records import Record
 from affectlm.types import Outcome, Score
-from affectlm_categories.labels import folded, spellings
-from affectlm_categories.relations import crosswalk
-from affectlm_categories.taxonomies import label_set
 
 BoolArray: TypeAlias = NDArray[np.bool_]
 FloatArray: TypeAlias = NDArray[np.float64]

@@ -10,8 +10,8 @@ from itertools import groupby, islice, pairwise
 
 import attrs
 
+from affectlm.affect.labels import known_words, spellings
 from affectlm_categories.denial import is_denied, is_denied_before
-from affectlm_categories.labels import known_words, spellings
 
 _MOST = 500  # labels that are looked at in one text
 _LINE = 2000  # characters of a bare line, at most

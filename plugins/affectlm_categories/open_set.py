@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import attrs
 
-from affectlm.records import Record
+from affectlm.affect.labels import folded, noun
+from affectlm.store.records import Record
 from affectlm_categories.judging import BoolArray, Classes, Counted, FloatArray, Replies
-from affectlm_categories.labels import folded, noun
 from affectlm_categories.multilabel import means, overlap
 
 # Nouns and words that mean much the same; their inflections, and what is no less sure, are in `labels.FORMS`.

@@ -8,12 +8,12 @@ from functools import cached_property
 import attrs
 import numpy as np
 
+from affectlm.affect.taxonomies import label_set
+from affectlm.config.settings import one_of
 from affectlm.errors import ConfigError
-from affectlm.settings import one_of
-from affectlm.strategies import Strategy, conclusion
+from affectlm.line.prompt import Strategy, conclusion
 from affectlm.types import Answer, Completion, Request, Sample, Truth
 from affectlm_categories.reading import read_labels
-from affectlm_categories.taxonomies import label_set
 
 SECTIONS = (
     " Answer in three sections, headed Observations (what the face shows), Interpretation (what the person may feel) "

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
-from affectlm.strategies import THOUGHT
-from affectlm_categories.labels import folded
+from affectlm.affect.labels import folded
+from affectlm.line.prompt import THOUGHT
 from affectlm_categories.naming import Words, is_bare, named, vocabulary
 
 EDGE = 20_000  # characters that are read at each end of a longer reply

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.records import Record
+from affectlm.store.records import Record
 from affectlm.types import Outcome, Score
 
 

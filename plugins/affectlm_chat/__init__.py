@@ -9,17 +9,17 @@ from affectlm import hookimpl
 
 if TYPE_CHECKING:
     from affectlm.hooks import Factory
-    from affectlm.weights import Weights
+    from affectlm.weights.named import Weights
 
 
 @hookimpl
 def affectlm_llms() -> Mapping[str, Factory]:
     """The adapters of this plugin; `llama3` is `transformers` with Llama-3's name."""
     return {
-        "transformers": "affectlm_chat.local:TransformersChat",
-        "smollm2": "affectlm_chat.smollm2:SmolLM2",
+        "transformers": "affectlm_chat.transformers.local:TransformersChat",
+        "smollm2": "affectlm_chat.transformers.smollm2:SmolLM2",
         "llamacpp": "affectlm_chat.llamacpp:LlamaCpp",
-        "openai": "affectlm_chat.service:OpenAIChat",
+        "openai": "affectlm_chat.openai.service:OpenAIChat",
         "replay": "affectlm_chat.replay:Replay",
         "scripted": "affectlm_chat.scripted:Scripted",
         "circumplex": "affectlm_chat.circumplex:Circumplex",
@@ -29,7 +29,7 @@ def affectlm_llms() -> Mapping[str, Factory]:
 @hookimpl
 def affectlm_weights() -> Sequence[Weights]:
     """The default language model."""
-    from affectlm.weights import Weights, Wheel
+    from affectlm.weights.named import Weights, Wheel
 
     return [
         Weights(

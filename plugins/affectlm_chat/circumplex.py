@@ -11,9 +11,9 @@ from typing import ClassVar
 
 import attrs
 
+from affectlm.affect.points import FARTHEST, Anchor, find_anchor, known_labels, nearest_feeling
+from affectlm.affect.wording import words
 from affectlm.types import Completion, Request, Sample
-from affectlm.wording import words
-from affectlm_chat.anchors import FARTHEST, Anchor, find_anchor, known_labels, nearest_feeling
 
 MODEL = "circumplex baseline (no language model)"
 HEDGES = ((0.35, "a little as if they might be"), (0.65, "as if they were"), (2.0, "very much as if they were"))

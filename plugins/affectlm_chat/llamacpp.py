@@ -20,15 +20,15 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.cache import digest
 from affectlm.errors import AccessError, ConfigError
-from affectlm.files import open_file
+from affectlm.store.cache import digest
+from affectlm.store.files import open_file
 from affectlm.types import Completion, Request
-from affectlm.weights import hub_reachable, obtain
+from affectlm.weights.hub import HUB, TIMEOUT, Source, announce
+from affectlm.weights.named import hub_reachable, obtain
 from affectlm_chat import affectlm_weights
-from affectlm_chat.access import HUB, TIMEOUT, Source, announce
-from affectlm_chat.local import Once, reason, turns, without_system
 from affectlm_chat.thoughts import without_thoughts
+from affectlm_chat.transformers.local import Once, reason, turns, without_system
 
 Tokens: TypeAlias = tuple[int, ...]
 _at_least_one = attrs.validators.ge(1)

@@ -15,9 +15,9 @@ from typing import ClassVar, TypeAlias
 
 import attrs
 
-from affectlm.asking import prompt_hash
 from affectlm.errors import ConfigError
-from affectlm.records import RECORDS, Record, read_records
+from affectlm.line.ask import prompt_hash
+from affectlm.store.records import RECORDS, Record, read_records
 from affectlm.types import Completion, Outcome, Request
 
 _Key: TypeAlias = tuple[str | None, str | None]  # id, SHA-256 of the messages

@@ -19,7 +19,7 @@ def affectlm_datasets() -> Mapping[str, Factory]:
         "folder": "affectlm_data.folder:Folder",
         "samples": "affectlm_data.samples:Samples",
         "ferplus": "affectlm_data.ferplus:FERPlus",
-        "emotic": "affectlm_data.emotic:EMOTIC",
+        "emotic": "affectlm_data.emotic.dataset:EMOTIC",
         "iimi": "affectlm_data.iimi:IIMI",
         "affectnet": "affectlm_data.affectnet:AffectNet",
         "anchors": "affectlm_data.anchors:Anchors",

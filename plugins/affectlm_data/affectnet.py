@@ -11,10 +11,10 @@ from pathlib import Path
 import attrs
 import numpy as np
 
+from affectlm.affect.expressions import EXPRESSIONS
 from affectlm.errors import ConfigError
-from affectlm.files import open_file
+from affectlm.store.files import open_file
 from affectlm.types import Image, Truth
-from affectlm_data.expressions import EXPRESSIONS
 from affectlm_data.options import one_path, split_name
 
 _FURTHER = range(len(EXPRESSIONS), 11)  # none, uncertain, no face: nothing is known of how they feel

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
+from affectlm.affect.points import EMOTIONS, FEELINGS
 from affectlm.errors import ConfigError
 from affectlm.types import Sample, Truth
-from affectlm_chat.anchors import EMOTIONS, FEELINGS
 from affectlm_data.options import takes_none
 
 _SPLITS = {"emotions": EMOTIONS, "feelings": FEELINGS, None: (*EMOTIONS, *FEELINGS)}

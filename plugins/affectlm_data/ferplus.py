@@ -13,8 +13,8 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from affectlm import images
 from affectlm.errors import ConfigError
+from affectlm.line import images
 from affectlm.types import Image, Pixels, Truth
 from affectlm_data.manifest import Line, read_csv
 from affectlm_data.options import one_path

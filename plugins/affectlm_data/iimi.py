@@ -12,9 +12,9 @@ from pathlib import Path, PurePath
 
 import attrs
 
+from affectlm.affect.expressions import EXPRESSIONS, find_expression
 from affectlm.errors import ConfigError
 from affectlm.types import Image
-from affectlm_data.expressions import EXPRESSIONS, find_expression
 from affectlm_data.folder import Folder
 
 

@@ -20,7 +20,7 @@ from typing import TextIO
 import attrs
 
 from affectlm.errors import ConfigError
-from affectlm.files import MOST_TABLE, open_file
+from affectlm.store.files import MOST_TABLE, open_file
 from affectlm.types import Box, Truth
 
 UNIT = (-1.0, 1.0)

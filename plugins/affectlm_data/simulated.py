@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 import numpy as np
 
+from affectlm.affect.taxonomies import label_set
+from affectlm.config.settings import flag
 from affectlm.errors import ConfigError
-from affectlm.settings import flag
 from affectlm.types import Sample, Truth
-from affectlm_categories.taxonomies import label_set
 from affectlm_data.options import takes_none
 
 # How many pictures, and their mean valence and arousal.

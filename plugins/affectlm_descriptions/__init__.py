@@ -9,7 +9,7 @@ from affectlm import hookimpl
 
 if TYPE_CHECKING:
     from affectlm.hooks import Factory
-    from affectlm.weights import Weights
+    from affectlm.weights.named import Weights
 
 
 @hookimpl

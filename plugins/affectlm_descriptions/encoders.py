@@ -13,10 +13,10 @@ import transformers
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from affectlm.weights import obtain
-from affectlm_chat.generation import quiet
+from affectlm.neural.devices import torch_device
+from affectlm.weights.named import obtain
+from affectlm_chat.transformers.generation import quiet
 from affectlm_descriptions.models import NETWORK, TOKENIZER
-from affectlm_estimators.devices import torch_device
 
 Vector: TypeAlias = NDArray[np.float64]
 

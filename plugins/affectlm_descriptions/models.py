@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from affectlm.errors import AccessError
-from affectlm.weights import Hub, Weights, Wheel, fetching, hub_reachable, obtain
+from affectlm.weights.named import Hub, Weights, Wheel, fetching, hub_reachable, obtain
 
 MINILM = "all-MiniLM-L6-v2"
 _REPOSITORY = f"sentence-transformers/{MINILM}"
@@ -71,7 +71,7 @@ def plain_name(model: str) -> str:
 
 
 def _from_hub(model: str, revision: str, option: str) -> Path:
-    from affectlm_chat.access import Source, announce
+    from affectlm.weights.hub import Source, announce
 
     with suppress(Exception):  # it is not here, or its name is no id
         folder = _snapshot(model, revision, here=True)

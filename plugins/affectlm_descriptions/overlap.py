@@ -24,10 +24,10 @@ from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.scoring import fmeasure
 from rouge_score.tokenizers import DefaultTokenizer
 
-from affectlm.records import Record
-from affectlm.scoring import clusters
-from affectlm.settings import flag, one_of
-from affectlm.stats import intervals
+from affectlm.config.settings import flag, one_of
+from affectlm.scores.intervals import intervals
+from affectlm.scores.scores import clusters
+from affectlm.store.records import Record
 from affectlm.types import Score
 from affectlm_descriptions.pairs import Figures, Pair, Shuffling, TextMetric, best, pair_up, with_floors
 

@@ -15,8 +15,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.records import Record
-from affectlm.settings import at_least
+from affectlm.config.settings import at_least
+from affectlm.store.records import Record
 from affectlm.types import Outcome, Score
 
 Floats: TypeAlias = NDArray[np.float64]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from affectlm.strategies import THOUGHT, Strategy, conclusion
+from affectlm.line.prompt import THOUGHT, Strategy, conclusion
 from affectlm.types import Answer, Completion, Request, Sample, Truth
 
 SECTIONS = (

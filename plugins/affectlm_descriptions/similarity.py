@@ -47,7 +47,7 @@ class EncoderMetric(TextMetric):
     def __attrs_post_init__(self) -> None:
         """Checks that the model can be had and does what it should, and that a device that was asked for is here."""
         if self.device != "auto":
-            from affectlm_estimators.devices import torch_device
+            from affectlm.neural.devices import torch_device
 
             torch_device(self.device)
         if (folder := self.folder()) is not None:

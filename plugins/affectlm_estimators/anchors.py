@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from affectlm.affect.labels import noun
+from affectlm.affect.points import find_anchor, known_labels
 from affectlm.errors import ConfigError
-from affectlm_categories.labels import noun
-from affectlm_chat.anchors import find_anchor, known_labels
 from affectlm_data.ferplus import ANCHORS, LABELS
 
 _Point = tuple[float, float]

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from affectlm.errors import ConfigError, WeightsError
-from affectlm.weights import sha256
+from affectlm.weights.named import sha256
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message  # type: ignore[import-untyped]

@@ -14,18 +14,18 @@ import numpy as np
 from attrs.validators import ge, instance_of, matches_re, optional
 from numpy.typing import NDArray
 
+from affectlm.config.settings import flag
 from affectlm.errors import ConfigError, WeightsError
-from affectlm.settings import flag
+from affectlm.neural.crops import as_grey, resize
+from affectlm.neural.devices import DEVICES, as_tensor, seeded, torch_device, within_memory
+from affectlm.neural.files import load_weights, read_metadata
 from affectlm.types import VA, Details, Pixels
-from affectlm.weights import hub_reachable, sha256
-from affectlm_estimators.crops import as_grey, resize
-from affectlm_estimators.devices import DEVICES, as_tensor, seeded, torch_device, within_memory
-from affectlm_estimators.files import load_weights, read_metadata
+from affectlm.weights.named import hub_reachable, sha256
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from affectlm.train import LabelledFaces, Progress
+    from affectlm.jobs.train import LabelledFaces, Progress
     from affectlm_estimators.network import AffectNetwork
 
 _BATCH = 64
@@ -160,15 +160,15 @@ class TimmEstimator:
         folder: Path,
         progress: Progress,
     ) -> Iterator[Mapping[str, float]]:
-        """Trains anew and yields each epoch's figures; see `affectlm_estimators.training.train`.
+        """Trains anew and yields each epoch's figures; see `affectlm.neural.training.train`.
 
         Raises:
             ConfigError: the plan does not fit the architecture, or an option is given that only measuring reads.
             WeightsError: the weights to begin from cannot be had.
         """
+        from affectlm.neural.plan import Plan
+        from affectlm.neural.training import train
         from affectlm_estimators.network import is_fixed
-        from affectlm_estimators.plan import Plan
-        from affectlm_estimators.training import train
 
         checked = Plan(**plan)  # type: ignore[arg-type]
         design = self._wanted(training.labels)

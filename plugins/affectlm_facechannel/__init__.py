@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from affectlm import hookimpl
 
 if TYPE_CHECKING:
-    from affectlm.weights import Weights
+    from affectlm.weights.named import Weights
 
 
 @hookimpl
@@ -26,7 +26,7 @@ def affectlm_metrics() -> Mapping[str, str]:
 @hookimpl
 def affectlm_weights() -> Sequence[Weights]:
     """The weights that lie beside this file, and the authors' own, which are fetched."""
-    from affectlm_facechannel.archive import ORIGINAL
     from affectlm_facechannel.files import WEIGHTS
+    from affectlm_facechannel.keras.archive import ORIGINAL
 
     return [WEIGHTS, ORIGINAL]

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from affectlm.errors import ConfigError
-from affectlm_estimators.devices import as_tensor, has_bf16
+from affectlm.neural.devices import as_tensor, has_bf16
 from affectlm_facechannel.network import FaceChannel
 
 if TYPE_CHECKING:

@@ -14,20 +14,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from affectlm.errors import ConfigError
+from affectlm.neural import crops
+from affectlm.neural.devices import DEVICES, as_tensor, torch_device, within_memory
 from affectlm.types import VA, Details, Maps, Pixels
-from affectlm.weights import obtain
-from affectlm_estimators import crops
-from affectlm_estimators.devices import DEVICES, as_tensor, torch_device, within_memory
-from affectlm_facechannel import engines, original, trained
-from affectlm_facechannel.archive import original_folder
+from affectlm.weights.named import obtain
+from affectlm_facechannel import engines, trained
 from affectlm_facechannel.files import WEIGHTS, Loaded
+from affectlm_facechannel.keras import original
+from affectlm_facechannel.keras.archive import original_folder
 from affectlm_facechannel.network import FaceChannel
 from affectlm_facechannel.saliency import attributions
 from affectlm_facechannel.shape import SIDE
 from affectlm_facechannel.uncertainty import deviation
 
 if TYPE_CHECKING:
-    from affectlm.train import LabelledFaces, Progress
+    from affectlm.jobs.train import LabelledFaces, Progress
 
 OWN_SPREAD = (1.15, 1.35)  # see `MODEL_CARD.md`
 _ELSEWHERE = "end what else runs on it, or set estimator.device=cpu"

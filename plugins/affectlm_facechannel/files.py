@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from affectlm.weights import Packaged, Weights
+from affectlm.weights.named import Packaged, Weights
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from affectlm.quality import ccc, number
-from affectlm.records import Record
+from affectlm.scores.agreement import ccc, number
+from affectlm.store.records import Record
 from affectlm.types import Score
 
 
 @attrs.frozen
 class Concordance:
-    """Scores `ccc_valence` and `ccc_arousal` over all faces with a rating; see `affectlm.quality.ccc`."""
+    """Scores `ccc_valence` and `ccc_arousal` over all faces with a rating; see `affectlm.scores.agreement.ccc`."""
 
     def score_names(self) -> tuple[str, ...]:
         """Valence's and arousal's."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectlm.errors import WeightsError
+from affectlm.neural.files import load_weights, read_metadata
 from affectlm.types import Pixels
-from affectlm.weights import sha256
-from affectlm_estimators.files import load_weights, read_metadata
+from affectlm.weights.named import sha256
 from affectlm_facechannel.files import Loaded
 from affectlm_facechannel.network import FaceChannel
 from affectlm_facechannel.shape import CATEGORIES

@@ -9,12 +9,12 @@ import attrs
 import numpy as np
 
 from affectlm.errors import ConfigError
-from affectlm.train import LabelledFaces, Progress
-from affectlm_estimators.devices import seeded
-from affectlm_estimators.files import load_weights
-from affectlm_estimators.plan import Plan
-from affectlm_estimators.training import silent
-from affectlm_estimators.training import train as fit
+from affectlm.jobs.train import LabelledFaces, Progress
+from affectlm.neural.devices import seeded
+from affectlm.neural.files import load_weights
+from affectlm.neural.plan import Plan
+from affectlm.neural.training import silent
+from affectlm.neural.training import train as fit
 from affectlm_facechannel.network import FaceChannel
 from affectlm_facechannel.shape import CATEGORIES, SIDE
 from affectlm_facechannel.trained import said_of
@@ -25,7 +25,7 @@ __all__ = ["Plan", "train"]
 def train(
     training: LabelledFaces, validation: LabelledFaces, plan: Plan, folder: Path, *, progress: Progress = silent
 ) -> Iterator[dict[str, float]]:
-    """Trains epoch by epoch and yields the figures of each; see `affectlm_estimators.training.train`.
+    """Trains epoch by epoch and yields the figures of each; see `affectlm.neural.training.train`.
 
     `folder` gets `facechannel.safetensors` at the end.
 

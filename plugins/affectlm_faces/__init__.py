@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from affectlm.hooks import Factory
-    from affectlm.weights import Weights
+    from affectlm.weights.named import Weights
 
 
 @hookimpl
@@ -19,7 +19,7 @@ def affectlm_detectors() -> Mapping[str, Factory]:
     return {
         "auto": "affectlm_faces.auto:Auto",
         "haar": "affectlm_faces.haar:Haar",
-        "ssd": "affectlm_faces.ssd:Ssd",
+        "ssd": "affectlm_facechannel.ssd:Ssd",
         "whole": "affectlm_faces.whole:Whole",
         "yunet": "affectlm_faces.yunet:YuNet",
     }
@@ -28,7 +28,7 @@ def affectlm_detectors() -> Mapping[str, Factory]:
 @hookimpl
 def affectlm_weights() -> Sequence[Weights]:
     """YuNet's network, which lies beside this file; the cascade comes with OpenCV, `ssd` with FaceChannel's archive."""
-    from affectlm.weights import Hub, Packaged, Weights
+    from affectlm.weights.named import Hub, Packaged, Weights
 
     file = "face_detection_yunet_2023mar.onnx"
     return [

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 import cv2
 
-from affectlm import weights
 from affectlm.types import Box, Pixels
+from affectlm.weights import named as weights
 from affectlm_faces import affectlm_weights
 
 if TYPE_CHECKING:

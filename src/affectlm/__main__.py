@@ -1,5 +1,5 @@
 """`python -m affectlm` is the command `affectlm`."""
 
-from affectlm.cli import main
+from affectlm.cli.main import main
 
 main()

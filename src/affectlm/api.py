@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import attrs
 
-from affectlm import config as configuration
-from affectlm.asking import Asking, ask
-from affectlm.cache import Store
+from affectlm.config import compose as configuration
+from affectlm.config.components import make
+from affectlm.config.settings import settings
 from affectlm.errors import ConfigError, ImageError
-from affectlm.folders import save_composed
-from affectlm.images import from_pil
-from affectlm.parts import make
-from affectlm.pipeline import Finding, Step, estimate, find_faces
-from affectlm.records import Record, Report
+from affectlm.jobs.run import asking_of
+from affectlm.jobs.run import run as run_config
+from affectlm.line.ask import Asking, ask
+from affectlm.line.faces import Finding, Step, estimate, find_faces
+from affectlm.line.images import from_pil
 from affectlm.registry import Registry
-from affectlm.report import write_pages
-from affectlm.runs import asking_of
-from affectlm.runs import run as run_config
-from affectlm.settings import settings
+from affectlm.report.sections import write_pages
+from affectlm.store.cache import Store
+from affectlm.store.records import Record, Report
+from affectlm.store.run_folder import save_composed
 from affectlm.types import (
     FaceDetector,
     Image,
@@ -48,7 +48,7 @@ def run(*words: str) -> Report:
     >>> report = affectlm.run("photos/", "llm=circumplex")  # doctest: +SKIP
 
     Raises:
-        AffectlmError: see `affectlm.runs.run`.
+        AffectlmError: see `affectlm.jobs.run.run`.
     """
     folder = next((word.partition("=")[2] for word in words if word.startswith("hydra.run.dir=")), None)
     config = configuration.compose(words)

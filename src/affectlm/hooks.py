@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pluggy
 
 if TYPE_CHECKING:
-    from affectlm.weights import Weights
+    from affectlm.weights.named import Weights
 
 Factory: TypeAlias = str | Callable[..., object]
 """Builds a component from keyword options: a callable, or "package.module:Class" imported on first use."""

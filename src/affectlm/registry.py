@@ -24,7 +24,7 @@ from affectlm.errors import AffectlmError, AffectlmWarning, ConfigError, PluginE
 
 if TYPE_CHECKING:
     from affectlm.hooks import Factory
-    from affectlm.weights import Weights
+    from affectlm.weights.named import Weights
 
 OWN_CONFIG = "affectlm.conf"  # the package with affectlm's own YAML files
 KINDS = {

@@ -78,7 +78,10 @@ def holds_secret(text: str) -> bool:
     >>> holds_secret("https://me:word@example.org/v1"), holds_secret("${oc.env:HF_TOKEN}"), holds_secret("hf_faces")
     (True, True, False)
     """
-    names = [*(name for name in _VARIABLE.findall(text) if name not in _FOLDERS), *(_PARAMETER.findall(text) if "://" in text else ())]
+    names = [
+        *(name for name in _VARIABLE.findall(text) if name not in _FOLDERS),
+        *(_PARAMETER.findall(text) if "://" in text else ()),
+    ]
     given = [name for name in _GIVEN.findall(text) if name.isupper() or _says_key(name)]
     found = _KEY.search(text) or _USER.search(text) or any(map(names_secret, [*names, *given]))
     return bool(found) or any(value in text for value in _known())

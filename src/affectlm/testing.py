@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 import attrs
 import numpy as np
 
-from affectlm.records import Record
+from affectlm.store.records import Record
 from affectlm.types import (
     VA,
     Answer,

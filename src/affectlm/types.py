@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from affectlm.records import Record
+    from affectlm.store.records import Record
 
 Pixels: TypeAlias = NDArray[np.uint8]  # (height, width, 3), RGB
 VA: TypeAlias = NDArray[np.float32]  # (batch, 2): valence, arousal, each in [-1, 1]

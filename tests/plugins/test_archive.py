@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 import affectlm
-from affectlm.config import compose, to_plain
-from affectlm.doctor import examine
+from affectlm.config.compose import compose, to_plain
 from affectlm.errors import AffectlmError, WeightsError
+from affectlm.jobs.doctor import examine
+from affectlm.jobs.run import run
 from affectlm.registry import Registry
-from affectlm.runs import run
-from affectlm.weights import GitFile, Weights, blob_id
-from affectlm_facechannel import archive
-from affectlm_facechannel.archive import CATEGORICAL, DETECTOR, DIMENSIONAL, ORIGINAL, unpack, unpacked_folder
+from affectlm.weights.named import GitFile, Weights, blob_id
+from affectlm_facechannel.keras import archive
+from affectlm_facechannel.keras.archive import CATEGORICAL, DETECTOR, DIMENSIONAL, ORIGINAL, unpack, unpacked_folder
 
 FILES = {
     f"TrainedNetworks/{DIMENSIONAL}": b"dimensional",

@@ -9,8 +9,9 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from affectlm.records import Record
-from affectlm.scoring import judge
+from affectlm.affect.taxonomies import EMOTIC
+from affectlm.scores.scores import judge
+from affectlm.store.records import Record
 from affectlm.types import Metric, Outcome, Request, Sample, Truth
 from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.baselines import chance, circumplex, classifiers, compare, covered, folds
@@ -19,7 +20,6 @@ from affectlm_categories.judging import CategoryMetric, one_hot
 from affectlm_categories.multilabel import MultiLabel
 from affectlm_categories.open_set import OpenSet
 from affectlm_categories.probabilities import AveragePrecision, Calibration, TopK
-from affectlm_categories.taxonomies import EMOTIC
 from affectlm_chat.circumplex import Circumplex
 
 LABELS = ("anger", "happiness", "sadness")

@@ -9,16 +9,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from affectlm.affect.labels import FORMS, OTHERS, folded, known_words
+from affectlm.affect.taxonomies import TAXONOMIES
+from affectlm.affect.wording import words
 from affectlm.errors import ConfigError
-from affectlm.records import Record
 from affectlm.registry import Registry
+from affectlm.store.records import Record
 from affectlm.types import Completion, Outcome, Sample, Score, Truth
-from affectlm.wording import words
 from affectlm_categories.accuracy import Accuracy
-from affectlm_categories.labels import FORMS, OTHERS, folded, known_words
 from affectlm_categories.prompt import Categories
 from affectlm_categories.reading import read_labels
-from affectlm_categories.taxonomies import TAXONOMIES
 from affectlm_categories.unmapped import Unmapped
 
 BASIC = TAXONOMIES["basic"]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from affectlm.records import Record
-from affectlm.scoring import judge
+from affectlm.scores.scores import judge
+from affectlm.store.records import Record
 from affectlm.types import Metric, Outcome, Score, Truth
 from affectlm_categories.accuracy import Accuracy, hits
 from affectlm_categories.classification import (

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, TypeAlias
 import attrs
 import pytest
 
+from affectlm.affect.points import EMOTIONS, FEELINGS, known_labels
 from affectlm.errors import AccessError, AffectlmError, ConfigError
 from affectlm.registry import Registry
 from affectlm.types import Completion, Message, Request, Sample
-from affectlm_chat.anchors import EMOTIONS, FEELINGS, known_labels
 from affectlm_chat.circumplex import MODEL, Circumplex
-from affectlm_chat.local import TransformersChat
+from affectlm_chat.transformers.local import TransformersChat
 
 if TYPE_CHECKING:
-    from affectlm_chat.generation import ChatModel
+    from affectlm_chat.transformers.generation import ChatModel
 
 Options: TypeAlias = dict[str, object]
 LLAMA3 = "meta-llama/Meta-Llama-3-8B-Instruct"
@@ -130,7 +130,7 @@ def test_a_refused_system_message_goes_in_front_of_the_user_message(tiny: Path) 
 
 def test_thoughts_are_left_out(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thought that was cut off leaves nothing and still says why; strip_reasoning=false keeps all."""
-    from affectlm_chat.generation import Reply
+    from affectlm_chat.transformers.generation import Reply
 
     thought = Reply(text="<think>valence is", prompt_tokens=1, completion_tokens=3, finished=False)
     kept = chat(tiny, strip_reasoning=False)
@@ -208,7 +208,7 @@ def test_a_chosen_arithmetic_is_the_same_on_every_device(tiny: Path) -> None:
 
 def test_smollm2_says_its_arithmetic() -> None:
     """As the other models in process do."""
-    from affectlm_chat.smollm2 import SmolLM2
+    from affectlm_chat.transformers.smollm2 import SmolLM2
 
     try:
         kinds = [SmolLM2(device=device).describe()["arithmetic"] for device in ("cpu", "cuda")]
@@ -231,7 +231,7 @@ def test_changed_files_are_another_model(tiny: Path, tmp_path: Path) -> None:
 def test_building_a_model_imports_no_torch(tiny: Path) -> None:
     """A run whose answers are all cached starts at once."""
     code = (
-        "import sys; from affectlm_chat.local import TransformersChat; "
+        "import sys; from affectlm_chat.transformers.local import TransformersChat; "
         f"TransformersChat(model={str(tiny)!r}).describe(); "
         "sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
     )
@@ -295,7 +295,7 @@ def test_llama3_behind_its_licence_says_what_to_do(tmp_path: Path) -> None:
     """Licence page, token, local folder and models that need neither are named."""
     code = f"""
 from affectlm.errors import AccessError
-from affectlm_chat.local import TransformersChat
+from affectlm_chat.transformers.local import TransformersChat
 try:
     TransformersChat(model="{LLAMA3}").check_access()
 except AccessError as error:
@@ -355,7 +355,7 @@ def test_the_hub_cache_is_looked_at_first(tiny: Path, tmp_path: Path, monkeypatc
 
 def test_smollm2_describes_faces_of_both_signs() -> None:
     """The default model tells a pleasant face from an unpleasant one."""
-    from affectlm_chat.smollm2 import SmolLM2
+    from affectlm_chat.transformers.smollm2 import SmolLM2
     from affectlm_descriptions.prompt import Description
 
     try:
@@ -431,7 +431,7 @@ def test_every_anchor_is_cited_and_lies_in_the_plane() -> None:
 
 def test_only_the_first_of_two_conversions_is_kept(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that finds the folder made meanwhile throws its own away."""
-    from affectlm_chat import smollm2
+    from affectlm_chat.transformers import smollm2
 
     def write(source: Path, folder: Path) -> None:
         target = smollm2._converted(smollm2._weights())

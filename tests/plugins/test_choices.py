@@ -12,8 +12,8 @@ import pytest
 
 from affectlm.errors import AffectlmError
 from affectlm.types import ChoiceScorer, Completion, Message, Request
-from affectlm_chat.choices import ChoiceModel, Question
-from affectlm_chat.local import TransformersChat
+from affectlm_chat.transformers.choices import ChoiceModel, Question
+from affectlm_chat.transformers.local import TransformersChat
 
 LABELS = ("fear", "fearful", "anger", "annoyance", "annoyed", "joy", "joyful surprise", "doubt/confusion")
 TEMPLATE = (
@@ -321,7 +321,7 @@ def test_a_batch_that_does_not_fit_is_split(llama: Path, monkeypatch: pytest.Mon
 
 def test_smollm2_scores_as_one_pass_each() -> None:
     """The default model, with its own tokenizer and template."""
-    from affectlm_chat.smollm2 import SmolLM2, _weights, convert
+    from affectlm_chat.transformers.smollm2 import SmolLM2, _weights, convert
 
     try:
         llm = SmolLM2(dtype="float32", device="cpu")

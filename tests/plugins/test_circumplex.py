@@ -8,10 +8,10 @@ from itertools import product
 import pytest
 from scipy.stats import multivariate_normal
 
+from affectlm.affect.points import find_anchor
 from affectlm.errors import ConfigError
 from affectlm.registry import Registry
 from affectlm.types import ChoiceScorer, Completion, Message, Request, Sample
-from affectlm_chat.anchors import find_anchor
 from affectlm_chat.circumplex import MODEL, Circumplex
 
 BASIC7 = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")

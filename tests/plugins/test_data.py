@@ -9,11 +9,11 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from affectlm import images
 from affectlm.errors import ConfigError, ImageError
-from affectlm.figures import draw_faces
-from affectlm.records import explanation
+from affectlm.line import images
 from affectlm.registry import Registry
+from affectlm.report.figures import draw_faces
+from affectlm.store.records import explanation
 from affectlm.testing import record
 from affectlm.types import Box, Truth
 from affectlm_data import affectlm_datasets

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
+from affectlm.affect.wording import numbers, phrase, words
 from affectlm.registry import Registry
 from affectlm.types import Completion, Sample
-from affectlm.wording import numbers, phrase, words
 from affectlm_descriptions.prompt import Description
 
 

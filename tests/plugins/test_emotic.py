@@ -14,13 +14,13 @@ import pytest
 from scipy.io import savemat
 
 from affectlm.errors import ConfigError
-from affectlm.records import read_records
+from affectlm.jobs.run import run
 from affectlm.registry import Component, Registry
-from affectlm.runs import run
+from affectlm.store.records import read_records
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, check_dataset
 from affectlm.types import Box, Image, Outcome, Truth
-from affectlm_data.definitions import DEFINITIONS, LABELS, find_label
-from affectlm_data.emotic import EMOTIC
+from affectlm_data.emotic.dataset import EMOTIC
+from affectlm_data.emotic.definitions import DEFINITIONS, LABELS, find_label
 
 COLUMNS = (
     "Index",

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from affectlm.jobs.train import load_faces
+from affectlm.neural.devices import has_bf16
 from affectlm.registry import Registry
 from affectlm.testing import check_estimator, faces
-from affectlm.train import load_faces
-from affectlm_estimators.devices import has_bf16
 from affectlm_facechannel.engines import ENGINES, available_threads, folded
 from affectlm_facechannel.estimator import FaceChannelEstimator
 from affectlm_facechannel.network import FaceChannel

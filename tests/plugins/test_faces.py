@@ -11,8 +11,8 @@ import pytest
 import skimage
 
 import affectlm_faces
-from affectlm import images
 from affectlm.errors import ConfigError, WeightsError
+from affectlm.line import images
 from affectlm.registry import Registry
 from affectlm.types import Box, FaceDetector, Pixels
 from affectlm_faces import affectlm_detectors, affectlm_weights

@@ -13,7 +13,7 @@ from affectlm.registry import Registry
 from affectlm.types import ChoiceScorer, Completion, Message, Request
 from affectlm_chat import affectlm_weights, llamacpp
 from affectlm_chat.llamacpp import LlamaCpp, find_file
-from affectlm_chat.local import Once
+from affectlm_chat.transformers.local import Once
 
 LABELS = ("fear", "anger", "annoyance", "doubt/confusion", "doubt", "happiness")
 Build = Callable[..., LlamaCpp]

@@ -23,11 +23,11 @@ import torch
 
 from affectlm.errors import ConfigError, WeightsError
 from affectlm.testing import check_estimator, faces
-from affectlm.weights import sha256
-from affectlm_facechannel import keras_file
+from affectlm.weights.named import sha256
 from affectlm_facechannel.estimator import FaceChannelEstimator
-from affectlm_facechannel.keras_file import read
-from affectlm_facechannel.original import Original, Stored, load, prepare_colour, prepare_grey
+from affectlm_facechannel.keras import file as keras_file
+from affectlm_facechannel.keras.file import read
+from affectlm_facechannel.keras.original import Original, Stored, load, prepare_colour, prepare_grey
 from affectlm_facechannel.shape import CATEGORIES
 
 DATA = Path(__file__).parent / "data"

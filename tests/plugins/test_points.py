@@ -7,13 +7,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from affectlm.affect.points import find_anchor
 from affectlm.errors import ConfigError
-from affectlm.records import read_records
+from affectlm.jobs.run import run
 from affectlm.registry import Component, Registry
-from affectlm.runs import run
+from affectlm.store.records import read_records
 from affectlm.testing import check_dataset
 from affectlm.types import Sample
-from affectlm_chat.anchors import find_anchor
 from affectlm_data.anchors import Anchors
 from affectlm_data.simulated import SOURCES, Simulated
 

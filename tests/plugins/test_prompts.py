@@ -13,20 +13,20 @@ from typing import cast
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from affectlm import config as configuration
-from affectlm.asking import prompt_hash
+from affectlm.affect.labels import FORMS
+from affectlm.affect.taxonomies import BASIC
+from affectlm.affect.wording import SCALES
+from affectlm.config import compose as configuration
 from affectlm.errors import ConfigError
-from affectlm.records import Record
+from affectlm.jobs.run import run
+from affectlm.line.ask import prompt_hash
+from affectlm.line.prompt import REASONING, SUFFIXES, conclusion, is_same
 from affectlm.registry import Registry
-from affectlm.runs import run
-from affectlm.strategies import REASONING, SUFFIXES, conclusion, is_same
+from affectlm.store.records import Record
 from affectlm.testing import check_prompt
 from affectlm.types import BlindPrompt, Completion, Message, Request, Sample
-from affectlm.wording import SCALES
-from affectlm_categories.labels import FORMS
 from affectlm_categories.prompt import Categories
 from affectlm_categories.reading import read_labels
-from affectlm_categories.taxonomies import BASIC
 from affectlm_descriptions.prompt import Description
 
 DOCS = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ import pytest
 
 import affectlm
 from affectlm.errors import ConfigError
-from affectlm.records import read_records
 from affectlm.registry import Registry
+from affectlm.store.records import read_records
 from affectlm.testing import check_dataset
 from affectlm.types import Sample, Truth
 from affectlm_data.ratings import Manifest
@@ -232,7 +232,7 @@ def test_a_language_model_is_asked_about_ratings(tmp_path: Path) -> None:
 def test_asking_about_ratings_opens_no_picture_and_imports_no_torch(tmp_path: Path) -> None:
     """Neither detector nor estimator is built."""
     program = (
-        "import sys, affectlm, affectlm.runs\n"
+        "import sys, affectlm, affectlm.jobs.run\n"
         "from affectlm import images\n"
         "images.read = None\n"
         "affectlm.run('+experiment=basic', 'llm=circumplex', 'dataset=manifest', *sys.argv[1:])\n"

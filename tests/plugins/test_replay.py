@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import affectlm
-from affectlm.answers import judge
-from affectlm.asking import prompt_hash
 from affectlm.errors import ConfigError, RunFolderError
-from affectlm.records import RECORDS, Record, read_records, to_line
+from affectlm.line.ask import prompt_hash
+from affectlm.line.reply import judge
 from affectlm.registry import Registry
+from affectlm.store.records import RECORDS, Record, read_records, to_line
 from affectlm.testing import PlainPrompt, check_llm, record, samples
 from affectlm.types import Answer, Completion, Message, Outcome, Request, Sample
 from affectlm_chat.replay import Replay

@@ -25,8 +25,8 @@ from tests.loopback import Json, LoopbackServer, Plan, failure, reply
 from affectlm.errors import AccessError, AffectlmError, BusyError, ConfigError, TransientError
 from affectlm.registry import Registry
 from affectlm.types import Completion, Message, Request
-from affectlm_chat.environment import variable
-from affectlm_chat.service import ENDPOINTS, OpenAIChat
+from affectlm_chat.openai.environment import variable
+from affectlm_chat.openai.service import ENDPOINTS, OpenAIChat
 
 KEY = "sk-test-0123456789abcdef"
 REQUEST = Request("face#0", (Message("system", "You read faces."), Message("user", "valence 0.3, arousal -0.2")))
@@ -460,7 +460,7 @@ def test_many_threads_share_one_adapter() -> None:
 def test_nothing_is_asked_and_no_sdk_loaded_before_the_first_request() -> None:
     """A run that is answered by the cache makes no connection and does not wait for imports."""
     code = (
-        "import sys; from affectlm_chat.service import OpenAIChat; "
+        "import sys; from affectlm_chat.openai.service import OpenAIChat; "
         "OpenAIChat(model='m', base_url='http://127.0.0.1:9/v1').describe(); "
         "print([name for name in ('openai', 'httpx2', 'pydantic', 'dotenv') if name in sys.modules])"
     )
@@ -670,7 +670,7 @@ def test_the_dotenv_file_has_no_say_about_the_hub(tmp_path: Path) -> None:
     """Its client reads the environment of the process, and the file changes nothing there."""
     (tmp_path / ".env").write_text("HF_ENDPOINT=http://127.0.0.1:9\nHF_TOKEN=hf_x\nGROQ_API_KEY=k\n")
     code = (
-        "import os; from affectlm_chat.service import OpenAIChat; OpenAIChat(model='m', provider='groq')\n"
+        "import os; from affectlm_chat.openai.service import OpenAIChat; OpenAIChat(model='m', provider='groq')\n"
         "from huggingface_hub import constants, get_token\n"
         "print(constants.ENDPOINT, get_token(), os.environ.get('HF_ENDPOINT'))"
     )

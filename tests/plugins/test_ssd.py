@@ -19,7 +19,7 @@ from affectlm.errors import ConfigError, WeightsError
 from affectlm.registry import Registry
 from affectlm.testing import check_detector
 from affectlm.types import Pixels
-from affectlm_faces.ssd import GRAPH, NETWORK, Ssd
+from affectlm_facechannel.ssd import GRAPH, NETWORK, Ssd
 
 BODY = """
 input: "data" input_dim: 1 input_dim: 3 input_dim: 300 input_dim: 300

@@ -8,8 +8,10 @@ from pathlib import Path
 import networkx
 import pytest
 
-from affectlm.records import Record
-from affectlm.scoring import judge
+from affectlm.affect.relations import FARTHEST, OURS, crosswalk, opposites, place, tree_distance
+from affectlm.affect.taxonomies import BASIC, EMOTIC, OPPOSITES, PARROTT, PLUTCHIK, TAXONOMIES
+from affectlm.scores.scores import judge
+from affectlm.store.records import Record
 from affectlm.types import Metric, Outcome, Sample, Score, Truth
 from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.classification import Classification
@@ -18,8 +20,6 @@ from affectlm_categories.multilabel import MultiLabel
 from affectlm_categories.probabilities import AveragePrecision
 from affectlm_categories.prompt import Categories
 from affectlm_categories.reading import read_labels
-from affectlm_categories.relations import FARTHEST, OURS, crosswalk, opposites, place, tree_distance
-from affectlm_categories.taxonomies import BASIC, EMOTIC, OPPOSITES, PARROTT, PLUTCHIK, TAXONOMIES
 
 DOCS = (Path(__file__).parents[2] / "docs" / "taxonomies.md").read_text(encoding="utf-8")
 WORDS = sorted({word for branch in PARROTT.values() for row in branch.items() for word in (row[0], *row[1])})

@@ -20,11 +20,11 @@ from safetensors.numpy import load_file, save_file
 from scipy.stats import pearsonr
 
 from affectlm.errors import AccessError, WeightsError
-from affectlm.records import Record
-from affectlm.scoring import judge
+from affectlm.scores.scores import judge
+from affectlm.store.records import Record
 from affectlm.testing import check_metric
 from affectlm.types import Outcome, Truth, ValuedMetric
-from affectlm.weights import fetching, obtain
+from affectlm.weights.named import fetching, obtain
 from affectlm_descriptions.encoders import Tokens
 from affectlm_descriptions.models import MINILM, NETWORK, TOKENIZER
 from affectlm_descriptions.overlap import Bleu, CorpusBleu, Meteor, Rouge, words

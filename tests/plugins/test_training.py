@@ -19,22 +19,22 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
-from affectlm.config import compose
+from affectlm.config.compose import compose
 from affectlm.errors import ConfigError, ImageError, RunFolderError
-from affectlm.folders import locked
-from affectlm.stats import concordance
-from affectlm.train import LabelledFaces, TrainableEstimator, _epochs, _job, load_faces
+from affectlm.jobs.train import LabelledFaces, TrainableEstimator, _epochs, _job, load_faces
+from affectlm.neural import devices
+from affectlm.neural.augmentation import Augmentation, Compression
+from affectlm.neural.devices import torch_device
+from affectlm.neural.files import load_weights, read_metadata, save_weights
+from affectlm.neural.losses import concordance_loss, loss, row_weights
+from affectlm.neural.plan import Plan
+from affectlm.neural.training import Fit, rate, train
+from affectlm.neural.validation import judge, predict
+from affectlm.scores.intervals import concordance
+from affectlm.store.run_folder import locked
 from affectlm.types import Image, Truth
-from affectlm.weights import sha256
+from affectlm.weights.named import sha256
 from affectlm_data.folder import Folder
-from affectlm_estimators import devices
-from affectlm_estimators.augmentation import Augmentation, Compression
-from affectlm_estimators.devices import torch_device
-from affectlm_estimators.files import load_weights, read_metadata, save_weights
-from affectlm_estimators.losses import concordance_loss, loss, row_weights
-from affectlm_estimators.plan import Plan
-from affectlm_estimators.training import Fit, rate, train
-from affectlm_estimators.validation import judge, predict
 from affectlm_facechannel import training as facechannel
 from affectlm_facechannel.estimator import FaceChannelEstimator
 from affectlm_facechannel.shape import CATEGORIES

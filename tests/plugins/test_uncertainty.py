@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import save_file
 from scipy.stats import spearmanr
 
-from affectlm import images
+from affectlm.config.components import identity
 from affectlm.errors import ConfigError
-from affectlm.explain import occlusion
-from affectlm.parts import identity
+from affectlm.line import images
 from affectlm.registry import Registry
+from affectlm.report.explain import occlusion
 from affectlm.testing import check_estimator, faces
 from affectlm.types import ExplainableEstimator
 from affectlm_facechannel import saliency

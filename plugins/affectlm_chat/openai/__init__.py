@@ -1,0 +1,1 @@
+"""Models behind a network, by the protocol of OpenAI."""

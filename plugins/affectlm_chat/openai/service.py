@@ -1,0 +1,261 @@
+"""Chat models behind any endpoint that speaks OpenAI's chat completions: OpenAI itself, other providers, local servers.
+
+Each request is sent once; asking several at once, and again, is the core's business. Nothing is sent before the first
+request, and the SDK is not loaded before it.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from io import BytesIO
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+import attrs
+
+from affectlm.config.settings import flag
+from affectlm.errors import AccessError, ConfigError
+from affectlm.types import Completion, Pixels, Request
+from affectlm_chat.openai.environment import DOTENV, ENVIRONMENT, variable, variable_in
+from affectlm_chat.openai.replies import Asked, read_reply
+
+if TYPE_CHECKING:
+    from affectlm_chat.openai.connection import Line
+
+ENDPOINTS = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
+    "groq": "https://api.groq.com/openai/v1",
+    "llamacpp_server": "http://localhost:8080/v1",
+    "mistral": "https://api.mistral.ai/v1",
+    "ollama": "http://localhost:11434/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "together": "https://api.together.xyz/v1",
+    "vllm": "http://localhost:8000/v1",
+}
+KEYS = {"gemini": ("GOOGLE_API_KEY", "GEMINI_API_KEY")}  # of the others, <PROVIDER>_API_KEY
+STARTED_BY = {"llamacpp_server": "llama-server -m FILE.gguf", "ollama": "ollama serve", "vllm": "vllm serve {}"}
+_OTHER = {ENVIRONMENT: DOTENV, DOTENV: ENVIRONMENT}
+LIMITS = ("max_completion_tokens", "max_tokens")
+OWN = ("model", "messages", "stream", "n")  # parts of a request that are not for `extra_body`
+
+_optional = attrs.validators.optional
+_at_least_one = attrs.validators.ge(1)
+_not_negative: Callable[[object, Any, Any], None] = _optional(attrs.validators.ge(0))
+_share = attrs.validators.and_(attrs.validators.gt(0), attrs.validators.le(1))
+
+
+@attrs.define(kw_only=True, slots=False)
+class OpenAIChat:
+    """A chat model of a service; the key comes from the environment or from `.env`, never from an option."""
+
+    takes_faces: ClassVar[bool] = True
+    model: str = attrs.field(validator=attrs.validators.min_len(1))
+    provider: str = attrs.field(default="openai", validator=attrs.validators.matches_re(r"[a-z][a-z0-9_-]*"))
+    base_url: str | None = None  # None: <PROVIDER>_BASE_URL, else the provider's published address
+    key_needed: bool = attrs.field(default=True, validator=flag)
+    concurrency: int = attrs.field(default=64, validator=_at_least_one)
+    timeout: float = attrs.field(default=120, validator=attrs.validators.gt(0))  # seconds for a whole request
+    max_new_tokens: int = attrs.field(default=128, validator=_at_least_one)
+    limit_parameter: str | None = attrs.field(default=None, validator=_optional(attrs.validators.in_(LIMITS)))
+    temperature: float | None = attrs.field(default=0.0, validator=_not_negative)
+    top_p: float | None = attrs.field(default=None, validator=_optional(_share))
+    seed: int | None = None
+    reasoning_effort: str | None = None  # none, low, ... for models that think before they answer
+    extra_body: Mapping[str, Any] | None = attrs.field(default=None)  # further parameters, as the service names them
+    strip_reasoning: bool = True  # leaves out what a model writes between <think> and </think>
+    _place: str | None = attrs.field(init=False, default=None, repr=False, eq=False)  # that the address is taken from
+    _endpoint: str = attrs.field(init=False, repr=False, eq=False)
+    _line: Line | None = attrs.field(init=False, default=None, repr=False, eq=False)
+    _lock: Lock = attrs.field(init=False, factory=Lock, repr=False, eq=False)
+
+    @extra_body.validator
+    def _check_extra_body(self, _: object, value: Mapping[str, Any] | None) -> None:
+        if not isinstance(value, Mapping | None):
+            raise ValueError(f"extra_body is {value!r}; expected names and values, as {{top_k: 1}}")
+        if taken := sorted(set(OWN) & set(value or ())):
+            raise ValueError(f"extra_body sets {', '.join(taken)}, which affectlm itself decides")
+
+    def __attrs_post_init__(self) -> None:
+        """Checks the address and the key, without asking anybody."""
+        self._endpoint = _checked_address(self.base_url or self._default_address())
+        self._key()
+
+    def check_access(self) -> None:
+        """Raises AccessError where the service needs a key and there is none."""
+        if self._key() is None and self.key_needed and not self._local:
+            name = self._key_names()[0]
+            raise AccessError(
+                f"'{self.model}' at '{self._endpoint}' needs a key; type `export {name}=...`, or write {name}=... into "
+                f"the file '{DOTENV}' of this folder; llm=smollm2 needs none, nor does a dry run, nor a server with "
+                "llm.key_needed=false"
+            )
+
+    def describe(self) -> Mapping[str, str]:
+        """The address that is asked."""
+        return {"base_url": self._endpoint}
+
+    def complete_one(self, request: Request) -> Completion:
+        """The reply of the service, or a completion with `error` when it will not answer this request.
+
+        Raises:
+            BusyError: the service has no time.
+            TransientError: the connection or the service failed; asking again may help.
+            AccessError: a wrong key or model, no money left, or a certificate that cannot be trusted.
+            ConfigError: the model does not take one of the options.
+        """
+        from affectlm_chat.openai.connection import OversizeError
+
+        content = json.dumps(self._body(request), separators=(",", ":")).encode()
+        asked = Asked(request.id, self.model, self._endpoint, self._key_names(), strip_reasoning=self.strip_reasoning)
+        try:
+            reply = self._connected().post("/chat/completions", content)
+        except OversizeError as error:
+            return Completion(id=request.id, model=self.model, error=str(error))
+        return read_reply(reply.status, reply.headers, reply.content, asked)
+
+    def _connected(self) -> Line:
+        if self._line is None:
+            from affectlm_chat.openai.connection import Line
+
+            with self._lock:
+                if self._line is None:
+                    if self._endpoint != ENDPOINTS.get(self.provider):
+                        sys.stderr.write(f"affectlm: asking {self._endpoint!r}\n")
+                    self._line = Line(
+                        self._endpoint,
+                        self._key(),
+                        timeout=float(self.timeout),
+                        connections=self.concurrency,
+                        plain=self._endpoint != ENDPOINTS["openai"],
+                        remedy=_remedy(self.provider, self.model),
+                    )
+        return self._line
+
+    def _body(self, request: Request) -> dict[str, object]:
+        messages: list[dict[str, object]] = [
+            {"role": message.role, "content": message.text} for message in request.messages
+        ]
+        if request.face is not None:
+            _show(request.face, messages)
+        given = {
+            self._limit_parameter(): self.max_new_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "seed": self.seed,
+            "reasoning_effort": self.reasoning_effort,
+        }
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return {"model": self.model, "messages": messages, **chosen, **(self.extra_body or {})}
+
+    def _limit_parameter(self) -> str:
+        # OpenAI's newer models refuse max_tokens; many compatible servers know nothing else.
+        at_openai = (urlsplit(self._endpoint).hostname or "").endswith("openai.com")
+        return self.limit_parameter or LIMITS[0 if at_openai else 1]
+
+    def _variable(self, what: str) -> str:
+        return f"{self.provider.upper().replace('-', '_')}_{what}"
+
+    def _default_address(self) -> str:
+        name = self._variable("BASE_URL")
+        if address := variable(name):
+            self._place = ENVIRONMENT if name in os.environ else DOTENV
+            return address
+        if self.provider not in ENDPOINTS:
+            raise ConfigError(
+                f"no address is known for the provider '{self.provider}'; give llm.base_url=URL, set "
+                f"{self._variable('BASE_URL')}, or choose {', '.join(ENDPOINTS)}"
+            )
+        return ENDPOINTS[self.provider]
+
+    def _key_names(self) -> tuple[str, ...]:
+        return KEYS.get(self.provider, (self._variable("API_KEY"),))
+
+    @property
+    def _local(self) -> bool:
+        """Whether the service is on this machine."""
+        return is_local(urlsplit(self._endpoint).hostname or "")
+
+    def _key(self) -> str | None:
+        """The key, where there is one; it is kept by the connection alone.
+
+        Whoever wrote the address into a file or variable gets the keys of the same place, and no others.
+        """
+        names = self._key_names()
+        read = variable if self._place is None else partial(variable_in, self._place)
+        name, key = next(((name, value) for name in names if (value := read(name))), (names[0], None))
+        if key is None and self._place and (elsewhere := next(filter(variable, names), None)):
+            raise AccessError(
+                f"{self._variable('BASE_URL')} is set in {self._place} and {elsewhere} in {_OTHER[self._place]}, so "
+                f"the key is not sent to '{self._endpoint}'; set both in one place, or give the address as llm.base_url"
+            )
+        if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+            raise AccessError(f"{name} holds blanks or characters that no key has; copy the key again")
+        if key is not None and self._endpoint.startswith("http:") and not self._local:
+            raise AccessError(
+                f"the key in {name} would go unencrypted to '{self._endpoint}'; give llm.base_url an https address, or "
+                "choose a provider without a key, as llm=vllm"
+            )
+        return key
+
+
+def _remedy(provider: str, model: str) -> str:
+    """What to do about a server on this machine that does not answer."""
+    command = STARTED_BY.get(provider)
+    return (f"start it by `{command.format(model)}`" if command else "start the server") + ", or correct llm.base_url"
+
+
+def is_local(host: str) -> bool:
+    """Whether a host is this machine.
+
+    >>> is_local("127.0.0.1"), is_local("localhost"), is_local("192.168.1.5")
+    (True, True, False)
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
+
+
+def _checked_address(address: str) -> str:
+    """The address without a slash at its end; one that may hold a secret is not repeated in the message."""
+    expected = "expected an address such as https://api.openai.com/v1"
+    try:
+        parts = urlsplit(str(address).strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError(f"llm.base_url is no address; {expected}") from None
+    if "@" in parts.netloc:
+        raise ConfigError(f"llm.base_url holds a name or password; keys belong into the environment; {expected}")
+    if parts.query or parts.fragment:
+        raise ConfigError(f"llm.base_url holds '?' or '#'; {expected}")
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError(f"llm.base_url is '{address}'; {expected}")
+    return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
+
+
+def _show(face: Pixels, messages: list[dict[str, object]]) -> None:
+    """Puts a picture into the last message of the user."""
+    picture = {"type": "image_url", "image_url": {"url": _data_url(face)}}
+    last = next((message for message in reversed(messages) if message["role"] == "user"), None)
+    if last is None:
+        messages.append({"role": "user", "content": [picture]})
+    else:
+        last["content"] = [{"type": "text", "text": last["content"]}, picture]
+
+
+def _data_url(face: Pixels) -> str:
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(face).save(file, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,204 @@
+"""A chat model in memory: conversations in, replies or probabilities of labels out. Imports torch, as choices does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import attrs
+import jinja2
+import torch
+import transformers
+from transformers import LogitsProcessor, LogitsProcessorList
+from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
+
+from affectlm_chat.transformers.choices import ChoiceModel, Question
+from affectlm_chat.transformers.local import Turn, without_system
+
+Conversation: TypeAlias = Sequence[Turn]
+
+# Annotations of transformers differ between its versions, so what is only passed on is left unchecked.
+_hf: Any = transformers
+
+
+@attrs.frozen(kw_only=True)
+class Sampling:
+    """How replies are drawn; temperature 0 takes the likeliest token."""
+
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    seed: int
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """One reply; `finished` when the model ended it by itself."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    finished: bool
+
+
+@attrs.frozen(kw_only=True)
+class Likelihood:
+    """For each choice the logarithm of its probability and how many tokens it has."""
+
+    logprobs: Mapping[str, float]
+    tokens: Mapping[str, int]
+    prompt_tokens: int
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers' notes and progress bars from the terminal for a while."""
+    logging = _hf.utils.logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+class ChatModel:
+    """A causal language model with a chat template; a reply does not depend on what else is in the batch."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        device_map: str | None = None,
+        local_files_only: bool = True,
+    ) -> None:
+        where = {"revision": revision or "main", "local_files_only": local_files_only, "trust_remote_code": False}
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if dtype == "auto" and device == "cpu" and device_map is None:
+            dtype = "float32"  # half precision is slow on most processors
+        with quiet():
+            self._tokenizer = _hf.AutoTokenizer.from_pretrained(model, padding_side="left", **where)
+            if self._tokenizer.chat_template is None:
+                raise ValueError(
+                    f"'{model}' has no chat template; choose a model that was trained to follow instructions"
+                )
+            self._model = _hf.AutoModelForCausalLM.from_pretrained(
+                model, dtype=dtype, device_map=device_map, use_safetensors=True, **where
+            )
+            self._model.train(False)
+        if device_map is None:
+            self._model.to(device)
+        self._ends = _end_tokens(self._model.generation_config.eos_token_id, self._tokenizer.eos_token_id)
+        if self._tokenizer.pad_token_id is None:
+            self._tokenizer.pad_token_id = self._ends[0]
+        # What the checkpoint recommends (temperature, penalties) must not mix with what the options say.
+        self._model.generation_config = _hf.GenerationConfig(
+            eos_token_id=self._ends, pad_token_id=self._tokenizer.pad_token_id, do_sample=False
+        )
+        self._choices = ChoiceModel(self._model)
+
+    def answer(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
+        """One reply for each conversation."""
+        prompts = [self.prompt(conversation) for conversation in conversations]
+        tokens = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
+        tokens = {name: tokens[name].to(self._model.device) for name in ("input_ids", "attention_mask")}
+        with torch.inference_mode(), quiet():
+            output = self._model.generate(
+                **tokens,
+                max_new_tokens=sampling.max_new_tokens,
+                logits_processor=_processors(sampling, prompts),
+            )
+        lengths = tokens["attention_mask"].sum(dim=1).tolist()
+        start = tokens["input_ids"].shape[1]
+        return [self._reply(row, length) for row, length in zip(output[:, start:].tolist(), lengths, strict=True)]
+
+    def weigh(self, conversations: Sequence[Conversation], choices: Sequence[Sequence[str]]) -> list[Likelihood]:
+        """For each conversation how likely the reply is to begin with each of its choices."""
+        prompts = [self.prompt(conversation) for conversation in conversations]
+        questions = self._questions(prompts, choices)
+        with quiet():
+            found = self._choices.score(questions)
+        return [
+            Likelihood(
+                logprobs=logprobs,
+                tokens={label: len(tokens) for label, tokens in question.labels.items()},
+                prompt_tokens=len(question.prompt),
+            )
+            for question, logprobs in zip(questions, found, strict=True)
+        ]
+
+    def _questions(self, prompts: Sequence[str], choices: Sequence[Sequence[str]]) -> list[Question]:
+        """Prompts and labels as tokens; a label's are those that prompt and label have beyond the prompt's own."""
+        texts = [text + label for text, labels in zip(prompts, choices, strict=True) for label in ("", *labels)]
+        tokens = iter(self._tokenizer(texts, add_special_tokens=False).input_ids)
+        questions = []
+        for labels in choices:
+            prompt = tuple(next(tokens))
+            questions.append(Question(prompt, {label: tuple(next(tokens)[len(prompt) :]) for label in labels}))
+        return questions
+
+    def prompt(self, conversation: Conversation) -> str:
+        """The text the model reads; a system message its template refuses goes in front of the first user's."""
+        try:
+            return self._template(conversation)
+        except jinja2.TemplateError:
+            merged = without_system(conversation)
+            if merged == list(conversation):
+                raise
+            return self._template(merged)
+
+    def _template(self, conversation: Conversation) -> str:
+        turns = [dict(turn) for turn in conversation]
+        return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+    def _reply(self, row: Sequence[int], prompt_tokens: int) -> Reply:
+        end = next((place for place, token in enumerate(row) if token in self._ends), None)
+        said = row if end is None else row[:end]
+        text = str(self._tokenizer.decode(list(said), skip_special_tokens=True))
+        used = len(said) + (end is not None)
+        return Reply(text=text.strip(), prompt_tokens=prompt_tokens, completion_tokens=used, finished=end is not None)
+
+
+class _Noise(LogitsProcessor):
+    """Gumbel noise, so that the largest logit is a draw from the distribution; one generator for each prompt."""
+
+    def __init__(self, prompts: Sequence[str], seed: int) -> None:
+        self._generators = [_generator(prompt, seed) for prompt in prompts]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        uniform = torch.stack([torch.rand(scores.shape[1], generator=one) for one in self._generators])
+        noise = -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+        return scores.float() + noise.to(scores.device)
+
+
+def _generator(prompt: str, seed: int) -> torch.Generator:
+    mixed = hashlib.sha256(json.dumps([seed, prompt]).encode()).digest()[:8]
+    return torch.Generator().manual_seed(int.from_bytes(mixed, "big"))
+
+
+def _processors(sampling: Sampling, prompts: Sequence[str]) -> LogitsProcessorList:
+    if sampling.temperature == 0:
+        return LogitsProcessorList()
+    steps: list[LogitsProcessor] = [TemperatureLogitsWarper(float(sampling.temperature))]
+    if sampling.top_p < 1:
+        steps.append(TopPLogitsWarper(sampling.top_p))
+    return LogitsProcessorList([*steps, _Noise(prompts, sampling.seed)])
+
+
+def _end_tokens(*found: int | Sequence[int] | None) -> list[int]:
+    tokens: list[int] = []
+    for entry in found:
+        tokens += [] if entry is None else [entry] if isinstance(entry, int) else entry
+    if not tokens:
+        raise ValueError("the model names no token that ends a reply")
+    return list(dict.fromkeys(tokens))

@@ -1,0 +1,207 @@
+"""Chat models that run in this process. Nothing heavy is imported before the first request is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from threading import Lock
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+import attrs
+
+from affectlm.errors import AccessError
+from affectlm.types import Completion, Request
+from affectlm.weights.hub import Source, announce, find_model
+from affectlm_chat.thoughts import without_thoughts
+
+if TYPE_CHECKING:
+    from affectlm_chat.transformers.generation import ChatModel, Likelihood, Reply, Sampling
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+Turn: TypeAlias = Mapping[str, str]  # role, content
+Ask: TypeAlias = "Callable[[ChatModel, Sequence[Request]], list[Completion]]"
+_M = TypeVar("_M")
+_at_least_one = attrs.validators.ge(1)
+
+
+@attrs.define
+class Once(Generic[_M]):
+    """A model that is loaded when it is first needed; what failed is not fetched and read again."""
+
+    load: Callable[[], _M]
+    _loaded: _M | None = attrs.field(init=False, default=None)
+    _failure: str | None = attrs.field(init=False, default=None)
+    _lock: Lock = attrs.field(init=False, factory=Lock)
+
+    def ready(self) -> _M:
+        """The model.
+
+        Raises:
+            AccessError: it cannot be loaded, now or at the first try.
+        """
+        with self._lock:
+            if self._loaded is None and self._failure is None:
+                try:
+                    self._loaded = self.load()
+                except Exception as error:  # whatever stops the model from loading, the run gets its records
+                    self._failure = f"the model cannot be loaded: {reason(error)}"
+            if self._loaded is None:
+                raise AccessError(self._failure)
+            return self._loaded
+
+
+@attrs.define(kw_only=True, slots=False)
+class LocalChat:
+    """What all models in this process share; a subclass says which model it is and loads it."""
+
+    model: str = attrs.field(validator=attrs.validators.min_len(1))
+    device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(r"auto|cpu|mps|cuda(:\d+)?"))
+    dtype: str = attrs.field(default="auto", validator=attrs.validators.in_(DTYPES))
+    batch_size: int = attrs.field(default=8, validator=_at_least_one)
+    max_new_tokens: int = attrs.field(default=128, validator=_at_least_one)
+    temperature: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
+    top_p: float = attrs.field(default=1.0, validator=[attrs.validators.gt(0), attrs.validators.le(1)])
+    seed: int = 0
+    strip_reasoning: bool = True  # leaves out what a model writes between <think> and </think>
+    _chat: Once[ChatModel] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Once(self.load), takes_self=True), repr=False, eq=False
+    )
+
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """A completion for each request, `batch_size` of them drawn and answered at a time."""
+        return self._in_batches(requests, self._answer)
+
+    def score_choices(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """As `complete`, with how likely the reply is to begin with each of the choices, and without a text."""
+        return self._in_batches(requests, self._weigh)
+
+    def load(self) -> ChatModel:
+        """The model in memory."""
+        raise TypeError(f"{type(self).__name__} does not say how its model is loaded")
+
+    def _in_batches(self, requests: Iterable[Request], ask: Ask) -> Iterator[Completion]:
+        waiting = iter(requests)
+        while batch := list(islice(waiting, self.batch_size)):
+            yield from self._asked(batch, ask)
+
+    def _asked(self, batch: Sequence[Request], ask: Ask) -> list[Completion]:
+        try:
+            chat = self._chat.ready()
+        except AccessError as error:
+            return [Completion(id=request.id, model=self.model, error=str(error)) for request in batch]
+        try:
+            return ask(chat, batch)
+        except Exception as error:  # one request may spoil a batch, and a batch may not fit into memory
+            if len(batch) > 1:
+                return [completion for request in batch for completion in self._asked([request], ask)]
+            return [Completion(id=batch[0].id, model=self.model, error=reason(error))]
+
+    def _answer(self, chat: ChatModel, batch: Sequence[Request]) -> list[Completion]:
+        replies = chat.answer([turns(request) for request in batch], self._sampling())
+        return [self._completion(request, reply) for request, reply in zip(batch, replies, strict=True)]
+
+    def _weigh(self, chat: ChatModel, batch: Sequence[Request]) -> list[Completion]:
+        found = chat.weigh([turns(request) for request in batch], [request.choices for request in batch])
+        return [self._scored(request, likelihood) for request, likelihood in zip(batch, found, strict=True)]
+
+    def _sampling(self) -> Sampling:
+        from affectlm_chat.transformers.generation import Sampling
+
+        return Sampling(
+            max_new_tokens=self.max_new_tokens, temperature=self.temperature, top_p=self.top_p, seed=self.seed
+        )
+
+    def _completion(self, request: Request, reply: Reply) -> Completion:
+        return Completion(
+            id=request.id,
+            text=without_thoughts(reply.text) if self.strip_reasoning else reply.text,
+            model=self.model,
+            finish_reason="stop" if reply.finished else "length",
+            usage={"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens},
+        )
+
+    def _scored(self, request: Request, found: Likelihood) -> Completion:
+        return Completion(
+            id=request.id,
+            model=self.model,
+            usage={"prompt_tokens": found.prompt_tokens, "completion_tokens": 0},
+            choice_logprobs=found.logprobs,
+            choice_tokens=found.tokens,
+        )
+
+
+@attrs.define(kw_only=True, slots=False)
+class TransformersChat(LocalChat):
+    """Any chat model of the Hugging Face hub or of a local folder, in safetensors files only."""
+
+    revision: str = "main"
+    device_map: str | None = None  # "auto" spreads a model over several devices
+    _found: Source | None = attrs.field(init=False, default=None, repr=False, eq=False)
+
+    def check_access(self) -> None:
+        """Raises AccessError where the model cannot be had."""
+        self._source()
+
+    def describe(self) -> Mapping[str, str]:
+        """The commit, or a fingerprint of the folder's files, and what `dtype=auto` comes to."""
+        try:
+            weights = self._source().fingerprint
+        except AccessError:  # a dry run can do without
+            weights = "not here"
+        return {"weights": weights, **arithmetic(self.dtype, self.device, self.device_map)}
+
+    def _source(self) -> Source:
+        if self._found is None:
+            self._found = find_model(self.model, self.revision)
+        return self._found
+
+    def load(self) -> ChatModel:
+        """The model in memory, fetched from the hub when it is not here yet."""
+        from affectlm_chat.transformers.generation import ChatModel
+
+        source = self._source()
+        if not source.here:
+            announce(source)
+        return ChatModel(
+            source.model,
+            revision=source.revision,
+            device=self.device,
+            dtype=self.dtype,
+            device_map=self.device_map,
+            local_files_only=source.here,
+        )
+
+
+def arithmetic(dtype: str, device: str, device_map: str | None = None) -> dict[str, str]:
+    """What `dtype=auto` comes to, said without torch; where a model runs is in no cache key, its arithmetic has to be.
+
+    >>> arithmetic("auto", "cpu"), arithmetic("float16", "cpu")
+    ({'arithmetic': 'float32'}, {})
+    """
+    if dtype != "auto":
+        return {}
+    if device_map is not None or device not in ("auto", "cpu"):
+        return {"arithmetic": "as stored"}
+    return {"arithmetic": "float32" if device == "cpu" else "float32 on the CPU, else as stored"}
+
+
+def turns(request: Request) -> list[dict[str, str]]:
+    """The conversation as chat templates take it."""
+    return [{"role": message.role, "content": message.text} for message in request.messages]
+
+
+def reason(error: Exception) -> str:
+    """What kind of error it is and the first line of what it says."""
+    first = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+
+
+def without_system(conversation: Sequence[Turn]) -> list[Turn]:
+    """The conversation with its system messages put in front of the first user message."""
+    system = [turn["content"] for turn in conversation if turn["role"] == "system"]
+    rest = [dict(turn) for turn in conversation if turn["role"] != "system"]
+    user = next((turn for turn in rest if turn["role"] == "user"), None)
+    if not system or user is None:
+        return list(conversation)
+    user["content"] = "\n\n".join([*system, user["content"]])
+    return list(rest)

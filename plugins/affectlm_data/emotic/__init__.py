@@ -1,0 +1,1 @@
+"""EMOTIC, as published and as it is found in the wild."""

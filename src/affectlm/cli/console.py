@@ -1,0 +1,169 @@
+"""What a run shows: progress on stderr when that is a terminal; on stdout a table, counts and the scores."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import rich.box
+import rich.console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from affectlm.line.omissions import told
+from affectlm.store.records import Record, Report
+from affectlm.text import natural, printable, shortened, shortened_path
+from affectlm.types import Outcome, Score
+
+QUIET = 10.0  # seconds between two notices of a kind
+SHOWN = 30  # records in the table; a larger run is told by its counts
+ROOMY = 90  # columns from which face and outcome have columns of their own
+MOST_NAME, MOST_ANSWER = 40, 300  # characters of a picture's name, and of an answer
+UNNOTICED = ("ccc",)  # metrics that are chosen by default, for those who have ratings
+
+
+def output() -> rich.console.Console:
+    """Where results are printed: as wide as the terminal, 140 columns into a pipe."""
+    return rich.console.Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+
+
+class Console:
+    """Shows one run."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._count = 0
+        self._quiet_until: dict[str, float] = {}
+        self._prompts: set[str] = set()
+        self._out = output()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=rich.console.Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._progress.add_task("faces", total=None)
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Shows how many records are done while the block runs."""
+        with self._progress:
+            yield
+
+    def notice(self, sentence: str) -> None:
+        """Says what there is to know; what differs from an earlier sentence by numbers alone, once in a while."""
+        kind, now = re.sub(r"[\d.]+", "", sentence), time.monotonic()
+        if now >= self._quiet_until.get(kind, 0.0):
+            self._quiet_until[kind] = now + QUIET
+            sys.stderr.write(f"affectlm: {printable(sentence)}\n")
+
+    def record(self, record: Record) -> None:
+        """Counts a record and keeps the first ones for the table; each prompt of a dry run is shown once."""
+        self._count += 1
+        if len(self.records) < SHOWN:
+            self.records.append(record)
+        if record.reason.startswith("dry_run") and record.prompt and record.prompt_sha256 not in self._prompts:
+            self._prompts.add(record.prompt_sha256 or "")
+            self._out.print(escape(record.prompt), soft_wrap=True)
+        self._progress.advance(self._task)
+
+    def finished(self, report: Report, folder: Path) -> None:
+        """The table of a small run, counts, scores, and where everything is."""
+        if self._count <= SHOWN:
+            self._out.print(_records(self.records, self._out.width))
+        else:
+            self._say(f"no table of more than {SHOWN} records; report.html and records.csv show them")
+        counts = ", ".join(f"{count} {name}" for name, count in report.outcomes.items())
+        self._say(f"{self._count} records: {counts}; {report.usage['seconds']:.1f} s")
+        if report.asked:
+            self._say(report.asked)
+        if report.left_out:
+            self._say(f"left out: {told(report.left_out)}")
+        if report.usage.get("estimated_requests"):
+            self._say(_estimate(report.usage))
+        if report.scores:
+            self._out.print(_scores(report.scores))
+        for sentence in outside(report.scores):
+            self._say(sentence)
+        if unscored := ", ".join(name for name in report.unscored if name not in UNNOTICED):
+            self._say(f"without a score, as no record has what they need: {unscored}")
+        self._say(f"records and report are in {folder}")
+
+    def _say(self, sentence: str) -> None:
+        self._out.print(escape(sentence), soft_wrap=True)
+
+
+def outside(scores: Sequence[Score]) -> list[str]:
+    """A sentence for each way in which scores leave records out whose true label was not offered."""
+    found: dict[str, list[str]] = {}
+    for score in scores:
+        if left_out := score.parts.get("outside"):
+            sentence = f"left out: {left_out:.0f} of {left_out + score.count:.0f}, label not among the choices"
+            found.setdefault(sentence, []).append(score.name)
+    return [f"{sentence} ({', '.join(names)})" for sentence, names in found.items()]
+
+
+def _estimate(usage: Mapping[str, float]) -> str:
+    """What a dry run would cost."""
+    cost = f", at most {usage['estimated_cost']:.4f} by your prices" if "estimated_cost" in usage else ""
+    return (
+        f"to be asked: {usage['estimated_requests']:,.0f} requests, about {usage['estimated_prompt_tokens']:,.0f} "
+        f"tokens to read and at most {usage['estimated_completion_tokens']:,.0f} to write{cost}; "
+        f"{usage['cache_hits']:,.0f} answers are stored"
+    )
+
+
+def _records(records: Sequence[Record], width: int) -> Table:
+    """The records by name; where there is little room, a face's rank and a bad outcome stand with name and answer."""
+    roomy = width >= ROOMY
+    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("image", overflow="fold", min_width=min(width // 4, MOST_NAME))
+    for name in (*(["face"] if roomy else []), "valence", "arousal"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("answer", overflow="fold", min_width=width // 4)
+    if roomy:
+        table.add_column("outcome", no_wrap=True)
+    for record in sorted(records, key=lambda record: natural(record.id)):
+        name, _, rank = record.id.rpartition("#") if record.face is not None else (record.id, "", "")
+        answer, outcome = shortened(record.answer or record.reason, MOST_ANSWER), record.outcome.value
+        if not roomy and record.outcome is not Outcome.OK:
+            answer = f"{outcome}: {answer}"
+        numbers = ("" if value is None else f"{value:+.2f}" for value in (record.valence, record.arousal))
+        name = shortened_path(name if roomy or rank in ("", "0") else record.id, min(width // 4, MOST_NAME))
+        cells = [name, *([rank] if roomy else []), *numbers, answer, *([outcome] if roomy else [])]
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _scores(scores: Sequence[Score]) -> Table:
+    """Each score with its interval and, where there are any, what is reached without a model and at most."""
+    values = {score.name: score.value for score in scores}
+    floors = {score.name: score.parts.get("floor", values.get(_floor(score.name))) for score in scores}
+    ceilings = {score.name: score.parts.get("ceiling") for score in scores}
+    beside = {"floor": floors, "ceiling": ceilings}
+    beside = {name: column for name, column in beside.items() if any(value is not None for value in column.values())}
+    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("score", no_wrap=True)
+    for name in ("value", "95 % interval", *beside, "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for score in scores:
+        if score.name in map(_floor, values):
+            continue
+        interval = "" if score.low is None or score.high is None else f"{score.low:.3f} to {score.high:.3f}"
+        others = (column[score.name] for column in beside.values())
+        bounds = ("" if value is None else f"{value:.3f}" for value in others)
+        table.add_row(escape(score.name), f"{score.value:.3f}", interval, *bounds, str(score.count))
+    return table
+
+
+def _floor(name: str) -> str:
+    """The name of the score that is another's floor, as metrics of texts give it."""
+    bare = name.removesuffix("_answered")
+    return f"{bare}_floor{name.removeprefix(bare)}"

@@ -1,0 +1,162 @@
+"""The Hydra entry: from prepared words to a run in Hydra's folder, and what the user sees of it.
+
+Only Hydra is imported until a job starts, so that `--help` and `--cfg job` are quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from affectlm.cli.sweep import Point, print_sweep
+from affectlm.config import compose as configuration
+from affectlm.errors import AffectlmError, ConfigError, RunFolderError
+from affectlm.registry import OWN_CONFIG
+
+if TYPE_CHECKING:
+    from affectlm.store.records import Report
+from affectlm.config.watched import watched
+
+Job = Callable[[DictConfig, Path], None]
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+def run_job(words: Sequence[str], *, demo: bool = False) -> int:
+    """Runs the pictures that the words name, or a sweep of runs; returns the exit status, 0 or 3."""
+    short: list[str] = []
+    points: list[Point] = []
+
+    def job(config: DictConfig, folder: Path) -> None:
+        from affectlm.cli.console import Console
+        from affectlm.jobs.run import run
+        from affectlm.report.figures import draw_faces
+        from affectlm.report.sections import write_pages
+        from affectlm.scores.scores import missed
+
+        plain = configuration.to_plain(config)
+        console = Console()
+        point = Point(_overrides(), folder)
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            points.append(point)
+            sys.stdout.write(f"\n== run {len(points)}: {' '.join(point.overrides)}\n")
+
+        def show(report: Report) -> None:
+            if demo:
+                draw_faces(console.records, folder)
+            write_pages(report, folder)
+
+        try:
+            with console.progress():
+                point.report = report = run(
+                    plain,
+                    folder,
+                    on_record=console.record,
+                    on_notice=console.notice,
+                    on_success=show,
+                    command=["affectlm", *(["demo"] if demo else []), *words],
+                )
+        except KeyboardInterrupt:
+            sys.stderr.write(f"affectlm: interrupted; to continue, repeat the command with hydra.run.dir={folder}\n")
+            raise
+        console.finished(report, folder)
+        if not plain["dry_run"]:
+            short.extend(missed(report, cast("Mapping[str, float]", plain["fail_under"] or {})))
+
+    try:
+        start(words, job)
+    finally:
+        if points:
+            print_sweep(points)
+    for sentence in short:
+        sys.stderr.write(f"affectlm: {sentence}\n")
+    return 3 if short else 0
+
+
+@contextmanager
+def _composed(config: DictConfig, folder: Path) -> Iterator[None]:
+    """Writes what was composed beside what a job leaves, however it ends; nothing where the folder was refused."""
+    try:
+        yield
+    except RunFolderError:
+        raise
+    except BaseException:
+        _save(config, folder)
+        raise
+    _save(config, folder)
+
+
+def _save(config: DictConfig, folder: Path) -> None:
+    from affectlm.store.run_folder import save_composed
+
+    own = HydraConfig.get()
+    save_composed(folder, config=config, hydra={"hydra": own}, overrides=own.overrides.task)
+
+
+def _overrides() -> list[str]:
+    """What the command line set for this run."""
+    return [str(word) for word in HydraConfig.get().overrides.task]
+
+
+def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
+    """Lets Hydra compose the primary configuration `name` and call the job once, or once for each point of a sweep.
+
+    Raises:
+        AffectlmError: the words do not compose, or no folder could be made; or a job failed, and the other points of a
+            sweep were still run.
+    """
+    failed: list[AffectlmError] = []
+    broken = False  # a job by a defect; all else that Hydra raises is about words, flags and folders
+
+    @hydra.main(config_path=f"pkg://{OWN_CONFIG}", config_name=name, version_base="1.3")
+    def main(config: DictConfig) -> None:
+        nonlocal broken
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            with _composed(config, folder):
+                job(config, folder)
+        except AffectlmError as error:  # raised here, Hydra would wrap our one sentence in four of its own
+            failed.append(error)
+        except Exception:
+            broken = True
+            raise
+
+    # Hydra would write over the .hydra of another run before the job can refuse its folder.
+    sys.argv = ["affectlm", *configuration.prepare(words, name), "hydra.output_subdir=null"]
+    try:
+        with _raised(), watched():
+            main()
+    except (HydraException, ValueError, OSError) as error:
+        if broken or isinstance(error, BrokenPipeError):  # who read our output has gone
+            raise
+        if not isinstance(error, OSError):
+            raise ConfigError(" ".join(str(error).split())) from error
+        from affectlm.store.run_folder import unwritable
+
+        raise unwritable(Path(error.filename or "."), error) from error
+    if len(failed) > 1:
+        raise AffectlmError("; ".join(str(error) for error in failed)) from failed[0]
+    if failed:
+        raise failed[0]
+
+
+@contextmanager
+def _raised() -> Iterator[None]:
+    """Makes Hydra raise what goes wrong; it would print several lines, or the traceback of a folder it cannot make."""
+    before = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_FULL_ERROR]
+        if before is not None:
+            os.environ[_FULL_ERROR] = before

@@ -1,0 +1,62 @@
+"""What a sweep ends with: one table of its runs, what each was and how it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from affectlm.store.records import Report
+
+MOST_SCORES = 5  # columns; all scores are in each run's report
+
+
+@attrs.define
+class Point:
+    """One run of a sweep."""
+
+    overrides: list[str]
+    folder: Path
+    report: Report | None = None  # None where the run failed
+
+
+def varied(points: Sequence[Point]) -> list[list[str]]:
+    """The overrides of each run that not all runs share.
+
+    >>> varied([Point(["seed=1", "llm=a"], Path("0")), Point(["seed=1", "llm=b"], Path("1"))])
+    [['llm=a'], ['llm=b']]
+    """
+    shared = set(points[0].overrides).intersection(*(point.overrides for point in points[1:]))
+    return [[word for word in point.overrides if word not in shared] for point in points]
+
+
+def print_sweep(points: Sequence[Point]) -> None:
+    """One row a run: its overrides, how many records are ok, and its first scores."""
+    import rich.box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from affectlm.cli.console import output
+
+    names = [score.name for point in points if point.report for score in point.report.scores]
+    columns = [name for name in dict.fromkeys(names) if not name.endswith(("_answered", "_floor"))][:MOST_SCORES]
+    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, title="sweep", title_justify="left")
+    table.add_column("run", justify="right", no_wrap=True)
+    table.add_column("choices", overflow="fold")
+    for name in ("ok", *columns):
+        table.add_column(name, justify="right")
+    for number, (point, words) in enumerate(zip(points, varied(points), strict=True), 1):
+        report = point.report
+        if report is None:
+            cells = ["failed"]
+        else:
+            whole = sum(report.outcomes.values())
+            values = {score.name: f"{score.value:.3f}" for score in report.scores}
+            cells = [f"{report.outcomes.get('ok', 0)} of {whole}", *(values.get(name, "") for name in columns)]
+        table.add_row(str(number), escape(" ".join(words)), *map(escape, cells))
+    console = output()
+    console.print(table)
+    console.print(f"the runs are in {escape(str(points[0].folder.parent))}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""What a command does: run, evaluate, train, doctor."""

@@ -1,0 +1,77 @@
+"""What is missing for a run, found without fetching, asking or reading anything."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from affectlm.config.components import make, wanted
+from affectlm.config.compose import compose, to_plain
+from affectlm.config.settings import settings
+from affectlm.errors import AffectlmError
+from affectlm.jobs.run import asking_of
+from affectlm.registry import Registry
+from affectlm.store.cache import Store, cache_folder
+from affectlm.types import Described
+from affectlm.weights.named import fetching
+
+
+def examine(words: Sequence[str]) -> list[dict[str, str]]:
+    """One row a thing the run needs: `item`, `status` (ok or missing) and `detail`, what was found or what to do."""
+    rows = [_row("python", f"{platform.python_version()}, {os.cpu_count()} processors"), _cache_row()]
+    registry = Registry.installed()
+    rows += [_row(f"plugin {plugin.name}", plugin.error, missing=True) for plugin in registry.broken]
+    try:
+        config = to_plain(compose(words))
+        components = wanted(config)
+    except AffectlmError as error:
+        return [*rows, _row("configuration", str(error), missing=True)]
+    token = fetching.set(False)
+    try:
+        built: dict[str, object] = {}
+        rows += [_component_row(config, registry, kind, options, built) for kind, options in components]
+        return [*rows, *_asking_rows(config, built)]
+    finally:
+        fetching.reset(token)
+
+
+def _component_row(
+    config: Mapping[str, object],
+    registry: Registry,
+    kind: str,
+    options: Mapping[str, object],
+    built: dict[str, object],
+) -> dict[str, str]:
+    """The row of a component, which goes into `built` when it can be built."""
+    item = f"{kind} {options.get('name', '')}"
+    try:
+        component = built[kind] = make(kind, options, registry, settings(config))
+    except AffectlmError as error:
+        return _row(item, str(error), missing=True)
+    said = component.describe() if isinstance(component, Described) else {}
+    return _row(item, f"ready, {said['chosen']}" if "chosen" in said else "ready")
+
+
+def _asking_rows(config: Mapping[str, object], built: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A row when prompt and language model are there, but not for each other or not with these settings."""
+    if not {"prompt", "llm"} <= set(built):
+        return []
+    try:
+        asking_of(settings(config), built["prompt"], built["llm"], store=Store("completions", "off")).check()
+    except AffectlmError as error:
+        return [_row("asking", str(error), missing=True)]
+    return []
+
+
+def _cache_row() -> dict[str, str]:
+    folder = cache_folder()
+    above = next(path for path in (folder, *folder.parents) if path.exists())
+    writable = os.access(above, os.W_OK) and above.is_dir()
+    detail = str(folder) if writable else f"'{above}' cannot be written; set AFFECTLM_CACHE or add cache=off"
+    return _row("cache folder", detail, missing=not writable)
+
+
+def _row(item: str, detail: str, *, missing: bool = False) -> dict[str, str]:
+    return {"item": item, "status": "missing" if missing else "ok", "detail": detail}

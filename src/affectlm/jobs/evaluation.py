@@ -1,0 +1,225 @@
+"""Measured faces with ratings to figures with intervals, and the figures as JSON and as a page.
+
+How faces are read and measured is `evaluate.py`; the formulas are `quality.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from affectlm.line.omissions import told
+from affectlm.scores.agreement import CONVENTIONS, FIGURES, figures, number
+from affectlm.scores.intervals import Interval, interval, intervals
+from affectlm.store.records import Record
+from affectlm.types import Outcome
+
+SCHEMA_VERSION = 1
+DRAWS = 1000
+PICTURE = "picture"  # the sort of clusters where no group is known
+FOUND, ALL = "found", "not_found_as_zero"  # the two sets of faces that figures are given for
+
+_NAMES = {
+    "ccc": "CCC",
+    "pcc": "PCC",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "sagr": "SAGR",
+    "spread_ratio": "spread ratio",
+    "mean_offset": "mean offset",
+    "sd_predicted": "SD, predicted",
+    "sd_rated": "SD, rated",
+}
+
+
+@attrs.frozen
+class Result:
+    """One figure over `count` faces with its 95 % interval; None where it is undefined."""
+
+    value: float | None
+    count: int
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "undefined"
+        bounds = "" if self.low is None or self.high is None else f" ({self.low:.3f} to {self.high:.3f})"
+        return f"{self.value:.3f}{bounds}"
+
+
+Results: TypeAlias = Mapping[str, Result]
+
+
+@attrs.define
+class RatedFaces:
+    """What is kept of an evaluation's pictures; the lists have one entry a rated and readable picture."""
+
+    predicted: list[tuple[float, float]] = attrs.field(factory=list)  # (0, 0) where no face was found
+    rated: list[tuple[float, float]] = attrs.field(factory=list)
+    found: list[bool] = attrs.field(factory=list)
+    clusters: list[tuple[str, str]] = attrs.field(factory=list)  # what belongs together: its sort and its name
+    right: list[float] = attrs.field(factory=list)  # 1 or 0, NaN without votes or probabilities
+    commonest: list[tuple[str, ...]] = attrs.field(factory=list)  # labels with the most votes
+    outcomes: Counter[Outcome] = attrs.field(factory=Counter)  # of all pictures
+    groups: dict[str, None] = attrs.field(factory=dict)  # names of the groups of all pictures, as they came
+
+    def add(self, record: Record, group: str) -> None:
+        """Keeps a picture's best face, or that it has none; faces of one value of `group` belong together.
+
+        The case of `group` does not matter: tables of ratings come with lower-cased names.
+        """
+        self.outcomes[record.outcome] += 1
+        truth = record.truth
+        self.groups.update(dict.fromkeys(truth.group))
+        if truth.valence is None or truth.arousal is None or record.outcome not in (Outcome.OK, Outcome.NO_FACE):
+            return
+        self.predicted.append((record.valence or 0.0, record.arousal or 0.0))
+        self.rated.append((truth.valence, truth.arousal))
+        self.found.append(record.outcome is Outcome.OK)
+        value = {name.casefold(): value for name, value in truth.group.items()}.get(group.casefold())
+        self.clusters.append((PICTURE, record.image) if value is None else (f"value of '{group}'", value))
+        self.right.append(_right(record))
+        most = max(truth.votes.values(), default=0.0)
+        self.commonest.append(tuple(label for label, share in truth.votes.items() if _is_most(share, most)))
+
+    def subset(self) -> dict[str, int]:
+        """How many pictures there are and what became of them."""
+        return {
+            "pictures": self.outcomes.total(),
+            "without_rating": self.outcomes[Outcome.SKIPPED],
+            "unreadable": self.outcomes[Outcome.UNREADABLE_IMAGE],
+            "no_face": self.outcomes[Outcome.NO_FACE],
+            "faces": self.outcomes[Outcome.OK],
+        }
+
+
+def _right(record: Record) -> float:
+    votes, chances = record.truth.votes, record.extra
+    if record.outcome is Outcome.NO_FACE and votes:
+        return 0.0
+    if not votes or not set(votes) <= set(chances):
+        return math.nan
+    chosen = max(votes, key=lambda label: chances[label])
+    return float(_is_most(votes[chosen], max(votes.values())))
+
+
+def _is_most(share: float, most: float) -> bool:
+    return share >= most - 1e-6  # shares are quotients
+
+
+def judge(faces: RatedFaces, seed: int = 0) -> dict[str, Results]:
+    """The figures over the faces found, and over all with (0, 0) for each that was not; see `quality.figures`.
+
+    Where the faces have votes and the estimator a probability for each of their labels: `accuracy` against the
+    commonest vote, a tie counting for each, and `accuracy_of_commonest`, that of always naming the commonest label.
+
+    Args:
+        faces: at least one of them found.
+        seed: of the resamples.
+    """
+    found = np.array(faces.found, dtype=bool)
+    over_found = _results(faces, found, seed)
+    return {FOUND: over_found, ALL: over_found if found.all() else _results(faces, np.ones_like(found), seed)}
+
+
+def _results(faces: RatedFaces, chosen: NDArray[np.bool_], seed: int) -> Results:
+    predicted, rated = np.array(faces.predicted)[chosen], np.array(faces.rated)[chosen]
+    clusters = [cluster for cluster, use in zip(faces.clusters, chosen, strict=True) if use]
+    bounds = intervals(lambda weights: figures(predicted, rated, weights), clusters, np.random.default_rng(seed), DRAWS)
+    results = {
+        name: _result(number(value), len(predicted), bounds[name]) for name, value in figures(predicted, rated).items()
+    }
+    right = np.array(faces.right)
+    if not np.isfinite(right[np.array(faces.found)]).any():  # no probabilities, so nothing can be right or wrong
+        return results
+    known = chosen & np.isfinite(right)
+    voted = [index for index in range(len(known)) if known[index]]
+    drawn = interval(right[known], [faces.clusters[index] for index in voted], np.random.default_rng(seed), DRAWS)
+    results["accuracy"] = _result(float(right[known].mean()), len(voted), drawn)
+    (_, times), *_ = Counter(label for index in voted for label in faces.commonest[index]).most_common(1)
+    results["accuracy_of_commonest"] = Result(times / len(voted), len(voted))
+    return results
+
+
+def _result(value: float | None, count: int, bounds: Interval) -> Result:
+    return Result(value, count, *(bounds or (None, None))) if value is not None else Result(None, count)
+
+
+@attrs.frozen(kw_only=True)
+class Evaluation:
+    """What `evaluation.json` holds."""
+
+    config: Mapping[str, object]
+    versions: Mapping[str, str]
+    components: Mapping[str, object]
+    subset: Mapping[str, object]  # dataset, split, limit, and the counts
+    left_out: Mapping[str, int | None]  # what was not looked at; None where nobody can tell how many
+    truth_is_derived: str  # why the ratings are not people's; empty when they are
+    intervals: Mapping[str, object]
+    figures: Mapping[str, Results]
+    conventions: tuple[str, ...] = CONVENTIONS
+    schema_version: int = SCHEMA_VERSION
+
+    def page(self) -> str:
+        """The figures as a page of Markdown: what was measured on which subset, tables, conventions."""
+        subset = self.subset
+        lines = ["# Agreement with rated valence and arousal", ""]
+        lines += [f"- {kind}: {_told(self.components[kind])}" for kind in ("estimator", "detector")]
+        lines += ["", self._subset_sentence()]
+        if self.left_out:
+            lines += ["", f"Left out: {told(self.left_out)}."]
+        if self.truth_is_derived:
+            lines += ["", f"These are not ratings by people: {self.truth_is_derived}."]
+        lines += ["", f"## Faces found ({subset['faces']})", "", *_table(self.figures[FOUND])]
+        if subset["no_face"]:
+            every = self.figures[ALL]["ccc_mean"].count
+            lines += ["", f"## Faces not found counted as (0, 0) ({every} in all)", "", *_table(self.figures[ALL])]
+        else:
+            lines += ["", "No face was missed, so counting missed faces as (0, 0) changes nothing."]
+        lines += [
+            "",
+            self._intervals_sentence(),
+            "",
+            *(f"- {convention}" for convention in self.conventions),
+            "",
+        ]
+        return "\n".join(lines)
+
+    def _subset_sentence(self) -> str:
+        subset = self.subset
+        split = f", split {subset['split']}" if subset["split"] else ""
+        limit = f", limit {subset['limit']}" if subset["limit"] is not None else ""
+        return (
+            f"Subset: dataset {subset['dataset']}{split}{limit}; pictures: {subset['pictures']}, "
+            f"of them without a rating: {subset['without_rating']}, unreadable: {subset['unreadable']}, "
+            f"face found: {subset['faces']}, face not found: {subset['no_face']}."
+        )
+
+    def _intervals_sentence(self) -> str:
+        drawn = self.intervals
+        if all(result.low is None for result in self.figures[ALL].values()):
+            return f"No intervals: all faces belong to {drawn['of']}."
+        return f"In parentheses 95 % intervals: {drawn['method']}, {drawn['resamples']} resamples of {drawn['of']}."
+
+
+def _told(part: object) -> str:
+    return ", ".join(f"{key}={value}" for key, value in part.items()) if isinstance(part, Mapping) else str(part)
+
+
+def _table(results: Results) -> list[str]:
+    rows = [f"| {_NAMES[name]} | {results[f'{name}_valence']} | {results[f'{name}_arousal']} |" for name in FIGURES]
+    lines = ["| figure | valence | arousal |", "|---|---|---|", *rows, "", f"Mean of both CCCs: {results['ccc_mean']}."]
+    if "accuracy" in results:
+        accuracy, baseline = results["accuracy"], results["accuracy_of_commonest"]
+        lines.append(
+            f"Accuracy against the commonest vote (a tie counts for each), {accuracy.count} faces: {accuracy}; "
+            f"always naming the commonest label is right for {baseline}."
+        )
+    return lines

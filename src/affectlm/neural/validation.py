@@ -1,0 +1,54 @@
+"""How good a network is while it learns: the figures of an epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from affectlm.errors import ConfigError
+from affectlm.jobs.train import LabelledFaces
+from affectlm.neural.augmentation import resize
+from affectlm.scores.intervals import concordance
+
+
+def predict(
+    network: nn.Module, pixels: NDArray[np.uint8], side: int, batch_size: int = 256
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Valence and arousal (n, 2) and category probabilities (n, labels), or None, of grey faces (n, h, w)."""
+    network.eval()
+    device = next(network.parameters()).device
+    affects, chances = [], []
+    with torch.inference_mode():
+        for start in range(0, len(pixels), batch_size):
+            part = torch.from_numpy(pixels[start : start + batch_size])
+            faces = resize(part.to(device).unsqueeze(1).float() / 255, side)
+            affect, logits = network(faces.contiguous(memory_format=torch.channels_last))
+            affects.append(affect)
+            if logits is not None:
+                chances.append(logits.softmax(1))
+        return torch.cat(affects).cpu().numpy(), torch.cat(chances).cpu().numpy() if chances else None
+
+
+def judge(network: nn.Module, faces: LabelledFaces, side: int) -> dict[str, float]:
+    """Accuracy against the commonest vote (a tie counts for each) and CCC of valence and arousal over all faces.
+
+    Accuracy is over the faces with votes, and left out where the network or the faces know no categories.
+
+    Raises:
+        ConfigError: the network gives numbers that are not finite.
+    """
+    affect, chances = predict(network, faces.pixels, side)
+    if not np.isfinite(affect).all():
+        raise ConfigError(
+            "the network gives numbers that are not finite; lower plan.learning_rate or set plan.precision=float32"
+        )
+    voted = faces.categories.any(axis=1)
+    figures = {}
+    if chances is not None and voted.any():
+        chosen, votes = chances[voted].argmax(1), faces.categories[voted]
+        figures["accuracy"] = float((votes[np.arange(len(votes)), chosen] >= votes.max(1) - 1e-6).mean())
+    for column, name in enumerate(("ccc_valence", "ccc_arousal")):
+        figures[name] = concordance(affect[:, column].astype(np.float64), faces.affect[:, column].astype(np.float64))
+    return figures

@@ -1,0 +1,139 @@
+"""Records to scores with intervals, and scores against thresholds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from affectlm.errors import ConfigError, ContractError
+from affectlm.line.faces import called
+from affectlm.registry import closest
+from affectlm.scores.intervals import Resamples
+from affectlm.store.records import Record, Report
+from affectlm.types import Metric, NamedMetric, Outcome, PartedMetric, Score, ValuedMetric, WeightedMetric
+
+OnNothing = Callable[[Metric], None]
+
+
+def judge(
+    records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0, on_nothing: OnNothing = lambda _: None
+) -> list[Score]:
+    """All scores; means and weighted figures get intervals, drawn by picture (by prompt where there is none).
+
+    What judges answers counts a missing or unreadable answer as wrong; where there are such records it is scored again
+    as `<name>_answered` over the records with an answer. `on_nothing` is told of each metric that has no score at all.
+    """
+    metrics = list(metrics)
+    answered = [record for record in records if record.outcome is Outcome.OK]
+    about_answers = [metric for metric in metrics if getattr(metric, "judges_answers", False)]
+    scores = _scores(records, metrics, seed, on_nothing)
+    if len(answered) < len(records):
+        scores += [
+            attrs.evolve(score, name=f"{score.name}_answered")
+            for score in _scores(answered, about_answers, seed, lambda _: None)
+        ]
+    for score in scores:
+        if not math.isfinite(score.value):
+            raise ContractError(f"a metric gave {score.value} as '{score.name}', expected a finite number or no score")
+    return scores
+
+
+def clusters(records: Sequence[Record]) -> list[str]:
+    """What each record belongs to: its picture, its prompt where there is no picture, or itself."""
+    return [record.image or record.prompt_sha256 or record.id for record in records]
+
+
+def _scores(records: Sequence[Record], metrics: Iterable[Metric], seed: int, on_nothing: OnNothing) -> list[Score]:
+    belonging = clusters(records)
+    resamples = cache(lambda: Resamples.draw(belonging, np.random.default_rng(seed)))  # drawn when first needed
+    found: list[Score] = []
+    for metric in metrics:
+        scores = _scores_of(metric, records, resamples)
+        if not scores:
+            on_nothing(metric)
+        found += scores
+    groups = len(set(belonging))
+    return [_clustered(score, groups) if groups < len(records) else score for score in found]
+
+
+def _clustered(score: Score, groups: int) -> Score:
+    """A score whose interval rests on so many pictures or prompts says so."""
+    return score if score.low is None else attrs.evolve(score, parts={**score.parts, "clusters": float(groups)})
+
+
+def _scores_of(metric: Metric, records: Sequence[Record], resamples: Callable[[], Resamples]) -> list[Score]:
+    if isinstance(metric, ValuedMetric):
+        scores = _means(called(metric.values, records), resamples)
+    elif isinstance(metric, WeightedMetric):
+        scores = _weighted(metric, records, resamples)
+    else:
+        scores = called(metric.score, records)
+    parts = called(metric.parts, records) if scores and isinstance(metric, PartedMetric) else {}
+    return [attrs.evolve(score, parts={**score.parts, **parts.get(score.name, {})}) for score in scores]
+
+
+def _means(columns: Mapping[str, NDArray[np.float64]], resamples: Callable[[], Resamples]) -> list[Score]:
+    known = {name: values[np.isfinite(values)] for name, values in columns.items()}
+    return [
+        Score(name, float(known[name].mean()), len(known[name]), *(resamples().mean(values) or (None, None)))
+        for name, values in columns.items()
+        if len(known[name])
+    ]
+
+
+def _weighted(metric: WeightedMetric, records: Sequence[Record], resamples: Callable[[], Resamples]) -> list[Score]:
+    rows = np.flatnonzero(called(metric.known, records))
+    if not len(rows):
+        return []
+    chosen = [records[row] for row in rows.tolist()]
+
+    def statistic(weights: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:
+        return called(metric.weighted, chosen, weights)
+
+    bounds = resamples().intervals(statistic, rows)
+    found = statistic(np.ones((1, len(rows))))
+    return [
+        Score(name, float(values[0]), len(rows), *(bounds[name] or (None, None)))
+        for name, values in found.items()
+        if np.isfinite(values[0])
+    ]
+
+
+def check_thresholds(thresholds: Iterable[str], metrics: Iterable[Metric]) -> None:
+    """Nothing where the metrics may give every score that has a threshold.
+
+    Raises:
+        ConfigError: one is given by none of them, as far as they know their scores.
+    """
+    known: list[str] = []
+    answered: list[str] = []
+    for metric in metrics:
+        if not isinstance(metric, NamedMetric):
+            return
+        names = metric.score_names()
+        known += names
+        answered += [f"{name}_answered" for name in names if getattr(metric, "judges_answers", False)]
+    for name in thresholds:
+        if name not in (*known, *answered):
+            raise ConfigError(
+                f"fail_under names '{name}', a score that no metric of this run gives{closest(name, known)}; "
+                f"scores: {', '.join(known) or 'none'}; a metric is added as in metric=[accuracy]"
+            )
+
+
+def missed(report: Report, thresholds: Mapping[str, float]) -> list[str]:
+    """The thresholds of `fail_under` that a report does not reach, as sentences; a score that is missing misses."""
+    found = {score.name: score.value for score in report.scores}
+    found |= {f"{name}_answered": value for name, value in found.items() if f"{name}_answered" not in found}
+    return [
+        f"{name} is {found[name]:.4f}, below {least}"
+        if name in found
+        else f"there is no score '{name}', {least} wanted"
+        for name, least in thresholds.items()
+        if found.get(name, float("-inf")) < least
+    ]

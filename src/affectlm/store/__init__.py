@@ -1,0 +1,1 @@
+"""What is kept: records and folders of runs, and what was measured and answered before."""

@@ -1,0 +1,322 @@
+"""What a run leaves behind: one flat record a face as a JSON line, and one report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+
+from affectlm.errors import RunFolderError
+from affectlm.secrets import scrubbed
+from affectlm.store.cache import parsed, write_atomically
+from affectlm.store.fields import (
+    AFFECT,
+    AMOUNT,
+    COUNT,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    as_object,
+    check,
+    listed,
+    named,
+    one_of,
+    optional,
+)
+from affectlm.text import plural
+from affectlm.types import Box, Outcome, Score, Truth
+
+SCHEMA_VERSION = 1
+RECORDS = "records.jsonl"
+REPORT = "report.json"
+HYDRA = ".hydra"  # folder of what was composed
+_SCRUBBED = ("command", "config", "components", "error")
+_BY_LABEL = ("choice_logprobs", "choice_tokens", "choice_means", "choice_normalised", "probabilities")
+EXPLANATIONS = "explain"  # folder of the pictures that `explain=true` makes
+
+
+@attrs.frozen(kw_only=True)
+class Record:
+    """Everything about one face, or about one picture that gave none."""
+
+    id: str
+    outcome: Outcome
+    image: str = ""  # path or name of the picture, empty where ratings alone were used
+    image_sha256: str | None = None
+    face: int | None = None  # rank of the face in its picture, 0 the best
+    box: Box | None = None
+    others: int = 0  # how many other faces the picture has
+    too_small: int = 0  # how many more the detector found and left out for their size
+    valence: float | None = None
+    arousal: float | None = None
+    extra: Mapping[str, float] = attrs.field(factory=dict)
+    prompt: str | None = None
+    prompt_sha256: str | None = None
+    model: str | None = None
+    reply: str | None = None
+    answer: str = ""
+    labels: tuple[str, ...] = ()
+    reason: str = ""  # why the outcome is not ok
+    choice_logprobs: Mapping[str, float] | None = None  # with answer=choices, summed over the tokens of each label
+    choice_tokens: Mapping[str, int] | None = None
+    choice_means: Mapping[str, float] | None = None  # a token
+    choice_normalised: Mapping[str, float] | None = None  # the sums less those of the question without numbers
+    probabilities: Mapping[str, float] | None = None  # of the labels, by the score that decided
+    entropy: float | None = None  # of the probabilities, in nats
+    truth: Truth = attrs.field(factory=Truth)
+
+
+def to_json(record: Record) -> dict[str, object]:
+    """The record as one flat JSON object; the box becomes left, top, right, bottom, score."""
+    box = record.box
+    return {
+        "id": record.id,
+        "image": record.image,
+        "image_sha256": record.image_sha256,
+        "face": record.face,
+        "left": box and box.left,
+        "top": box and box.top,
+        "right": box and box.right,
+        "bottom": box and box.bottom,
+        "score": box and box.score,
+        "others": record.others,
+        "too_small": record.too_small,
+        "valence": record.valence,
+        "arousal": record.arousal,
+        "extra": dict(record.extra),
+        "prompt": record.prompt,
+        "prompt_sha256": record.prompt_sha256,
+        "model": record.model,
+        "reply": record.reply,
+        "answer": record.answer,
+        "labels": list(record.labels),
+        "outcome": record.outcome.value,
+        "reason": record.reason,
+        **{name: _plain(getattr(record, name)) for name in _BY_LABEL},
+        "entropy": record.entropy,
+        "truth": attrs.asdict(record.truth),
+    }
+
+
+def _plain(values: Mapping[str, float] | None) -> dict[str, float] | None:
+    return None if values is None else dict(values)
+
+
+_CORNERS = ("left", "top", "right", "bottom")
+_NEEDED = ("id", "outcome", "labels", "truth", *_CORNERS)
+_FIELDS = {
+    **dict.fromkeys(("id", "image", "answer", "reason"), TEXT),
+    **dict.fromkeys(("image_sha256", "prompt", "prompt_sha256", "model", "reply"), optional(TEXT)),
+    **dict.fromkeys(("valence", "arousal"), optional(AFFECT)),
+    **dict.fromkeys((*_CORNERS, "score", "entropy"), optional(NUMBER)),
+    **dict.fromkeys(_BY_LABEL, optional(named(NUMBER))),
+    "choice_tokens": optional(named(COUNT)),
+    "outcome": one_of([each.value for each in Outcome]),
+    "face": optional(COUNT),
+    "others": COUNT,
+    "too_small": COUNT,
+    "extra": named(NUMBER),
+    "labels": listed(TEXT),
+    "truth": OBJECT,
+}
+_TRUTH = {
+    **dict.fromkeys(("valence", "arousal"), optional(AFFECT)),
+    **dict.fromkeys(("labels", "text"), listed(TEXT)),
+    "group": named(TEXT),
+    "votes": named(NUMBER),
+}
+
+
+def from_json(line: object) -> Record:
+    """The record that `to_json` wrote.
+
+    Raises:
+        TypeError, ValueError: it is no such object.
+    """
+    fields = as_object(line, *_NEEDED)
+    check(fields, _FIELDS)
+    for name in ("choice_means", "choice_normalised", "probabilities"):
+        _refuse_other_labels(fields, name)
+    corners = [fields.pop(name) for name in _CORNERS]
+    score = fields.pop("score", None)  # older records have none
+    if len({corner is None for corner in corners}) > 1:
+        raise ValueError(f"of {', '.join(_CORNERS)} some are null")
+    truth: dict[str, Any] = as_object(fields.pop("truth"))
+    check(truth, _TRUTH)
+    truth["labels"], truth["text"] = tuple(truth.get("labels", ())), tuple(truth.get("text", ()))
+    fields["labels"] = tuple(fields["labels"])  # type: ignore[arg-type]
+    fields["outcome"] = Outcome(str(fields["outcome"]))
+    box = None if corners[0] is None else Box(*corners, *(() if score is None else (score,)))  # type: ignore[arg-type]
+    return Record(**fields, box=box, truth=Truth(**truth))  # type: ignore[arg-type]
+
+
+def _refuse_other_labels(fields: Mapping[str, object], name: str) -> None:
+    scores, others = fields.get("choice_logprobs"), fields.get(name)
+    if isinstance(scores, dict) and isinstance(others, dict) and scores.keys() != others.keys():
+        raise ValueError(f"'{name}' has other labels than 'choice_logprobs'")
+
+
+def to_line(record: Record) -> bytes:
+    """The record as a JSON line in UTF-8; what UTF-8 cannot hold (lone surrogates) is escaped."""
+    return json.dumps(to_json(record), ensure_ascii=True, allow_nan=False).encode() + b"\n"
+
+
+def read_records(folder: Path, *, ids_repeat: bool = False) -> Iterator[Record]:
+    """The records of a run's folder, or of such a file, in the order they were written; a torn last line is left out.
+
+    Args:
+        folder: the folder or file; none that is there has no records.
+        ids_repeat: an id may come twice, as in a file that holds several runs.
+
+    Raises:
+        RunFolderError: the file cannot be read, or a line is no record or has the id of an earlier one.
+    """
+    path = folder if folder.is_file() else folder / RECORDS
+    if not path.exists():
+        return
+    seen: set[str] = set()
+    for number, line in enumerate(_whole_lines(path), 1):
+        try:
+            record = from_json(parsed(line))
+            if record.id in seen:
+                raise ValueError(f"an earlier line has the id '{record.id}' too")
+        except (TypeError, ValueError) as error:
+            raise RunFolderError(
+                f"line {number} of '{path}' is no record: {error}; delete that line to go on without it"
+            ) from error
+        if not ids_repeat:
+            seen.add(record.id)
+        yield record
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            yield from (line for line in file if line.endswith(b"\n"))  # only the last may lack it
+    except OSError as error:
+        raise RunFolderError(f"'{path}' cannot be read: {error.strerror}; choose another hydra.run.dir") from error
+
+
+def explanation(record_id: str) -> str:
+    """The path, inside the run's folder, of the picture that explains a face; safe and unique whatever the id holds.
+
+    >>> explanation("../a b.png#0")
+    'explain/a_b.png_0-7767b82882bb2861.png'
+    """
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", record_id).strip("._-")[:60]
+    return f"{EXPLANATIONS}/{readable}-{hashlib.sha256(repr(record_id).encode()).hexdigest()[:16]}.png"
+
+
+@attrs.define(kw_only=True)
+class Report:
+    """What one run did and found; `report.json` is this object."""
+
+    status: str = "started"  # started, success, error, interrupted
+    command: list[str] = attrs.field(factory=list)  # the words that were typed
+    started: str = ""  # when, as 2026-11-24T14:05:00+01:00
+    config: dict[str, object] = attrs.field(factory=dict)
+    seed: int = 0
+    versions: dict[str, str] = attrs.field(factory=dict)
+    components: dict[str, object] = attrs.field(factory=dict)
+    outcomes: dict[str, int] = attrs.field(factory=dict)
+    left_out: dict[str, int | None] = attrs.field(factory=dict)  # what was not looked at; None where nobody can tell
+    scores: list[Score] = attrs.field(factory=list)
+    unscored: list[str] = attrs.field(factory=list)  # metrics without a score: no record has what they judge by
+    questions: dict[str, object] = attrs.field(factory=dict)  # distinct prompts, faces asked about, style
+    usage: dict[str, float] = attrs.field(factory=dict)
+    error: str | None = None
+    schema_version: int = SCHEMA_VERSION
+    folder: Path | None = None  # not in the file
+
+    @property
+    def asked(self) -> str:
+        """How many different questions were asked, and how they said valence and arousal; empty without a question."""
+        if not self.questions:
+            return ""
+        style = f", valence and arousal said in {self.questions['style']}" if "style" in self.questions else ""
+        distinct, faces = self.questions.get("distinct"), self.questions.get("faces")
+        return f"{distinct} distinct {plural('prompt', distinct)} about {faces} {plural('face', faces)}{style}"
+
+    def score(self, name: str) -> Score:
+        """The score of that name; KeyError when there is none."""
+        found = next((score for score in self.scores if score.name == name), None)
+        if found is None:
+            raise KeyError(f"no score '{name}'; scores: {', '.join(score.name for score in self.scores) or 'none'}")
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Writes `report.json`, replacing an older one; what looks like a secret is stars there.
+
+        Of an older one on a full disk it changes the status only.
+
+        Raises:
+            OSError: it could not be replaced.
+        """
+        content = attrs.asdict(self, filter=lambda attribute, _: attribute.name != "folder")
+        content |= {name: scrubbed(content[name]) for name in _SCRUBBED}
+        try:
+            write_atomically(folder / REPORT, json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
+        except OSError:
+            with suppress(OSError):
+                _overwrite_status(folder / REPORT, self.status)
+            raise
+
+
+def _overwrite_status(path: Path, status: str) -> None:
+    """Changes the status of a written report where that takes no more room."""
+    with path.open("r+b") as file:
+        found = re.match(rb'(\{\s*"status": )("\w+" *)', file.read(100))
+        if found and len(new := json.dumps(status).encode()) <= len(found[2]):
+            file.seek(len(found[1]))
+            file.write(new.ljust(len(found[2])))
+
+
+_REPORT = {
+    **dict.fromkeys(("config", "versions", "components"), OBJECT),
+    **dict.fromkeys(("seed", "schema_version"), COUNT),
+    "status": TEXT,
+    "outcomes": named(COUNT),
+    "scores": listed(OBJECT),
+    "unscored": listed(TEXT),
+    "command": listed(TEXT),
+    "started": TEXT,
+    "questions": OBJECT,
+    "left_out": named(optional(COUNT)),
+    "usage": named(AMOUNT),
+    "error": optional(TEXT),
+}
+_SCORE = {
+    "name": TEXT,
+    "value": NUMBER,
+    "count": COUNT,
+    "low": optional(NUMBER),
+    "high": optional(NUMBER),
+    "parts": named(NUMBER),
+}
+
+
+def read_report(folder: Path) -> Report:
+    """The report of a run's folder.
+
+    Raises:
+        RunFolderError: there is none, or it cannot be read.
+    """
+    path = folder / REPORT
+    try:
+        content = as_object(parsed(path.read_bytes()), "status", "config", "scores", "usage")
+        check(content, _REPORT)
+        scores = cast("list[dict[str, Any]]", content["scores"])
+        for score in scores:
+            check(score, _SCORE)
+        return Report(**{**content, "scores": [Score(**score) for score in scores]}, folder=folder)  # type: ignore[arg-type]
+    except (OSError, TypeError, ValueError) as error:
+        raise RunFolderError(
+            f"'{path}' is no report of a run: {error}; choose another hydra.run.dir, or delete this file to go on with "
+            "the records beside it, if they are of the same settings"
+        ) from error

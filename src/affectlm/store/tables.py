@@ -1,0 +1,72 @@
+"""Tables for spreadsheets: `records.csv` of a run, and cells that no spreadsheet takes for a formula."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from affectlm.store.records import Record, read_records, to_json
+from affectlm.text import shortened
+
+TABLE = "records.csv"
+LONGEST = 300  # characters of an answer or a reason; records.jsonl has all of them
+_PLAIN = (
+    *("id", "image", "image_sha256", "face", "left", "top", "right", "bottom", "score", "others", "too_small"),
+    *("valence", "arousal", "prompt_sha256", "model", "outcome", "entropy"),
+)
+_COLUMNS = (*_PLAIN, "answer", "labels", "reason", "truth.labels", "truth.valence", "truth.arousal")
+_OBEYED = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four full-width
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def harmless(cell: object) -> object:
+    """A cell that is shown and never obeyed: an apostrophe goes before text that would begin a formula.
+
+    >>> [harmless(cell) for cell in ("=1+1", "-0.5", "-a", 0.5, "smile")]
+    ["'=1+1", '-0.5', "'-a", 0.5, 'smile']
+    """
+    if isinstance(cell, str) and cell.startswith(_OBEYED) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
+
+
+def write_table(folder: Path) -> None:
+    """Writes `records.csv` beside the records, without prompts, replies and what was said of each choice.
+
+    Numbers by name have a column each, as in "probability.fear". The records are read twice and never held.
+    """
+    further = dict.fromkeys(name for record in read_records(folder) for name, _ in _further(record))
+    path = folder / TABLE
+    part = path.with_suffix(".csv.part")
+    with part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        table = csv.DictWriter(file, [*_COLUMNS, *further], lineterminator="\n")
+        table.writeheader()
+        for record in read_records(folder):
+            table.writerow({name: harmless(cell) for name, cell in (*_cells(record), *_further(record))})
+    part.replace(path)
+
+
+def _cells(record: Record) -> Iterator[tuple[str, object]]:
+    line, truth = to_json(record), record.truth
+    yield from ((name, line[name]) for name in _PLAIN)
+    yield from (("answer", shortened(record.answer, LONGEST)), ("reason", shortened(record.reason, LONGEST)))
+    yield from (("labels", _joined(record.labels)), ("truth.labels", _joined(truth.labels)))
+    yield from (("truth.valence", truth.valence), ("truth.arousal", truth.arousal))
+
+
+def _further(record: Record) -> Iterator[tuple[str, object]]:
+    """What records have under names of their own."""
+    named = {
+        "extra": record.extra,
+        "probability": record.probabilities or {},
+        "truth.votes": record.truth.votes,
+        "group": record.truth.group,
+    }
+    for sort, values in named.items():
+        yield from ((f"{sort}.{name}", value) for name, value in values.items())
+
+
+def _joined(labels: Iterable[str]) -> str:
+    return "|".join(labels)

