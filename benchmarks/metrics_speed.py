@@ -21,8 +21,7 @@ from affectlm.config import compose as configuration
 from affectlm.errors import AffectlmError
 from affectlm.registry import Registry
 from affectlm.scores.scores import judge
-from affectlm.store.records import Record
-from affectlm.types import Metric, Outcome, Request, Sample, Truth
+from affectlm.types import Metric, Outcome, Record, Request, Sample, Truth
 from affectlm_chat.circumplex import Circumplex, describe_place
 from affectlm_data.emotic.definitions import LABELS, find_label
 

@@ -16,9 +16,10 @@ import attrs
 import numpy as np
 import torch
 
-from affectlm.jobs.train import LabelledFaces, load_faces
+from affectlm.jobs.train import load_faces
 from affectlm.neural import losses
 from affectlm.registry import Registry
+from affectlm.types import LabelledFaces
 from affectlm.weights.named import sha256
 from affectlm_facechannel.training import Plan, train
 

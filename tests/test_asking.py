@@ -16,9 +16,9 @@ from affectlm.line.faces import Finding
 from affectlm.line.likelihoods import choose
 from affectlm.line.reply import judge
 from affectlm.store.cache import Store
-from affectlm.store.records import Record, from_json, to_json
+from affectlm.store.records import from_json, to_json
 from affectlm.testing import PlainPrompt, ScriptedLLM
-from affectlm.types import Answer, Box, Completion, Face, Message, Outcome, Request
+from affectlm.types import Answer, Box, Completion, Face, Message, Outcome, Record, Request
 
 LIMITS = ("max_requests", "max_tokens_total", "max_cost", "max_seconds")
 

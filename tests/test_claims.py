@@ -17,9 +17,8 @@ from affectlm.line import ask as module
 from affectlm.line.ask import Asking, ask
 from affectlm.line.faces import Finding
 from affectlm.store.cache import Claims, Store, clear, digest
-from affectlm.store.records import Record
 from affectlm.testing import PlainPrompt, ScriptedLLM
-from affectlm.types import Completion, Outcome
+from affectlm.types import Completion, Outcome, Record
 
 QUESTIONS = 40
 PROCESSES = 3

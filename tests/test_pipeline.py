@@ -10,9 +10,8 @@ import pytest
 from affectlm.errors import ContractError
 from affectlm.line.faces import Finding, estimate, find_faces
 from affectlm.store.cache import Store
-from affectlm.store.records import Record
 from affectlm.testing import BrightnessEstimator, WholeDetector
-from affectlm.types import Box, Image, Outcome, Truth
+from affectlm.types import Box, Image, Outcome, Record, Truth
 
 
 def picture(value: int, side: int = 16) -> np.ndarray:

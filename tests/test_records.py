@@ -8,8 +8,8 @@ import attrs
 import pytest
 
 from affectlm.errors import RunFolderError
-from affectlm.store.records import RECORDS, Record, Report, from_json, read_records, read_report, to_json, to_line
-from affectlm.types import Box, Outcome, Score, Truth
+from affectlm.store.records import RECORDS, Report, from_json, read_records, read_report, to_json, to_line
+from affectlm.types import Box, Outcome, Record, Score, Truth
 
 FULL = Record(
     id="a#0",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from affectlm.affect.points import FARTHEST, find_anchor
-from affectlm.store.records import Record
+from affectlm.types import Record
 from affectlm_categories.judging import BoolArray, FloatArray, IntArray, Replies, one_hot
 from affectlm_chat.circumplex import Circumplex
 

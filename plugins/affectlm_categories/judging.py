@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from affectlm.affect.labels import folded, spellings
 from affectlm.affect.relations import crosswalk
 from affectlm.affect.taxonomies import label_set
-from affectlm.config.settings import flag
-from affectlm.store.records import Record
-from affectlm.types import Outcome, Score
+from affectlm.types import Outcome, Record, Score
+from affectlm.validators import flag
 
 BoolArray: TypeAlias = NDArray[np.bool_]
 FloatArray: TypeAlias = NDArray[np.float64]

@@ -9,7 +9,7 @@ from typing import ClassVar
 import attrs
 
 from affectlm.affect.labels import folded, noun
-from affectlm.store.records import Record
+from affectlm.types import Record
 from affectlm_categories.judging import BoolArray, Classes, Counted, FloatArray, Replies
 from affectlm_categories.multilabel import means, overlap
 

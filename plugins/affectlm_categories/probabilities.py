@@ -8,7 +8,7 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from affectlm.config.settings import at_least
+from affectlm.validators import at_least
 from affectlm_categories.accuracy import hits
 from affectlm_categories.judging import (
     BoolArray,

@@ -9,10 +9,10 @@ import attrs
 import numpy as np
 
 from affectlm.affect.taxonomies import label_set
-from affectlm.config.settings import one_of
 from affectlm.errors import ConfigError
 from affectlm.line.prompt import Strategy, conclusion
 from affectlm.types import Answer, Completion, Request, Sample, Truth
+from affectlm.validators import one_of
 from affectlm_categories.reading import read_labels
 
 SECTIONS = (

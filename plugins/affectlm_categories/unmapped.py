@@ -8,8 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.store.records import Record
-from affectlm.types import Outcome, Score
+from affectlm.types import Outcome, Record, Score
 
 
 @attrs.frozen

@@ -17,8 +17,8 @@ import attrs
 
 from affectlm.errors import ConfigError
 from affectlm.line.ask import prompt_hash
-from affectlm.store.records import RECORDS, Record, read_records
-from affectlm.types import Completion, Outcome, Request
+from affectlm.store.records import RECORDS, read_records
+from affectlm.types import Completion, Outcome, Record, Request
 
 _Key: TypeAlias = tuple[str | None, str | None]  # id, SHA-256 of the messages
 _STOPPED = re.compile(r"the model stopped with '(\w+)'")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import attrs
 
-from affectlm.config.settings import flag
 from affectlm.errors import ConfigError
 from affectlm.line.omissions import told
 from affectlm.store.pictures import EXTENSIONS, UNREAD, extension, is_drawn, is_picture
 from affectlm.text import natural
 from affectlm.types import Box, Image, Truth
+from affectlm.validators import flag
 from affectlm_data.manifest import UNIT, read_manifest, scale_ends
 
 

@@ -12,9 +12,9 @@ import attrs
 import numpy as np
 
 from affectlm.affect.taxonomies import label_set
-from affectlm.config.settings import flag
 from affectlm.errors import ConfigError
 from affectlm.types import Sample, Truth
+from affectlm.validators import flag
 from affectlm_data.options import takes_none
 
 # How many pictures, and their mean valence and arousal.

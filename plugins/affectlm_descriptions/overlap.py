@@ -24,11 +24,10 @@ from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.scoring import fmeasure
 from rouge_score.tokenizers import DefaultTokenizer
 
-from affectlm.config.settings import flag, one_of
 from affectlm.scores.intervals import intervals
 from affectlm.scores.scores import clusters
-from affectlm.store.records import Record
-from affectlm.types import Score
+from affectlm.types import Record, Score
+from affectlm.validators import flag, one_of
 from affectlm_descriptions.pairs import Figures, Pair, Shuffling, TextMetric, best, pair_up, with_floors
 
 ORDERS = (1, 2, 3, 4)  # lengths of the runs of words that BLEU counts

@@ -15,9 +15,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.config.settings import at_least
-from affectlm.store.records import Record
-from affectlm.types import Outcome, Score
+from affectlm.types import Outcome, Record, Score
+from affectlm.validators import at_least
 
 Floats: TypeAlias = NDArray[np.float64]
 Figures: TypeAlias = dict[str, Floats]  # by their names

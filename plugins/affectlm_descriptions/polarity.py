@@ -15,12 +15,11 @@ import attrs
 import numpy as np
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from affectlm.config.settings import at_least
 from affectlm.scores.agreement import number, pcc
 from affectlm.scores.intervals import intervals
 from affectlm.scores.scores import clusters
-from affectlm.store.records import Record
-from affectlm.types import Score
+from affectlm.types import Record, Score
+from affectlm.validators import at_least
 from affectlm_descriptions.pairs import (
     Figures,
     Floats,

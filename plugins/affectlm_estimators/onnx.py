@@ -12,10 +12,10 @@ import numpy as np
 from attrs.validators import deep_iterable, ge, in_, instance_of, optional
 from numpy.typing import NDArray
 
-from affectlm.config.settings import flag
 from affectlm.errors import ConfigError, WeightsError
 from affectlm.neural.crops import as_grey, resize
 from affectlm.types import VA, Details, Pixels
+from affectlm.validators import flag
 from affectlm_estimators.anchors import SOURCES, points
 from affectlm_estimators.external import digest, model_files
 from affectlm_estimators.reading import Reading, Reference

@@ -14,18 +14,18 @@ import numpy as np
 from attrs.validators import ge, instance_of, matches_re, optional
 from numpy.typing import NDArray
 
-from affectlm.config.settings import flag
 from affectlm.errors import ConfigError, WeightsError
 from affectlm.neural.crops import as_grey, resize
 from affectlm.neural.devices import DEVICES, as_tensor, seeded, torch_device, within_memory
 from affectlm.neural.files import load_weights, read_metadata
 from affectlm.types import VA, Details, Pixels
+from affectlm.validators import flag
 from affectlm.weights.named import hub_reachable, sha256
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from affectlm.jobs.train import LabelledFaces, Progress
+    from affectlm.types import LabelledFaces, Progress
     from affectlm_estimators.network import AffectNetwork
 
 _BATCH = 64

@@ -28,7 +28,7 @@ from affectlm_facechannel.shape import SIDE
 from affectlm_facechannel.uncertainty import deviation
 
 if TYPE_CHECKING:
-    from affectlm.jobs.train import LabelledFaces, Progress
+    from affectlm.types import LabelledFaces, Progress
 
 OWN_SPREAD = (1.15, 1.35)  # see `MODEL_CARD.md`
 _ELSEWHERE = "end what else runs on it, or set estimator.device=cpu"

@@ -8,8 +8,7 @@ import attrs
 import numpy as np
 
 from affectlm.scores.agreement import ccc, number
-from affectlm.store.records import Record
-from affectlm.types import Score
+from affectlm.types import Record, Score
 
 
 @attrs.frozen

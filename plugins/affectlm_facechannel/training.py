@@ -9,12 +9,12 @@ import attrs
 import numpy as np
 
 from affectlm.errors import ConfigError
-from affectlm.jobs.train import LabelledFaces, Progress
 from affectlm.neural.devices import seeded
 from affectlm.neural.files import load_weights
 from affectlm.neural.plan import Plan
 from affectlm.neural.training import silent
 from affectlm.neural.training import train as fit
+from affectlm.types import LabelledFaces, Progress
 from affectlm_facechannel.network import FaceChannel
 from affectlm_facechannel.shape import CATEGORIES, SIDE
 from affectlm_facechannel.trained import said_of

@@ -22,7 +22,7 @@ from affectlm.line.images import from_pil
 from affectlm.registry import Registry
 from affectlm.report.sections import write_pages
 from affectlm.store.cache import Store
-from affectlm.store.records import Record, Report
+from affectlm.store.records import Report
 from affectlm.store.run_folder import save_composed
 from affectlm.types import (
     FaceDetector,
@@ -31,6 +31,7 @@ from affectlm.types import (
     Outcome,
     Pixels,
     PromptTemplate,
+    Record,
     Sample,
     SingleLLM,
     VAEstimator,

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 import attrs
 import numpy as np
 
-from affectlm.store.records import Record
 from affectlm.types import (
     VA,
     Answer,
@@ -28,6 +27,7 @@ from affectlm.types import (
     Outcome,
     Pixels,
     PromptTemplate,
+    Record,
     Request,
     Sample,
     Score,

@@ -6,21 +6,19 @@ touches a device or a network takes a batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from affectlm.store.records import Record
-
 Pixels: TypeAlias = NDArray[np.uint8]  # (height, width, 3), RGB
 VA: TypeAlias = NDArray[np.float32]  # (batch, 2): valence, arousal, each in [-1, 1]
 Details: TypeAlias = Mapping[str, NDArray[np.float32]]  # name -> (batch,)
+Progress: TypeAlias = Callable[[float, float], None]  # share done, mean loss
 Maps: TypeAlias = NDArray[np.float32]  # (batch, 2, rows, columns): what each part adds to valence and to arousal
 
 
@@ -156,6 +154,37 @@ class Answer:
     text: str = ""
 
 
+@attrs.frozen(kw_only=True)
+class Record:
+    """Everything about one face, or about one picture that gave none."""
+
+    id: str
+    outcome: Outcome
+    image: str = ""  # path or name of the picture, empty where ratings alone were used
+    image_sha256: str | None = None
+    face: int | None = None  # rank of the face in its picture, 0 the best
+    box: Box | None = None
+    others: int = 0  # how many other faces the picture has
+    too_small: int = 0  # how many more the detector found and left out for their size
+    valence: float | None = None
+    arousal: float | None = None
+    extra: Mapping[str, float] = attrs.field(factory=dict)
+    prompt: str | None = None
+    prompt_sha256: str | None = None
+    model: str | None = None
+    reply: str | None = None
+    answer: str = ""
+    labels: tuple[str, ...] = ()
+    reason: str = ""  # why the outcome is not ok
+    choice_logprobs: Mapping[str, float] | None = None  # with answer=choices, summed over the tokens of each label
+    choice_tokens: Mapping[str, int] | None = None
+    choice_means: Mapping[str, float] | None = None  # a token
+    choice_normalised: Mapping[str, float] | None = None  # the sums less those of the question without numbers
+    probabilities: Mapping[str, float] | None = None  # of the labels, by the score that decided
+    entropy: float | None = None  # of the probabilities, in nats
+    truth: Truth = attrs.field(factory=Truth)
+
+
 @attrs.frozen
 class Score:
     """A figure over `count` records, with its 95 % interval where one can be given."""
@@ -231,6 +260,38 @@ class ExplainableEstimator(Protocol):
 
         Positive where the part raises the value, negative where it lowers it; the first row is the top of the crop.
         """
+        ...
+
+
+@attrs.frozen
+class LabelledFaces:
+    """Faces of one split; row i of each array belongs to face i."""
+
+    pixels: NDArray[np.uint8]  # (n, h, w), grey
+    affect: NDArray[np.float32]  # (n, 2), valence and arousal in [-1, 1]
+    categories: NDArray[np.float32]  # (n, labels), shares of the raters; a row of zeros where nobody was asked
+    labels: tuple[str, ...]  # none where the faces have valence and arousal only
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@runtime_checkable
+class TrainableEstimator(Protocol):
+    """An estimator that can be trained.
+
+    It raises ConfigError, TypeError, ValueError or KeyError, before the first figures, for a plan that it cannot take.
+    """
+
+    def train(
+        self,
+        training: LabelledFaces,
+        validation: LabelledFaces,
+        plan: Mapping[str, object],
+        folder: Path,
+        progress: Progress,
+    ) -> Iterator[Mapping[str, float]]:
+        """Trains, continues what it finds in `folder`, writes its weights there, and yields each epoch's figures."""
         ...
 
 

@@ -11,8 +11,7 @@ from sklearn.metrics import f1_score
 
 from affectlm.affect.taxonomies import EMOTIC
 from affectlm.scores.scores import judge
-from affectlm.store.records import Record
-from affectlm.types import Metric, Outcome, Request, Sample, Truth
+from affectlm.types import Metric, Outcome, Record, Request, Sample, Truth
 from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.baselines import chance, circumplex, classifiers, compare, covered, folds
 from affectlm_categories.classification import Classification

@@ -14,8 +14,7 @@ from affectlm.affect.taxonomies import TAXONOMIES
 from affectlm.affect.wording import words
 from affectlm.errors import ConfigError
 from affectlm.registry import Registry
-from affectlm.store.records import Record
-from affectlm.types import Completion, Outcome, Sample, Score, Truth
+from affectlm.types import Completion, Outcome, Record, Sample, Score, Truth
 from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.prompt import Categories
 from affectlm_categories.reading import read_labels

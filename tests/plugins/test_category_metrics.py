@@ -11,8 +11,7 @@ import pytest
 from sklearn import metrics as reference
 
 from affectlm.scores.scores import judge
-from affectlm.store.records import Record
-from affectlm.types import Metric, Outcome, Score, Truth
+from affectlm.types import Metric, Outcome, Record, Score, Truth
 from affectlm_categories.accuracy import Accuracy, hits
 from affectlm_categories.classification import (
     Classification,

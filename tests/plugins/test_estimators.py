@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 import affectlm
 from affectlm.config.components import identity
 from affectlm.errors import ConfigError, ContractError, WeightsError
-from affectlm.jobs.train import LabelledFaces
 from affectlm.neural.files import load_weights, save_weights
 from affectlm.registry import Component, Registry
 from affectlm.testing import check_estimator, faces
+from affectlm.types import LabelledFaces
 from affectlm_data.ferplus import ANCHORS, LABELS
 from affectlm_estimators.anchors import points
 from affectlm_estimators.external import model_files

@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from affectlm.errors import ConfigError, WeightsError
-from affectlm.jobs.train import LabelledFaces, load_faces
+from affectlm.jobs.train import load_faces
 from affectlm.neural.validation import judge
 from affectlm.registry import Registry
 from affectlm.scores.intervals import concordance
 from affectlm.testing import check_estimator, check_metric, faces, record
-from affectlm.types import Box, Truth
+from affectlm.types import Box, LabelledFaces, Truth
 from affectlm_facechannel.estimator import FaceChannelEstimator, as_grey
 from affectlm_facechannel.metrics import Concordance
 from affectlm_facechannel.network import FaceChannel, ShuntingInhibition

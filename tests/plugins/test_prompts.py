@@ -22,9 +22,8 @@ from affectlm.jobs.run import run
 from affectlm.line.ask import prompt_hash
 from affectlm.line.prompt import REASONING, SUFFIXES, conclusion, is_same
 from affectlm.registry import Registry
-from affectlm.store.records import Record
 from affectlm.testing import check_prompt
-from affectlm.types import BlindPrompt, Completion, Message, Request, Sample
+from affectlm.types import BlindPrompt, Completion, Message, Record, Request, Sample
 from affectlm_categories.prompt import Categories
 from affectlm_categories.reading import read_labels
 from affectlm_descriptions.prompt import Description

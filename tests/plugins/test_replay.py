@@ -12,9 +12,9 @@ from affectlm.errors import ConfigError, RunFolderError
 from affectlm.line.ask import prompt_hash
 from affectlm.line.reply import judge
 from affectlm.registry import Registry
-from affectlm.store.records import RECORDS, Record, read_records, to_line
+from affectlm.store.records import RECORDS, read_records, to_line
 from affectlm.testing import PlainPrompt, check_llm, record, samples
-from affectlm.types import Answer, Completion, Message, Outcome, Request, Sample
+from affectlm.types import Answer, Completion, Message, Outcome, Record, Request, Sample
 from affectlm_chat.replay import Replay
 from affectlm_chat.scripted import Scripted
 

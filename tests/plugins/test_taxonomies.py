@@ -11,8 +11,7 @@ import pytest
 from affectlm.affect.relations import FARTHEST, OURS, crosswalk, opposites, place, tree_distance
 from affectlm.affect.taxonomies import BASIC, EMOTIC, OPPOSITES, PARROTT, PLUTCHIK, TAXONOMIES
 from affectlm.scores.scores import judge
-from affectlm.store.records import Record
-from affectlm.types import Metric, Outcome, Sample, Score, Truth
+from affectlm.types import Metric, Outcome, Record, Sample, Score, Truth
 from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.classification import Classification
 from affectlm_categories.closeness import Opposites, TreeDistance

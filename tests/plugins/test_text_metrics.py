@@ -21,9 +21,8 @@ from scipy.stats import pearsonr
 
 from affectlm.errors import AccessError, WeightsError
 from affectlm.scores.scores import judge
-from affectlm.store.records import Record
 from affectlm.testing import check_metric
-from affectlm.types import Outcome, Truth, ValuedMetric
+from affectlm.types import Outcome, Record, Truth, ValuedMetric
 from affectlm.weights.named import fetching, obtain
 from affectlm_descriptions.encoders import Tokens
 from affectlm_descriptions.models import MINILM, NETWORK, TOKENIZER

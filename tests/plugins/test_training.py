@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from affectlm.config.compose import compose
 from affectlm.errors import ConfigError, ImageError, RunFolderError
-from affectlm.jobs.train import LabelledFaces, TrainableEstimator, _epochs, _job, load_faces
+from affectlm.jobs.train import _epochs, _job, load_faces
 from affectlm.neural import devices
 from affectlm.neural.augmentation import Augmentation, Compression
 from affectlm.neural.devices import torch_device
@@ -32,7 +32,7 @@ from affectlm.neural.training import Fit, rate, train
 from affectlm.neural.validation import judge, predict
 from affectlm.scores.intervals import concordance
 from affectlm.store.run_folder import locked
-from affectlm.types import Image, Truth
+from affectlm.types import Image, LabelledFaces, TrainableEstimator, Truth
 from affectlm.weights.named import sha256
 from affectlm_data.folder import Folder
 from affectlm_facechannel import training as facechannel

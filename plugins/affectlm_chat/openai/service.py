@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from affectlm.config.settings import flag
 from affectlm.errors import AccessError, ConfigError
 from affectlm.types import Completion, Pixels, Request
+from affectlm.validators import flag
 from affectlm_chat.openai.environment import DOTENV, ENVIRONMENT, variable, variable_in
 from affectlm_chat.openai.replies import Asked, read_reply
 

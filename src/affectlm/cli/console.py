@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from affectlm.line.omissions import told
-from affectlm.store.records import Record, Report
+from affectlm.store.records import Report
 from affectlm.text import natural, printable, shortened, shortened_path
-from affectlm.types import Outcome, Score
+from affectlm.types import Outcome, Record, Score
 
 QUIET = 10.0  # seconds between two notices of a kind
 SHOWN = 30  # records in the table; a larger run is told by its counts

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import attrs
@@ -11,40 +10,9 @@ import attrs
 from affectlm.errors import ConfigError
 from affectlm.line.likelihoods import SCORES
 from affectlm.store.cache import MODES
+from affectlm.validators import amount, at_least, deviation, flag, one_of
 
 DATASET_KEYS = ("va", "limit")  # what the core reads of a dataset's configuration; the rest is the dataset's own
-_Check = Callable[[object, Any, Any], None]
-
-
-def at_least(least: int) -> _Check:
-    """A validator of whole numbers that are `least` or more."""
-
-    def check(_: object, attribute: Any, value: Any) -> None:
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{_key(attribute)}={value} does not fit; expected a whole number, {least} or more")
-
-    return check
-
-
-def flag(_: object, attribute: Any, value: Any) -> None:
-    """A validator of true and false."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{_key(attribute)}={value} does not fit; expected true or false")
-
-
-def one_of(*choices: object) -> _Check:
-    """A validator of the given values."""
-
-    def check(_: object, attribute: Any, value: Any) -> None:
-        if value not in choices:
-            raise ValueError(f"{_key(attribute)}={value} is unknown; expected {' or '.join(map(str, choices))}")
-
-    return check
-
-
-def _deviation(_: object, attribute: Any, value: Any) -> None:
-    if not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f"{_key(attribute)}={value} is no standard deviation; expected 0 or more")
 
 
 def _thresholds(_: object, attribute: Any, value: Any) -> None:
@@ -52,16 +20,7 @@ def _thresholds(_: object, attribute: Any, value: Any) -> None:
         raise ValueError(f"fail_under={value} is no threshold; expected a score and a number: fail_under.accuracy=0.4")
 
 
-def _key(attribute: Any) -> str:
-    return str(attribute.metadata.get("key", attribute.name))
-
-
-def _amount(_: object, attribute: Any, value: Any) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-        raise ValueError(f"{_key(attribute)}={value} does not fit; expected a number, 0 or more")
-
-
-_limit = attrs.validators.optional(_amount)
+_limit = attrs.validators.optional(amount)
 _count = attrs.validators.optional(at_least(0))
 
 
@@ -87,7 +46,7 @@ class Settings:
     va: str = attrs.field(validator=one_of("estimated", "truth"), metadata={"key": "dataset.va"})
     limit: int | None = attrs.field(validator=_count, metadata={"key": "dataset.limit"})
     send_images: bool = attrs.field(validator=flag, metadata={"key": "privacy.send_images"})
-    va_sd: float = attrs.field(validator=_deviation, metadata={"key": "perturb.va_sd"})
+    va_sd: float = attrs.field(validator=deviation, metadata={"key": "perturb.va_sd"})
 
 
 def settings(config: Mapping[str, object]) -> Settings:

@@ -23,21 +23,22 @@ from rich.progress import Progress
 from affectlm.cli.hydra import start
 from affectlm.config.components import identity
 from affectlm.config.compose import to_plain
-from affectlm.config.settings import DATASET_KEYS, at_least, flag, one_of
+from affectlm.config.settings import DATASET_KEYS
+from affectlm.contract import class_name, failure
 from affectlm.errors import AffectlmError, ConfigError
 from affectlm.jobs.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, judge
 from affectlm.jobs.run import versions
-from affectlm.line.faces import class_name, estimate, failure, find_faces
+from affectlm.line.faces import estimate, find_faces
 from affectlm.line.omissions import Counts, Seen, counted
 from affectlm.line.source import unique
 from affectlm.registry import Registry
 from affectlm.secrets import scrubbed
 from affectlm.store.cache import MODES, Store, write_atomically
 from affectlm.store.pictures import SCATTER
-from affectlm.store.records import Record
 from affectlm.store.run_folder import locked, refuse_another_file, writing
 from affectlm.store.tables import harmless
-from affectlm.types import Dataset, Described, FaceDetector, Image, Outcome, Sample, VAEstimator
+from affectlm.types import Dataset, Described, FaceDetector, Image, Outcome, Record, Sample, VAEstimator
+from affectlm.validators import at_least, flag, one_of
 from affectlm.weights.named import accepting
 
 EVALUATION = "evaluation.json"

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from affectlm.line.omissions import told
 from affectlm.scores.agreement import CONVENTIONS, FIGURES, figures, number
 from affectlm.scores.intervals import Interval, interval, intervals
-from affectlm.store.records import Record
-from affectlm.types import Outcome
+from affectlm.types import Outcome, Record
 
 SCHEMA_VERSION = 1
 DRAWS = 1000

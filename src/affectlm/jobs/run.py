@@ -30,10 +30,10 @@ from affectlm.line.workers import Notice, silent
 from affectlm.registry import Registry
 from affectlm.scores.scores import judge
 from affectlm.store.cache import Store
-from affectlm.store.records import RECORDS, REPORT, Record, Report, read_records, read_report, to_line
+from affectlm.store.records import RECORDS, REPORT, Report, read_records, read_report, to_line
 from affectlm.store.run_folder import Earlier, finished_records, locked, refuse_another, writing
 from affectlm.store.tables import write_table
-from affectlm.types import Outcome
+from affectlm.types import Outcome, Record
 
 if TYPE_CHECKING:
     from affectlm.types import LLMAdapter, Metric, PromptTemplate, SingleLLM

@@ -7,45 +7,31 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
+from typing import cast
 
 import attrs
 import numpy as np
 import PIL.Image
-from numpy.typing import NDArray
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from affectlm.cli.hydra import start
 from affectlm.config.compose import to_plain
-from affectlm.config.settings import DATASET_KEYS, at_least
+from affectlm.config.settings import DATASET_KEYS
 from affectlm.errors import ConfigError, ImageError
 from affectlm.line import images
 from affectlm.registry import Registry
 from affectlm.secrets import scrubbed
 from affectlm.store.cache import write_atomically
 from affectlm.store.run_folder import locked, refuse_another_file, writing
-from affectlm.types import Dataset, Image, Pixels
+from affectlm.types import Dataset, Image, LabelledFaces, Pixels, Progress, TrainableEstimator
+from affectlm.validators import at_least
 from affectlm.weights.named import accepting
 
 _CONFIG = "train.json"  # in a training's folder
-Progress = Callable[[float, float], None]  # share done, mean loss
-
-
-@attrs.frozen
-class LabelledFaces:
-    """Faces of one split; row i of each array belongs to face i."""
-
-    pixels: NDArray[np.uint8]  # (n, h, w), grey
-    affect: NDArray[np.float32]  # (n, 2), valence and arousal in [-1, 1]
-    categories: NDArray[np.float32]  # (n, labels), shares of the raters; a row of zeros where nobody was asked
-    labels: tuple[str, ...]  # none where the faces have valence and arousal only
-
-    def __len__(self) -> int:
-        return len(self.pixels)
 
 
 @attrs.frozen(kw_only=True)
@@ -53,25 +39,6 @@ class _Choices:
     """The settings of a training that are no component's and no plan's."""
 
     limit: int | None = attrs.field(validator=attrs.validators.optional(at_least(1)), metadata={"key": "dataset.limit"})
-
-
-@runtime_checkable
-class TrainableEstimator(Protocol):
-    """An estimator that can be trained.
-
-    It raises ConfigError, TypeError, ValueError or KeyError, before the first figures, for a plan that it cannot take.
-    """
-
-    def train(
-        self,
-        training: LabelledFaces,
-        validation: LabelledFaces,
-        plan: Mapping[str, object],
-        folder: Path,
-        progress: Progress,
-    ) -> Iterator[Mapping[str, float]]:
-        """Trains, continues what it finds in `folder`, writes its weights there, and yields each epoch's figures."""
-        ...
 
 
 def train_job(words: Sequence[str]) -> int:

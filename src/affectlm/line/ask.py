@@ -15,14 +15,14 @@ from itertools import chain
 
 import attrs
 
+from affectlm.contract import called, class_name, failure
 from affectlm.errors import AffectlmError, ConfigError, ContractError
 from affectlm.line.budget import Budget, Tally
-from affectlm.line.faces import Finding, Step, called, class_name, failure
+from affectlm.line.faces import Finding, Step
 from affectlm.line.likelihoods import SCORES
 from affectlm.line.reply import fault, from_store, replied, scored, to_store
 from affectlm.line.workers import Notice, complete_all, silent
 from affectlm.store.cache import Claims, Store, digest
-from affectlm.store.records import Record
 from affectlm.types import (
     BlindPrompt,
     ChoiceScorer,
@@ -30,6 +30,7 @@ from affectlm.types import (
     LLMAdapter,
     Message,
     PromptTemplate,
+    Record,
     Request,
     Sample,
     SingleLLM,

@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import ParamSpec, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import attrs
 import numpy as np
 
-from affectlm.errors import AffectlmError, ContractError, ImageError
+from affectlm.contract import called, class_name
+from affectlm.errors import ContractError, ImageError
 from affectlm.line import images
 from affectlm.store.cache import Store, digest, is_finite
-from affectlm.store.records import Record
 from affectlm.types import (
     VA,
     Box,
@@ -29,11 +29,11 @@ from affectlm.types import (
     Image,
     Outcome,
     Pixels,
+    Record,
     Truth,
     VAEstimator,
 )
 
-_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
@@ -237,25 +237,3 @@ def _windows(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 
 def _corners(box: Box | None) -> list[float] | None:
     return None if box is None else [box.left, box.top, box.right, box.bottom]
-
-
-def called(method: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
-    """What a component's method returns; what it raises becomes a ContractError that names class and method."""
-    try:
-        return method(*arguments, **named)
-    except AffectlmError:
-        raise
-    except Exception as error:
-        raise failure(
-            f"{class_name(getattr(method, '__self__', method))}.{getattr(method, '__name__', '')}", error
-        ) from error
-
-
-def failure(where: str, error: Exception) -> ContractError:
-    """What a component raised, as an error that names it."""
-    return ContractError(f"{where} failed: {type(error).__name__}: {error}")
-
-
-def class_name(component: object) -> str:
-    """The component's class, for messages."""
-    return type(component).__name__

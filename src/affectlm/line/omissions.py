@@ -11,10 +11,9 @@ from typing import TypeAlias
 
 import attrs
 
-from affectlm.line.faces import called
-from affectlm.store.records import Record
+from affectlm.contract import called
 from affectlm.text import plural, printable
-from affectlm.types import CountingDataset, Dataset
+from affectlm.types import CountingDataset, Dataset, Record
 
 Counts: TypeAlias = dict[str, int | None]  # by what was left out, a noun first; None where nobody can tell how many
 

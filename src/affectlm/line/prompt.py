@@ -17,10 +17,11 @@ import attrs
 import numpy as np
 
 from affectlm.affect.wording import SCALES, STYLES, definition, phrase
-from affectlm.config.settings import DATASET_KEYS, at_least, flag, one_of
+from affectlm.config.settings import DATASET_KEYS
 from affectlm.errors import ConfigError
 from affectlm.registry import Registry
 from affectlm.types import Dataset, Image, Message, Sample, Truth
+from affectlm.validators import at_least, flag, one_of
 
 REASONING = ("none", "sections")
 SUFFIXES: Mapping[int, str] = {  # the ideas of Li et al. 2023, arXiv 2307.11760, in words of our own

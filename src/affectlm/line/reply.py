@@ -7,12 +7,11 @@ from collections.abc import Mapping
 
 import attrs
 
-from affectlm.line.faces import called
+from affectlm.contract import called
 from affectlm.line.likelihoods import choose
 from affectlm.line.refusals import is_refusal
 from affectlm.store.cache import is_finite
-from affectlm.store.records import Record
-from affectlm.types import Answer, Completion, Outcome, PromptTemplate, Request
+from affectlm.types import Answer, Completion, Outcome, PromptTemplate, Record, Request
 
 _STORED = {each.name for each in attrs.fields(Completion)} - {"id", "error"}
 

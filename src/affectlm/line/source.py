@@ -17,9 +17,8 @@ from affectlm.errors import ConfigError, ContractError
 from affectlm.line.faces import Finding, Step, Watch, about_one, estimate, find_faces
 from affectlm.line.workers import Notice
 from affectlm.store.cache import Store
-from affectlm.store.records import Record
 from affectlm.store.run_folder import Earlier
-from affectlm.types import Image, Outcome, Sample
+from affectlm.types import Image, Outcome, Record, Sample
 
 if TYPE_CHECKING:
     from affectlm.types import Metric, VAEstimator

@@ -22,13 +22,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from affectlm.errors import ConfigError, RunFolderError
-from affectlm.jobs.train import LabelledFaces, Progress
 from affectlm.neural.augmentation import Augmentation
 from affectlm.neural.devices import has_bf16, seeded, torch_device, within_memory
 from affectlm.neural.files import save_weights
 from affectlm.neural.losses import loss, row_weights
 from affectlm.neural.plan import Plan
 from affectlm.neural.validation import judge
+from affectlm.types import LabelledFaces, Progress
 
 _SMALLER = "lower plan.batch_size, set a lower plan.side, or type plan.device=cpu"
 # What torch says of checkpoints that are cut, of another network or made up.

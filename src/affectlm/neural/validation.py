@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from affectlm.errors import ConfigError
-from affectlm.jobs.train import LabelledFaces
 from affectlm.neural.augmentation import resize
 from affectlm.scores.intervals import concordance
+from affectlm.types import LabelledFaces
 
 
 def predict(

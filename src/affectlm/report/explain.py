@@ -22,11 +22,11 @@ matplotlib.use("agg", force=False)
 import matplotlib.figure
 from matplotlib.colors import LinearSegmentedColormap
 
+from affectlm.contract import called, class_name
 from affectlm.errors import ContractError
-from affectlm.line.faces import called, class_name
 from affectlm.store.cache import write_atomically
-from affectlm.store.records import Record, explanation
-from affectlm.types import VA, ExplainableEstimator, Face, Maps, Pixels, VAEstimator
+from affectlm.store.records import explanation
+from affectlm.types import VA, ExplainableEstimator, Face, Maps, Pixels, Record, VAEstimator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from affectlm.errors import ImageError
 from affectlm.line import images
-from affectlm.store.records import Record
 from affectlm.text import printable
-from affectlm.types import Pixels
+from affectlm.types import Pixels, Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,9 @@ import jinja2
 from markupsafe import Markup
 
 from affectlm.line.omissions import told
-from affectlm.store.records import EXPLANATIONS, Record, Report, explanation, read_records
+from affectlm.store.records import EXPLANATIONS, Report, explanation, read_records
 from affectlm.text import shortened
+from affectlm.types import Record
 
 SHOWN = 200  # records on the page; all of them are in records.jsonl
 MOST_TEXT = 1000  # characters of an answer, or of any other text; all of it is in records.jsonl

@@ -10,12 +10,12 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from affectlm.contract import called
 from affectlm.errors import ConfigError, ContractError
-from affectlm.line.faces import called
 from affectlm.registry import closest
 from affectlm.scores.intervals import Resamples
-from affectlm.store.records import Record, Report
-from affectlm.types import Metric, NamedMetric, Outcome, PartedMetric, Score, ValuedMetric, WeightedMetric
+from affectlm.store.records import Report
+from affectlm.types import Metric, NamedMetric, Outcome, PartedMetric, Record, Score, ValuedMetric, WeightedMetric
 
 OnNothing = Callable[[Metric], None]
 

@@ -30,7 +30,7 @@ from affectlm.store.fields import (
     optional,
 )
 from affectlm.text import plural
-from affectlm.types import Box, Outcome, Score, Truth
+from affectlm.types import Box, Outcome, Record, Score, Truth
 
 SCHEMA_VERSION = 1
 RECORDS = "records.jsonl"
@@ -39,37 +39,6 @@ HYDRA = ".hydra"  # folder of what was composed
 _SCRUBBED = ("command", "config", "components", "error")
 _BY_LABEL = ("choice_logprobs", "choice_tokens", "choice_means", "choice_normalised", "probabilities")
 EXPLANATIONS = "explain"  # folder of the pictures that `explain=true` makes
-
-
-@attrs.frozen(kw_only=True)
-class Record:
-    """Everything about one face, or about one picture that gave none."""
-
-    id: str
-    outcome: Outcome
-    image: str = ""  # path or name of the picture, empty where ratings alone were used
-    image_sha256: str | None = None
-    face: int | None = None  # rank of the face in its picture, 0 the best
-    box: Box | None = None
-    others: int = 0  # how many other faces the picture has
-    too_small: int = 0  # how many more the detector found and left out for their size
-    valence: float | None = None
-    arousal: float | None = None
-    extra: Mapping[str, float] = attrs.field(factory=dict)
-    prompt: str | None = None
-    prompt_sha256: str | None = None
-    model: str | None = None
-    reply: str | None = None
-    answer: str = ""
-    labels: tuple[str, ...] = ()
-    reason: str = ""  # why the outcome is not ok
-    choice_logprobs: Mapping[str, float] | None = None  # with answer=choices, summed over the tokens of each label
-    choice_tokens: Mapping[str, int] | None = None
-    choice_means: Mapping[str, float] | None = None  # a token
-    choice_normalised: Mapping[str, float] | None = None  # the sums less those of the question without numbers
-    probabilities: Mapping[str, float] | None = None  # of the labels, by the score that decided
-    entropy: float | None = None  # of the probabilities, in nats
-    truth: Truth = attrs.field(factory=Truth)
 
 
 def to_json(record: Record) -> dict[str, object]:

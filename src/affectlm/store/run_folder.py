@@ -18,8 +18,8 @@ from affectlm.secrets import scrubbed
 from affectlm.store.cache import parsed
 from affectlm.store.fields import as_object
 from affectlm.store.pictures import is_picture, is_run
-from affectlm.store.records import HYDRA, RECORDS, Record, read_records, to_line
-from affectlm.types import Outcome
+from affectlm.store.records import HYDRA, RECORDS, read_records, to_line
+from affectlm.types import Outcome, Record
 
 # Settings that a run may be continued with otherwise: how much more it may cost, and what the user has agreed to.
 MAY_CHANGE = ("accept_licence", "max_requests", "max_tokens_total", "max_cost", "max_seconds", "prices")

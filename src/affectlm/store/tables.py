@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from affectlm.store.records import Record, read_records, to_json
+from affectlm.store.records import read_records, to_json
 from affectlm.text import shortened
+from affectlm.types import Record
 
 TABLE = "records.csv"
 LONGEST = 300  # characters of an answer or a reason; records.jsonl has all of them

@@ -1,0 +1,33 @@
+"""Calling components so that what they do wrong is told with the name of who did it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from affectlm.errors import AffectlmError, ContractError
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def called(method: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
+    """What a component's method returns; what it raises becomes a ContractError that names class and method."""
+    try:
+        return method(*arguments, **named)
+    except AffectlmError:
+        raise
+    except Exception as error:
+        raise failure(
+            f"{class_name(getattr(method, '__self__', method))}.{getattr(method, '__name__', '')}", error
+        ) from error
+
+
+def failure(where: str, error: Exception) -> ContractError:
+    """What a component raised, as an error that names it."""
+    return ContractError(f"{where} failed: {type(error).__name__}: {error}")
+
+
+def class_name(component: object) -> str:
+    """The component's class, for messages."""
+    return type(component).__name__
