@@ -4,43 +4,45 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 
 import attrs
 import numpy as np
 import pytest
 
 from affectlm.errors import AffectlmError, BusyError, ConfigError, ContractError
-from affectlm.line.ask import Asking, ask
+from affectlm.line.ask import ask
 from affectlm.line.budget import Budget
-from affectlm.line.faces import Finding
 from affectlm.line.likelihoods import choose
+from affectlm.line.measure import Measured
+from affectlm.line.permission import Permission
+from affectlm.line.question import Asking
 from affectlm.line.reply import judge
 from affectlm.store.cache import Store
 from affectlm.store.records import from_json, to_json
 from affectlm.testing import PlainPrompt, ScriptedLLM
-from affectlm.types import Answer, Box, Completion, Face, Message, Outcome, Record, Request
+from affectlm.types import Answer, Completion, Message, Outcome, Record, Request, Sample
 
 LIMITS = ("max_requests", "max_tokens_total", "max_cost", "max_seconds")
 
 
-def found(count: int) -> list[Finding]:
-    return [
-        Finding(Record(id=f"f{number}", outcome=Outcome.SKIPPED, valence=number / 1000, arousal=0.0))
-        for number in range(count)
-    ]
+def found(count: int) -> list[Measured]:
+    return [Measured(Sample(f"f{number}", number / 1000, 0.0)) for number in range(count)]
 
 
-def asking(llm, tmp_path, prompt=None, mode="on", **options) -> Asking:
-    limits = {name: options.pop(name) for name in list(options) if name in ("price", *LIMITS)}
-    store = Store("completions", mode, tmp_path)
-    return Asking(prompt=prompt or PlainPrompt(), llm=llm, store=store, budget=Budget(**limits), **options)
+def asked(steps, llm, tmp_path, prompt=None, mode="on", permission=None, **options) -> Iterator[Record]:
+    """The records of measured faces, asked about within limits."""
+    limits = {name: options.pop(name) for name in list(options) if name in LIMITS}
+    permission = permission or Permission(budget=Budget(**limits), dry_run=options.pop("dry_run", False))
+    asking = Asking(prompt=prompt or PlainPrompt(), llm=llm, **options)
+    return ask(steps, asking, store=Store("completions", mode, tmp_path), permission=permission)
 
 
 def test_every_finding_is_answered_once_and_records_pass_through(tmp_path):
     """The line ends with one record for each face and picture."""
     done = Record(id="done", outcome=Outcome.NO_FACE)
 
-    records = list(ask([*found(3), done], asking(ScriptedLLM(["a", "b", "c"]), tmp_path)))
+    records = list(asked([*found(3), done], ScriptedLLM(["a", "b", "c"]), tmp_path))
 
     assert {record.id: record.answer for record in records} == {"f0": "a", "f1": "b", "f2": "c", "done": ""}
     assert {record.prompt for record in records if record.prompt} >= {"[user]\nvalence 0.001, arousal 0.000"}
@@ -48,21 +50,21 @@ def test_every_finding_is_answered_once_and_records_pass_through(tmp_path):
 
 def test_a_stored_answer_is_not_asked_again(tmp_path):
     """The second run asks nothing, however long it is."""
-    list(ask(found(600), asking(ScriptedLLM(), tmp_path)))
+    list(asked(found(600), ScriptedLLM(), tmp_path))
     llm = ScriptedLLM(["never"])
-    second = asking(llm, tmp_path)
+    permission = Permission()
 
-    records = list(ask(found(600), second))
+    records = list(asked(found(600), llm, tmp_path, permission=permission))
 
-    assert (len(llm.asked), len(records), second.tally.cache_hits) == (0, 600, 600)
+    assert (len(llm.asked), len(records), permission.tally.cache_hits) == (0, 600, 600)
 
 
 def test_stored_and_new_answers_may_alternate(tmp_path):
     """Whatever is known is answered at once, the rest is asked, nothing is lost."""
-    list(ask(found(900)[::2], asking(ScriptedLLM(), tmp_path)))
+    list(asked(found(900)[::2], ScriptedLLM(), tmp_path))
     llm = ScriptedLLM()
 
-    records = list(ask(found(900), asking(llm, tmp_path)))
+    records = list(asked(found(900), llm, tmp_path))
 
     assert len({record.id for record in records}) == 900
     assert len(llm.asked) == 450
@@ -83,13 +85,10 @@ class Delayed:
 
 def test_identical_requests_under_way_are_asked_once(tmp_path):
     """Four faces, two prompts, two requests, also with the cache off."""
-    twins = [
-        Finding(Record(id=f"t{number}", outcome=Outcome.SKIPPED, valence=number % 2 / 2, arousal=0.0))
-        for number in range(4)
-    ]
+    twins = [Measured(Sample(f"t{number}", number % 2 / 2, 0.0)) for number in range(4)]
     llm = Delayed()
 
-    records = list(ask(twins, asking(llm, tmp_path, mode="off")))
+    records = list(asked(twins, llm, tmp_path, mode="off"))
 
     assert llm.asked == 2
     assert {record.id: record.answer for record in records}["t3"] == "valence 0.500, arousal 0.000"
@@ -103,8 +102,8 @@ class Failing:
 
 def test_a_failed_request_is_an_outcome_and_never_stored(tmp_path):
     """An error must be asked again."""
-    records = list(ask(found(1), asking(Failing(), tmp_path)))
-    again = list(ask(found(1), asking(ScriptedLLM(["fine"]), tmp_path)))
+    records = list(asked(found(1), Failing(), tmp_path))
+    again = list(asked(found(1), ScriptedLLM(["fine"]), tmp_path))
 
     assert (records[0].outcome, records[0].reason) == (Outcome.API_ERROR, "HTTP 500")
     assert again[0].answer == "fine"
@@ -118,7 +117,7 @@ class Silent:
 
 def test_an_adapter_that_forgets_a_request_gives_an_error_outcome(tmp_path):
     """Nothing is dropped silently."""
-    records = list(ask(found(2), asking(Silent(), tmp_path)))
+    records = list(asked(found(2), Silent(), tmp_path))
 
     assert [record.outcome for record in records] == [Outcome.API_ERROR] * 2
     assert "Silent gave no completion" in records[0].reason
@@ -133,21 +132,21 @@ class Inventing:
 def test_an_adapter_that_invents_a_completion_is_named(tmp_path):
     """An answer belongs to a request."""
     with pytest.raises(ContractError, match="Inventing: a completion for 'nobody'"):
-        list(ask(found(1), asking(Inventing(), tmp_path)))
+        list(asked(found(1), Inventing(), tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("limits", "asked"), [({"max_requests": 2}, 2), ({"max_tokens_total": 4}, 2), ({"dry_run": True}, 0)]
+    ("limits", "count"), [({"max_requests": 2}, 2), ({"max_tokens_total": 4}, 2), ({"dry_run": True}, 0)]
 )
-def test_budgets_skip_what_they_do_not_allow(tmp_path, limits, asked):
+def test_budgets_skip_what_they_do_not_allow(tmp_path, limits, count):
     """A limit is kept exactly; what was not asked says why."""
     llm = ScriptedLLM()
 
-    records = list(ask(found(5), asking(llm, tmp_path, **limits)))
+    records = list(asked(found(5), llm, tmp_path, **limits))
 
-    assert len(llm.asked) == asked
+    assert len(llm.asked) == count
     skipped = [record for record in records if record.outcome is Outcome.SKIPPED]
-    assert len(skipped) == 5 - asked
+    assert len(skipped) == 5 - count
     assert all(next(iter(limits)) in record.reason and record.prompt for record in skipped)
 
 
@@ -194,7 +193,7 @@ def test_what_is_under_way_counts_towards_the_budget(tmp_path):
     """Many requests at once overshoot a limit by one request at most."""
     llm = Expensive()
 
-    records = list(ask(found(50), asking(llm, tmp_path, max_tokens_total=100)))
+    records = list(asked(found(50), llm, tmp_path, max_tokens_total=100))
 
     assert llm.batches == [3, 1]
     assert sum(record.outcome is Outcome.OK for record in records) == 4
@@ -203,12 +202,12 @@ def test_what_is_under_way_counts_towards_the_budget(tmp_path):
 
 def test_a_dry_run_estimates_each_new_question_once(tmp_path):
     """Stored answers and repeated questions cost nothing."""
-    again = [attrs.evolve(each, record=attrs.evolve(each.record, id=f"again {each.record.id}")) for each in found(4)]
+    again = [attrs.evolve(each, sample=attrs.evolve(each.sample, id=f"again {each.sample.id}")) for each in found(4)]
     twice = [*found(4), *again]
-    list(ask(found(1), asking(Expensive(), tmp_path)))
-    dry = asking(Expensive(), tmp_path, dry_run=True)
+    list(asked(found(1), Expensive(), tmp_path))
+    dry = Permission(dry_run=True)
 
-    records = list(ask(twice, dry))
+    records = list(asked(twice, Expensive(), tmp_path, permission=dry))
 
     assert {record.outcome for record in records} == {Outcome.SKIPPED}
     assert (dry.tally.estimated_requests, dry.tally.estimated_completion_tokens) == (3, 30)
@@ -247,7 +246,7 @@ def test_a_choice_is_made_by_the_score_that_is_asked_for(tmp_path, by, label):
     """Log-probabilities favour what a model says anyway; the normalised ones do not."""
     llm = Scorer()
 
-    records = list(ask(found(3), asking(llm, tmp_path, CHOICES, answer="choices", choice_score=by)))
+    records = list(asked(found(3), llm, tmp_path, CHOICES, answer="choices", choice_score=by))
 
     assert {record.labels for record in records} == {(label,)}
     assert len(llm.asked) == 3 + (by == "normalised")
@@ -259,11 +258,11 @@ def test_a_choice_is_made_by_the_score_that_is_asked_for(tmp_path, by, label):
 
 def test_choices_are_stored_with_the_question_without_numbers(tmp_path):
     """A second run asks nothing at all, and generated replies are kept apart from choices."""
-    list(ask(found(3), asking(Scorer(), tmp_path, CHOICES, answer="choices")))
+    list(asked(found(3), Scorer(), tmp_path, CHOICES, answer="choices"))
     again = Scorer()
 
-    records = list(ask(found(3), asking(again, tmp_path, CHOICES, answer="choices")))
-    written = list(ask(found(3), asking(ScriptedLLM(["joy"]), tmp_path, CHOICES)))
+    records = list(asked(found(3), again, tmp_path, CHOICES, answer="choices"))
+    written = list(asked(found(3), ScriptedLLM(["joy"]), tmp_path, CHOICES))
 
     assert again.asked == []
     assert [record.answer for record in records] == ["joy"] * 3
@@ -288,7 +287,7 @@ def test_probabilities_and_entropy_follow_the_deciding_score():
 def test_scores_that_are_not_of_the_choices_are_refused(tmp_path, scores, message):
     """Each choice has one finite number."""
     with pytest.raises(ContractError, match=message):
-        list(ask(found(1), asking(Scorer(scores), tmp_path, CHOICES, answer="choices")))
+        list(asked(found(1), Scorer(scores), tmp_path, CHOICES, answer="choices"))
 
 
 @pytest.mark.parametrize(
@@ -303,7 +302,7 @@ def test_scores_that_are_not_of_the_choices_are_refused(tmp_path, scores, messag
 def test_what_cannot_be_asked_is_said_before_anything_is(tmp_path, llm, prompt, options, message):
     """A wrong run costs nothing."""
     with pytest.raises(ConfigError, match=message):
-        list(ask(found(1), asking(llm, tmp_path, prompt, **options)))
+        list(asked(found(1), llm, tmp_path, prompt, **options))
 
 
 class Seeing(ScriptedLLM):
@@ -312,15 +311,11 @@ class Seeing(ScriptedLLM):
 
 def test_a_face_reaches_only_who_may_see_it(tmp_path):
     """Pictures leave the line by consent only; another face is another question."""
-    record = Record(id="f", outcome=Outcome.SKIPPED, valence=0.0, arousal=0.0)
-    faces = [
-        Finding(attrs.evolve(record, id=f"f{value}"), Face("f", Box(0, 0, 4, 4), np.full((4, 4, 3), value, np.uint8)))
-        for value in (1, 2)
-    ]
+    faces = [Measured(Sample(f"f{value}", 0.0, 0.0), pixels=np.full((4, 4, 3), value, np.uint8)) for value in (1, 2)]
     seeing, blind = Seeing(), Seeing()
 
-    list(ask(faces, asking(seeing, tmp_path, send_images=True)))
-    list(ask(faces, asking(blind, tmp_path)))
+    list(asked(faces, seeing, tmp_path, send_images=True))
+    list(asked(faces, blind, tmp_path))
 
     assert [request.face.max() for request in seeing.asked] == [1, 2]
     assert [request.face for request in blind.asked] == [None]
@@ -336,7 +331,7 @@ class Unauthorised:
 def test_what_stops_a_run_stops_it(tmp_path):
     """A wrong key is found once, not once a face."""
     with pytest.raises(AffectlmError, match="no key"):
-        list(ask(found(9), asking(Unauthorised(), tmp_path)))
+        list(asked(found(9), Unauthorised(), tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -367,7 +362,7 @@ class Single:
 
 
 def alike(count):
-    return (attrs.evolve(each, record=attrs.evolve(each.record, valence=0.5)) for each in found(count))
+    return (Measured(Sample(f"f{number}", 0.5, 0.0)) for number in range(count))
 
 
 def test_many_faces_with_one_question_do_not_pile_up(tmp_path):
@@ -376,11 +371,11 @@ def test_many_faces_with_one_question_do_not_pile_up(tmp_path):
 
     def line():
         for each in alike(5000):
-            drawn.append(each.record.id)
+            drawn.append(each.sample.id)
             yield each
 
     llm = Single(latency=0.2)
-    records = ask(line(), asking(llm, tmp_path, mode="off"))
+    records = asked(line(), llm, tmp_path, mode="off")
     next(records)
 
     assert len(drawn) < 600
@@ -392,7 +387,7 @@ def test_limits_hold_for_a_service_that_tells_no_usage(tmp_path):
     """What was not counted is estimated."""
     llm = Single()
 
-    list(ask(found(200), asking(llm, tmp_path, max_tokens_total=500)))
+    list(asked(found(200), llm, tmp_path, max_tokens_total=500))
 
     assert 15 <= len(llm.asked) <= 30
 
@@ -406,8 +401,8 @@ def test_a_dataset_that_breaks_off_costs_no_paid_reply(tmp_path):
         raise OSError("ratings.csv is gone")
 
     with pytest.raises(ContractError, match=r"the dataset failed: OSError: ratings\.csv is gone"):
-        records.extend(ask(line(), asking(llm, tmp_path)))
-    again = list(ask(found(10), asking(Single(), tmp_path)))
+        records.extend(asked(line(), llm, tmp_path))
+    again = list(asked(found(10), Single(), tmp_path))
 
     assert len(llm.asked) == 10
     assert [record.outcome for record in again] == [Outcome.OK] * 10
@@ -423,7 +418,7 @@ def test_nothing_is_asked_again_when_the_time_is_over(tmp_path):
     """max_seconds is about the whole run, its waits included."""
     begin = time.monotonic()
 
-    records = list(ask(found(6), asking(Busy(), tmp_path, max_seconds=0.5)))
+    records = list(asked(found(6), Busy(), tmp_path, max_seconds=0.5))
 
     assert time.monotonic() - begin < 30
     assert {record.outcome for record in records} <= {Outcome.API_ERROR, Outcome.SKIPPED}
@@ -440,9 +435,9 @@ class Wrong(Single):
 def test_an_adapter_that_breaks_its_promise_is_named(tmp_path):
     """Neither a puzzle nor a run that never ends."""
     with pytest.raises((ContractError, SystemExit)):
-        list(ask(found(2), asking(Wrong(), tmp_path)))
+        list(asked(found(2), Wrong(), tmp_path))
     with pytest.raises(ContractError, match="expected a Completion"):
-        list(ask(found(1), asking(Wrong(), tmp_path)))
+        list(asked(found(1), Wrong(), tmp_path))
 
 
 class Mute(Scorer):
@@ -453,4 +448,4 @@ class Mute(Scorer):
 def test_a_question_without_numbers_that_stays_unanswered_is_told(tmp_path):
     """Nothing can be normalised by nothing."""
     with pytest.raises(AffectlmError, match="the question without numbers failed: Mute gave no completion"):
-        list(ask(found(1), asking(Mute(), tmp_path, CHOICES, answer="choices")))
+        list(asked(found(1), Mute(), tmp_path, CHOICES, answer="choices"))

@@ -14,11 +14,13 @@ import attrs
 import pytest
 
 from affectlm.line import ask as module
-from affectlm.line.ask import Asking, ask
-from affectlm.line.faces import Finding
+from affectlm.line import known
+from affectlm.line.ask import ask
+from affectlm.line.measure import Measured
+from affectlm.line.question import Asking
 from affectlm.store.cache import Claims, Store, clear, digest
 from affectlm.testing import PlainPrompt, ScriptedLLM
-from affectlm.types import Completion, Outcome, Record
+from affectlm.types import Completion, Outcome, Sample
 
 QUESTIONS = 40
 PROCESSES = 3
@@ -38,11 +40,8 @@ class Slow:
         return Completion(id=request.id, text="x")
 
 
-def found(count: int) -> list[Finding]:
-    return [
-        Finding(Record(id=f"f{number}", outcome=Outcome.SKIPPED, valence=number / 1000, arousal=0.0))
-        for number in range(count)
-    ]
+def found(count: int) -> list[Measured]:
+    return [Measured(Sample(f"f{number}", number / 1000, 0.0)) for number in range(count)]
 
 
 def ask_slowly(folder: Path, number: int, mode: str) -> int:
@@ -50,8 +49,8 @@ def ask_slowly(folder: Path, number: int, mode: str) -> int:
     (folder / f"here {number}").touch()
     while len(list(folder.glob("here *"))) < PROCESSES:
         time.sleep(0.01)
-    asking = Asking(prompt=PlainPrompt(), llm=Slow(folder / "log"), store=Store("completions", mode, folder / "cache"))
-    return sum(record.outcome is Outcome.OK for record in ask(found(QUESTIONS), asking))
+    asking, store = Asking(prompt=PlainPrompt(), llm=Slow(folder / "log")), Store("completions", mode, folder / "cache")
+    return sum(record.outcome is Outcome.OK for record in ask(found(QUESTIONS), asking, store=store))
 
 
 def together(folder: Path, mode: str) -> tuple[list[int], Counter[str]]:
@@ -85,7 +84,7 @@ def test_processes_without_a_cache_wait_for_nobody(tmp_path):
 def claim_all(root: Path) -> None:
     """Claims every question that `found` asks, and sleeps."""
     llm = Holding(root / "claimed")
-    list(ask(found(3), Asking(prompt=PlainPrompt(), llm=llm, store=Store("completions", root=root))))
+    list(ask(found(3), Asking(prompt=PlainPrompt(), llm=llm), store=Store("completions", root=root)))
 
 
 @attrs.define
@@ -128,7 +127,7 @@ def test_a_killed_process_holds_nobody_up(tmp_path, holder, monkeypatch):
 
     monkeypatch.setattr(module.time, "sleep", wait)
 
-    records = list(ask(found(3), Asking(prompt=PlainPrompt(), llm=llm, store=Store("completions", root=tmp_path))))
+    records = list(ask(found(3), Asking(prompt=PlainPrompt(), llm=llm), store=Store("completions", root=tmp_path)))
 
     assert [record.answer for record in records] == ["x"] * 3
     assert waits[:3] == [0, 0, 0]
@@ -137,12 +136,11 @@ def test_a_killed_process_holds_nobody_up(tmp_path, holder, monkeypatch):
 def test_a_stopped_process_is_not_waited_for_without_end(tmp_path, holder, monkeypatch):
     """It keeps its claims; after a while the question is asked all the same."""
     os.kill(holder.pid, signal.SIGSTOP)
-    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    monkeypatch.setattr(known, "PATIENCE", 0.3)
     begin = time.monotonic()
 
-    records = list(
-        ask(found(3), Asking(prompt=PlainPrompt(), llm=ScriptedLLM(["x"]), store=Store("completions", root=tmp_path)))
-    )
+    asking = Asking(prompt=PlainPrompt(), llm=ScriptedLLM(["x"]))
+    records = list(ask(found(3), asking, store=Store("completions", root=tmp_path)))
 
     assert [record.answer for record in records] == ["x"] * 3
     assert 0.3 < time.monotonic() - begin < 30

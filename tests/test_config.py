@@ -12,7 +12,7 @@ from hydra import initialize_config_dir
 
 from affectlm.config import compose as config
 from affectlm.errors import ConfigError, UnknownWordError
-from affectlm.registry import KINDS, Registry
+from affectlm.registry import KINDS, Registry, check_options
 
 NAMES = ("a b.png", "it's, [so].png", "größe{1}.png", "x${seed}=y.png", "tok_key=1.png")
 SECRETS = ("llm.api_key=a", "+llm.api_key=a", "llm.token=a", "password=1", "++llm={name: a, api_key: b}", "+llm.key=a")
@@ -107,7 +107,7 @@ def test_every_yaml_file_composes_and_its_options_bind(group, name, compose):
     for options in section.values() if group == "metric" else [section]:
         component = registry.find(group, options["name"])
         given = {key: value for key, value in options.items() if key not in ("name", "va", "limit")}
-        registry.check_options(component, component.resolve(), given)
+        check_options(component, component.resolve(), given)
 
 
 @pytest.mark.parametrize("name", [name for group, name in EVERY_CHOICE if group == "llm"])

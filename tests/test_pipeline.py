@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from affectlm.errors import ContractError
-from affectlm.line.faces import Finding, estimate, find_faces
+from affectlm.line.faces import Found, find_faces
+from affectlm.line.measure import estimate
 from affectlm.store.cache import Store
 from affectlm.testing import BrightnessEstimator, WholeDetector
 from affectlm.types import Box, Image, Outcome, Record, Truth
@@ -33,22 +34,22 @@ def test_every_face_of_a_picture_without_truth_is_kept():
     """faces=all is about pictures nobody labelled."""
     steps = list(find_faces([Image("a", picture(1))], TwoFaces()))
 
-    assert [step.record.id for step in steps] == ["a#0", "a#1"]
-    assert [step.record.others for step in steps] == [1, 1]
+    assert [step.face.id for step in steps] == ["a#0", "a#1"]
+    assert [step.place.others for step in steps] == [1, 1]
 
 
 def test_a_labelled_picture_gives_its_best_face_only():
     """The label is about one person."""
     steps = list(find_faces([Image("a", picture(1), Truth(labels=("anger",)))], TwoFaces()))
 
-    assert [step.record.id for step in steps] == ["a#0"]
+    assert [step.face.id for step in steps] == ["a#0"]
 
 
 def test_a_region_chooses_the_face_inside_it():
     """The best face of the picture may be another person's."""
     steps = list(find_faces([Image("a", picture(1), region=Box(9, 0, 16, 16))], TwoFaces()))
 
-    assert [step.record.id for step in steps] == ["a#1"]
+    assert [step.face.id for step in steps] == ["a#1"]
 
 
 def test_what_cannot_be_read_and_what_has_no_face_are_outcomes():
@@ -66,7 +67,7 @@ def test_what_cannot_be_read_and_what_has_no_face_are_outcomes():
         "gone": Outcome.UNREADABLE_IMAGE,
         "tiny": Outcome.NO_FACE,
     }
-    assert [step.record.id for step in steps if isinstance(step, Finding)] == ["i0#0"]
+    assert [step.face.id for step in steps if isinstance(step, Found)] == ["i0#0"]
 
 
 class Everywhere:
@@ -86,7 +87,7 @@ def test_a_box_that_no_face_can_fill_is_an_outcome(shape, detector):
     refused = next(step for step in steps if isinstance(step, Record))
     assert (refused.id, refused.face, refused.outcome) == ("odd#0", 0, Outcome.NO_FACE)
     assert "pixels does not fit a picture of" in refused.reason
-    assert [step.record.id for step in steps if isinstance(step, Finding)][-1].startswith("i0#")
+    assert [step.face.id for step in steps if isinstance(step, Found)][-1].startswith("i0#")
 
 
 class OnlySmall:
@@ -124,7 +125,7 @@ def test_measured_faces_carry_no_pixels():
     """What waits for an answer is numbers."""
     steps = list(estimate(find_faces(images(3), WholeDetector()), BrightnessEstimator()))
 
-    assert [step.face for step in steps] == [None] * 3
+    assert [step.pixels for step in steps] == [None] * 3
 
 
 class Returns:
@@ -155,8 +156,8 @@ def test_a_face_measured_before_is_not_measured_again(tmp_path):
     store = Store("affect", root=tmp_path)
     first, second, other = BrightnessEstimator(), BrightnessEstimator(), BrightnessEstimator()
 
-    values = [step.record.valence for step in estimate(find_faces(images(3), WholeDetector()), first, store=store)]
-    again = [step.record.valence for step in estimate(find_faces(images(4), WholeDetector()), second, store=store)]
+    values = [step.sample.valence for step in estimate(find_faces(images(3), WholeDetector()), first, store=store)]
+    again = [step.sample.valence for step in estimate(find_faces(images(4), WholeDetector()), second, store=store)]
     list(estimate(find_faces(images(3), WholeDetector()), other, store=store, key="another estimator"))
 
     assert again[:3] == values

@@ -18,7 +18,7 @@ import PIL.Image
 import pytest
 
 import affectlm
-from affectlm.cli.hydra import run_job
+from affectlm.cli.run import run_job
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
 from affectlm.jobs.run import run
 from affectlm.registry import Component, Registry

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import attrs
 import numpy as np
@@ -64,6 +64,7 @@ class File:
 class LlamaCpp:
     """A GGUF file: a local one, one of the Hugging Face hub, or named weights."""
 
+    speed_options: ClassVar[tuple[str, ...]] = ("threads",)
     model: str = attrs.field(validator=attrs.validators.min_len(1))
     file: str | None = None  # of a hub repository; may hold wildcards
     revision: str = "main"

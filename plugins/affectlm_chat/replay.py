@@ -16,7 +16,7 @@ from typing import ClassVar, TypeAlias
 import attrs
 
 from affectlm.errors import ConfigError
-from affectlm.line.ask import prompt_hash
+from affectlm.line.question import prompt_hash
 from affectlm.store.records import RECORDS, read_records
 from affectlm.types import Completion, Outcome, Record, Request
 

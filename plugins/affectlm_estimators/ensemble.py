@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from affectlm.errors import ConfigError, ContractError
 from affectlm.registry import Registry
-from affectlm.types import VA, Described, DetailedEstimator, Details, Pixels, VAEstimator
+from affectlm.types import VA, Described, DetailedEstimator, Details, Pixels, Tunable, VAEstimator
 
 
 def _check_members(_: object, attribute: Any, value: Any) -> None:
@@ -45,6 +45,7 @@ class Ensemble:
     Args:
         members: configurations of estimators: name and options.
         weights: what each member counts for; None for all the same.
+        registry: builds the members.
 
     Raises:
         ConfigError: there are no members, a member cannot be built, or the weights do not fit the members.
@@ -52,6 +53,7 @@ class Ensemble:
 
     members: Sequence[Mapping[str, object]] = attrs.field(default=(), validator=_check_members)
     weights: Sequence[float] | None = attrs.field(default=None, validator=_check_weights)
+    registry: Registry = attrs.field(factory=Registry.installed, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         _ = self._estimators  # what is wrong with a member must show before the first picture
@@ -74,14 +76,25 @@ class Ensemble:
         for place, (member, estimator) in enumerate(zip(self.members, self._estimators, strict=True)):
             name = str(member["name"])
             said = estimator.describe() if isinstance(estimator, Described) else {}
-            whole = {"version": Registry.installed().origin("estimator", name), **said}
+            whole = {"version": self.registry.origin("estimator", name), **said}
             told |= {f"{place}.{name}.{key}": value for key, value in whole.items()}
         return told
 
+    @property
+    def speed_options(self) -> tuple[str, ...]:
+        """The members' own, where `members` and `describe` have them."""
+        members = zip(self.members, self._estimators, strict=True)
+        return tuple(
+            f"{where}.{option}"
+            for place, (member, estimator) in enumerate(members)
+            if isinstance(estimator, Tunable)
+            for option in estimator.speed_options
+            for where in (f"members.{place}", f"{place}.{member['name']}")
+        )
+
     @cached_property
     def _estimators(self) -> list[VAEstimator]:
-        registry = Registry.installed()
-        return [cast("VAEstimator", registry.build("estimator", member)) for member in self.members]
+        return [cast("VAEstimator", self.registry.build("estimator", member)) for member in self.members]
 
     def _moments(self, values: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Weighted mean and standard deviation (divided by n) over the members, in the shape of one member's values."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
@@ -130,6 +130,7 @@ class OnnxEstimator:
     labels: tuple[str, ...] = attrs.field(default=(), converter=_listed, validator=_check_labels)
     logits: bool = attrs.field(default=True, validator=flag)
     anchors: str = attrs.field(default="affectnet", validator=in_(SOURCES))
+    speed_options: ClassVar[tuple[str, ...]] = ("threads",)
     threads: int = attrs.field(default=0, validator=[instance_of(int), ge(0)])
 
     def __attrs_post_init__(self) -> None:

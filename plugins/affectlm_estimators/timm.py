@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import numpy as np
@@ -112,6 +112,7 @@ class TimmEstimator:
     side: int | None = attrs.field(default=None, validator=optional([instance_of(int), ge(16)]))
     excitation: bool = attrs.field(default=False, validator=flag)
     pretrained: bool = attrs.field(default=False, validator=flag)
+    speed_options: ClassVar[tuple[str, ...]] = ("device",)
     device: str = attrs.field(default="auto", validator=matches_re(DEVICES))
 
     def __attrs_post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
@@ -78,6 +78,7 @@ class FaceChannelEstimator:
     """
 
     weights: str = attrs.field(default="affectlm", converter=str)
+    speed_options: ClassVar[tuple[str, ...]] = ("device", "threads", "batch_size")
     device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(DEVICES))
     engine: str = attrs.field(default="auto", validator=attrs.validators.in_(("auto", *engines.ENGINES)))
     threads: int = attrs.field(default=0, validator=[attrs.validators.instance_of(int), attrs.validators.ge(0)])

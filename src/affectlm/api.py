@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import attrs
 
-from affectlm.config import compose as configuration
-from affectlm.config.components import make
-from affectlm.config.settings import settings
+from affectlm.config.asking import asking_of, permission_of
+from affectlm.config.components import Components
+from affectlm.config.compose import compose, to_plain
+from affectlm.config.settings import RunSettings, settings
 from affectlm.errors import ConfigError, ImageError
-from affectlm.jobs.run import asking_of
 from affectlm.jobs.run import run as run_config
-from affectlm.line.ask import Asking, ask
-from affectlm.line.faces import Finding, Step, estimate, find_faces
+from affectlm.line.ask import ask
+from affectlm.line.faces import find_faces
 from affectlm.line.images import from_pil
+from affectlm.line.measure import Measured, Step, estimate
+from affectlm.line.permission import Permission
 from affectlm.registry import Registry
 from affectlm.report.sections import write_pages
 from affectlm.store.cache import Store
@@ -52,14 +54,14 @@ def run(*words: str) -> Report:
         AffectlmError: see `affectlm.jobs.run.run`.
     """
     folder = next((word.partition("=")[2] for word in words if word.startswith("hydra.run.dir=")), None)
-    config = configuration.compose(words)
+    config = compose(words)
     path = Path(folder) if folder else Path("outputs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S-%f")
 
     def keep(report: Report) -> None:
         save_composed(path, config=config, overrides=list(words))
         write_pages(report, path)
 
-    return run_config(configuration.to_plain(config), path, on_success=keep, command=["affectlm", *words])
+    return run_config(to_plain(config), path, on_success=keep, command=["affectlm", *words])
 
 
 def load(*words: str, **choices: str | bool) -> Reader:
@@ -71,7 +73,7 @@ def load(*words: str, **choices: str | bool) -> Reader:
         ConfigError: a choice or option cannot be used.
     """
     overrides = [*(f"{group}={choice}" for group, choice in choices.items()), *words]
-    return Reader(config=configuration.to_plain(configuration.compose(overrides)))
+    return Reader(config=to_plain(compose(overrides)))
 
 
 @attrs.define(slots=False, kw_only=True)
@@ -80,8 +82,13 @@ class Reader:
 
     config: Mapping[str, object] = attrs.field(repr=False)
     registry: Registry = attrs.field(factory=Registry.installed, repr=False)
+    _chosen: RunSettings = attrs.field(init=False, repr=False, eq=False)
     _building: RLock = attrs.field(factory=RLock, init=False, repr=False, eq=False)
     _built: dict[str, object] = attrs.field(factory=dict, init=False, repr=False, eq=False)
+
+    @_chosen.default
+    def _settings(self) -> RunSettings:
+        return settings(self.config, RunSettings)
 
     @property
     def detector(self) -> FaceDetector:
@@ -114,11 +121,8 @@ class Reader:
         """
         samples = []
         for step in self._measured(picture):
-            if isinstance(step, Finding):
-                record = step.record
-                samples.append(
-                    Sample(record.id, cast("float", record.valence), cast("float", record.arousal), record.extra)
-                )
+            if isinstance(step, Measured):
+                samples.append(step.sample)
             elif step.outcome is Outcome.UNREADABLE_IMAGE:
                 raise ImageError(step.reason)
         return samples
@@ -126,21 +130,20 @@ class Reader:
     def read(self, picture: Picture) -> list[Record]:
         """A record with valence, arousal and answer for each face, or one that says why there is none."""
         with self._building:  # one for all readings, so that limits hold for them together
-            if "asking" not in self._built:
-                store = Store("completions", "off")
-                self._built["asking"] = asking_of(settings(self.config), self.prompt, self.llm, store=store)
-        return list(ask(self._measured(picture), cast("Asking", self._built["asking"])))
+            if "permission" not in self._built:
+                self._built["permission"] = permission_of(self._chosen, self.llm)
+        asking = asking_of(self._chosen, self.prompt, self.llm)
+        permission = cast("Permission", self._built["permission"])
+        return list(ask(self._measured(picture), asking, store=Store("completions", "off"), permission=permission))
 
     def _measured(self, picture: Picture) -> Iterator[Step]:
-        chosen = settings(self.config)
-        found = find_faces([_as_image(picture)], self.detector, best_only=chosen.faces == "best")
-        return estimate(found, self.estimator, keep_faces=chosen.send_images)
+        found = find_faces([_as_image(picture)], self.detector, best_only=self._chosen.faces == "best")
+        return estimate(found, self.estimator, keep_faces=self._chosen.send_images)
 
     def _build(self, kind: str) -> object:
         with self._building:
             if kind not in self._built:
-                options = cast("Mapping[str, object]", self.config[kind])
-                self._built[kind] = make(kind, options, self.registry, settings(self.config))
+                self._built[kind] = Components.of(self.config, self.registry, self._chosen).build(kind)
             return self._built[kind]
 
 

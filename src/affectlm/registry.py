@@ -9,7 +9,7 @@ import difflib
 import inspect
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -35,6 +35,9 @@ KINDS = {
     "prompt": "affectlm_prompts",
     "metric": "affectlm_metrics",
 }
+# What the core reads of a section; the rest of it is the component's own.
+CORE_KEYS: Mapping[str, tuple[str, ...]] = {"dataset": ("va", "limit")}
+_REGISTRY = "registry"  # a factory's parameter of this name is given the registry that builds
 
 
 @attrs.frozen
@@ -159,41 +162,29 @@ class Registry:
         return ", ".join(f"{each.distribution} {each.version}" for each in self.plugins if each.name == plugin)
 
     def build(self, kind: str, config: Mapping[str, object]) -> object:
-        """A component from its configuration: `name` and options.
+        """A component from its configuration: `name` and options; what is the core's own there is left out.
+
+        A factory that has a parameter `registry` is given this one, to build further components by.
 
         Raises:
             UnknownComponentError: no such component.
             ConfigError: an option is unknown, missing or has a wrong value.
         """
-        options = {key: value for key, value in config.items() if key != "name"}
+        options = {key: value for key, value in config.items() if key not in ("name", *CORE_KEYS.get(kind, ()))}
         if "name" not in config:
             raise ConfigError(f"{kind} needs a 'name'; installed: {', '.join(self.names(kind))}")
         component = self.find(kind, str(config["name"]))
         factory = component.resolve()
-        self.check_options(component, factory, options)
+        parameters = check_options(component, factory, options)
+        given = {_REGISTRY: self} if _REGISTRY in parameters else {}
         try:
-            return factory(**options)
+            return factory(**options, **given)
         except AffectlmError:
             raise
         except (ValueError, TypeError) as error:
             raise ConfigError(f"{kind} '{component.name}': {error.args[0] if error.args else error}") from error
         except Exception as error:  # a plugin's own failure must end as one sentence that names it
             raise ConfigError(f"{kind} '{component.name}' cannot be built: {type(error).__name__}: {error}") from error
-
-    def check_options(
-        self, component: Component, factory: Callable[..., object], options: Mapping[str, object]
-    ) -> None:
-        """Raises ConfigError when the options do not fit the factory's signature."""
-        signature = inspect.signature(factory)
-        try:
-            signature.bind(**options)
-        except TypeError as error:
-            known = [name for name in signature.parameters if not name.startswith("_")]
-            wrong = [name for name in options if name not in known]
-            hint = closest(wrong[0], known) if wrong else ""
-            raise ConfigError(
-                f"{component.kind} '{component.name}': {error}{hint}; options: {', '.join(known) or 'none'}"
-            ) from error
 
     def _suggest(self, kind: str, name: str) -> str:
         names = self.names(kind)
@@ -227,6 +218,25 @@ class Registry:
         if offer.config:
             self.config_packages[point.name] = offer.config
         self.weights |= {weights.name: weights for weights in offer.weights}
+
+
+def check_options(
+    component: Component, factory: Callable[..., object], options: Mapping[str, object]
+) -> Collection[str]:
+    """The names of a factory's parameters; raises ConfigError unless the options fit them."""
+    signature = inspect.signature(factory)
+    known = [name for name in signature.parameters if not name.startswith("_") and name != _REGISTRY]
+    try:
+        if _REGISTRY in options:
+            raise TypeError(f"got an unexpected keyword argument '{_REGISTRY}'")
+        signature.bind(**options)
+    except TypeError as error:
+        wrong = [name for name in options if name not in known]
+        hint = closest(wrong[0], known) if wrong else ""
+        raise ConfigError(
+            f"{component.kind} '{component.name}': {error}{hint}; options: {', '.join(known) or 'none'}"
+        ) from error
+    return signature.parameters
 
 
 def _distribution(point: EntryPoint) -> str:

@@ -1,200 +1,49 @@
-"""The values that travel along the line, and what each kind of component must do.
+"""What each kind of component must do, and may do besides; with the values it is given and gives.
 
 Valence comes before arousal everywhere; both lie in [-1, 1]. Pictures and numbers travel as numpy arrays; whatever
-touches a device or a network takes a batch.
+touches a device or a network takes a batch. What a component may do besides is a protocol of its own, which the core
+asks for with `isinstance`; it looks at nothing that no protocol names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels: TypeAlias = NDArray[np.uint8]  # (height, width, 3), RGB
-VA: TypeAlias = NDArray[np.float32]  # (batch, 2): valence, arousal, each in [-1, 1]
-Details: TypeAlias = Mapping[str, NDArray[np.float32]]  # name -> (batch,)
-Progress: TypeAlias = Callable[[float, float], None]  # share done, mean loss
-Maps: TypeAlias = NDArray[np.float32]  # (batch, 2, rows, columns): what each part adds to valence and to arousal
+from affectlm.values import (
+    VA,
+    Answer,
+    Box,
+    Completion,
+    Details,
+    Face,
+    Image,
+    LabelledFaces,
+    Maps,
+    Message,
+    Outcome,
+    Pixels,
+    Progress,
+    Record,
+    Request,
+    Sample,
+    Score,
+    Truth,
+)  # fmt: skip
 
-
-class Outcome(StrEnum):
-    """How one face, or one picture without a face, ended."""
-
-    OK = "ok"
-    NO_FACE = "no_face"
-    UNREADABLE_IMAGE = "unreadable_image"
-    REFUSED = "refused"
-    UNPARSEABLE = "unparseable"
-    OUT_OF_SET = "out_of_set"
-    TRUNCATED = "truncated"
-    API_ERROR = "api_error"
-    SKIPPED = "skipped"
-
-
-def _affect(_: object, attribute: Any, value: Any) -> None:
-    if value is not None and not -1 <= value <= 1:
-        raise ValueError(f"{attribute.name} must lie in [-1, 1], not {value}")
-
-
-@attrs.frozen(kw_only=True)
-class Truth:
-    """What people say about a face; every part may be missing."""
-
-    labels: tuple[str, ...] = ()
-    valence: float | None = attrs.field(default=None, validator=_affect)
-    arousal: float | None = attrs.field(default=None, validator=_affect)
-    text: tuple[str, ...] = ()
-    group: Mapping[str, str] = attrs.field(factory=dict)  # what intervals and slices group by: subject, age, ...
-    votes: Mapping[str, float] = attrs.field(factory=dict)  # label -> share of the raters, adding up to 1
-
-
-@attrs.frozen
-class Box:
-    """A rectangle in a picture, in pixels, right and bottom excluded; it may leave the picture.
-
-    A detector's box holds the face from the hairline to the chin and from ear to ear; the same face gives nearly
-    the same box whatever found it.
-    """
-
-    left: float
-    top: float
-    right: float = attrs.field()
-    bottom: float = attrs.field()
-    score: float = 1.0
-
-    @right.validator
-    def _check_right(self, _: object, value: float) -> None:
-        if not value > self.left:
-            raise ValueError(f"right {value} must exceed left {self.left}")
-
-    @bottom.validator
-    def _check_bottom(self, _: object, value: float) -> None:
-        if not value > self.top:
-            raise ValueError(f"bottom {value} must exceed top {self.top}")
-
-
-@attrs.frozen
-class Image:
-    """A picture that has not been read yet; reading, hashing and decoding it are the core's business."""
-
-    id: str
-    source: Path | bytes | Pixels = attrs.field(eq=False, repr=False)
-    truth: Truth = Truth()
-    region: Box | None = None  # where in the picture the person asked about is
-
-
-@attrs.frozen
-class Face:
-    """One face cut out of a picture."""
-
-    id: str  # "<image id>#<rank>", rank 0 the best
-    box: Box
-    pixels: Pixels = attrs.field(eq=False, repr=False)  # the square crop
-    truth: Truth = Truth()
-
-
-@attrs.frozen
-class Sample:
-    """Valence and arousal of one face, with further named numbers."""
-
-    id: str
-    valence: float = attrs.field(validator=_affect)
-    arousal: float = attrs.field(validator=_affect)
-    extra: Mapping[str, float] = attrs.field(factory=dict)
-    truth: Truth = Truth()
-
-
-@attrs.frozen
-class Message:
-    """One turn of a conversation."""
-
-    role: str = attrs.field(validator=attrs.validators.in_(("system", "user", "assistant")))
-    text: str
-
-
-@attrs.frozen
-class Request:
-    """What a language model is asked about one sample.
-
-    `choices` are the labels it should choose from, empty for free text. The core adds `sample`, for baselines that
-    answer from the numbers, and `face` only under `privacy.send_images=true`, to adapters with `takes_faces`.
-    """
-
-    id: str
-    messages: tuple[Message, ...]
-    choices: tuple[str, ...] = ()
-    sample: Sample | None = None
-    face: Pixels | None = attrs.field(default=None, eq=False, repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class Completion:
-    """A language model's reply to the request of the same id; a failed request has `error` and is no exception."""
-
-    id: str
-    text: str = ""
-    model: str = ""
-    finish_reason: str = "stop"  # stop, length, content_filter, ...
-    usage: Mapping[str, int] | None = None  # prompt_tokens, completion_tokens
-    choice_logprobs: Mapping[str, float] | None = None  # of each choice, summed over its tokens, natural logarithm
-    choice_tokens: Mapping[str, int] | None = None  # how many tokens each choice has
-    error: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Answer:
-    """What was read out of a reply: labels, text, or neither when it was unreadable."""
-
-    labels: tuple[str, ...] = ()
-    text: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class Record:
-    """Everything about one face, or about one picture that gave none."""
-
-    id: str
-    outcome: Outcome
-    image: str = ""  # path or name of the picture, empty where ratings alone were used
-    image_sha256: str | None = None
-    face: int | None = None  # rank of the face in its picture, 0 the best
-    box: Box | None = None
-    others: int = 0  # how many other faces the picture has
-    too_small: int = 0  # how many more the detector found and left out for their size
-    valence: float | None = None
-    arousal: float | None = None
-    extra: Mapping[str, float] = attrs.field(factory=dict)
-    prompt: str | None = None
-    prompt_sha256: str | None = None
-    model: str | None = None
-    reply: str | None = None
-    answer: str = ""
-    labels: tuple[str, ...] = ()
-    reason: str = ""  # why the outcome is not ok
-    choice_logprobs: Mapping[str, float] | None = None  # with answer=choices, summed over the tokens of each label
-    choice_tokens: Mapping[str, int] | None = None
-    choice_means: Mapping[str, float] | None = None  # a token
-    choice_normalised: Mapping[str, float] | None = None  # the sums less those of the question without numbers
-    probabilities: Mapping[str, float] | None = None  # of the labels, by the score that decided
-    entropy: float | None = None  # of the probabilities, in nats
-    truth: Truth = attrs.field(factory=Truth)
-
-
-@attrs.frozen
-class Score:
-    """A figure over `count` records, with its 95 % interval where one can be given."""
-
-    name: str
-    value: float
-    count: int
-    low: float | None = None
-    high: float | None = None
-    parts: Mapping[str, float] = attrs.field(factory=dict)
+__all__ = [
+    "VA", "Answer", "AnswerMetric", "BlindPrompt", "Box", "ChoiceScorer", "Completion", "ConcurrentLLM",
+    "CountingDataset", "CountingDetector", "Dataset", "DerivedDataset", "Described", "DetailedEstimator", "Details",
+    "ExplainableEstimator", "Face", "FaceDetector", "FaceReader", "GuardedLLM", "Image", "LLMAdapter",
+    "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM", "NamedMetric", "Outcome",
+    "PartedMetric", "Pixels", "Progress", "PromptTemplate", "RatingsDataset", "Record", "RepeatableLLM", "Request",
+    "Sample", "SampleReader", "Score", "SingleLLM", "TokenCounter", "TrainableEstimator", "Truth", "TruthMetric",
+    "Tunable", "VAEstimator", "ValuedMetric", "WeightedMetric",
+]  # fmt: skip
 
 
 class Dataset(Protocol):
@@ -215,6 +64,20 @@ class CountingDataset(Protocol):
     def left_out(self) -> Mapping[str, int]:
         """How often something was passed over, by what it is: {"file in .mov": 3}, a noun in the singular first."""
         ...
+
+
+@runtime_checkable
+class RatingsDataset(Protocol):
+    """A dataset that says whether it has pictures; without it, items are taken as they come."""
+
+    has_pictures: bool
+
+
+@runtime_checkable
+class DerivedDataset(Protocol):
+    """A dataset whose valence and arousal are made from something else, and how; empty where people rated them."""
+
+    truth_is_derived: str
 
 
 class FaceDetector(Protocol):
@@ -263,19 +126,6 @@ class ExplainableEstimator(Protocol):
         ...
 
 
-@attrs.frozen
-class LabelledFaces:
-    """Faces of one split; row i of each array belongs to face i."""
-
-    pixels: NDArray[np.uint8]  # (n, h, w), grey
-    affect: NDArray[np.float32]  # (n, 2), valence and arousal in [-1, 1]
-    categories: NDArray[np.float32]  # (n, labels), shares of the raters; a row of zeros where nobody was asked
-    labels: tuple[str, ...]  # none where the faces have valence and arousal only
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-
 @runtime_checkable
 class TrainableEstimator(Protocol):
     """An estimator that can be trained.
@@ -296,10 +146,7 @@ class TrainableEstimator(Protocol):
 
 
 class LLMAdapter(Protocol):
-    """Asks a language model.
-
-    Attributes it may have: `repeatable`, False where the same question may get another reply, so that none is stored.
-    """
+    """Asks a language model."""
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """One completion for each request, in any order, as they finish; requests are drawn as there is room."""
@@ -308,10 +155,7 @@ class LLMAdapter(Protocol):
 
 @runtime_checkable
 class SingleLLM(Protocol):
-    """A language model behind a network, in place of `LLMAdapter`: the core asks several requests at once and again.
-
-    Attributes it may have: `concurrency`, the most requests under way (64 without it).
-    """
+    """A language model behind a network, in place of `LLMAdapter`: the core asks several requests at once and again."""
 
     def complete_one(self, request: Request) -> Completion:
         """The reply; called by several threads at once, each request possibly more than once.
@@ -355,6 +199,48 @@ class TokenCounter(Protocol):
         ...
 
 
+@runtime_checkable
+class NamedLLM(Protocol):
+    """An adapter that says which language model it asks, as price lists name it."""
+
+    model: str
+
+
+@runtime_checkable
+class LimitedLLM(Protocol):
+    """A language model that writes at most so many tokens for each request."""
+
+    max_new_tokens: int
+
+
+@runtime_checkable
+class ConcurrentLLM(Protocol):
+    """A language model behind a network that takes at most so many requests at once, in place of 64."""
+
+    concurrency: int
+
+
+@runtime_checkable
+class RepeatableLLM(Protocol):
+    """A language model that says whether the same question gets the same reply; where not, no reply is stored."""
+
+    repeatable: bool
+
+
+@runtime_checkable
+class SampleReader(Protocol):
+    """A language model that says whether its replies depend on `Request.sample`; without it they do not."""
+
+    reads_sample: bool
+
+
+@runtime_checkable
+class FaceReader(Protocol):
+    """A language model that says whether it takes `Request.face`, for `privacy.send_images=true`."""
+
+    takes_faces: bool
+
+
 class PromptTemplate(Protocol):
     """Turns a sample into a request and the reply into an answer: who asks knows how to read the reply."""
 
@@ -377,16 +263,31 @@ class BlindPrompt(Protocol):
 
 
 class Metric(Protocol):
-    """Judges records.
-
-    Attributes it may have: `judges_answers`, True where a missing answer counts as a wrong one; the core then scores
-    the records with an answer once more. `judges_by`, the field of `Truth` it cannot do without; the core then tells
-    before the first question when a dataset does not seem to have it.
-    """
+    """Judges records, unless it is a `ValuedMetric` or `WeightedMetric`, which need no `score`."""
 
     def score(self, records: Sequence[Record]) -> list[Score]:
         """Scores over the records that have the truth this metric needs; an empty list when none has."""
         ...
+
+
+@runtime_checkable
+class AnswerMetric(Protocol):
+    """A metric that says whether a missing answer counts as a wrong one.
+
+    Where it does, the core scores the records with an answer once more, as `NAME_answered`.
+    """
+
+    judges_answers: bool
+
+
+@runtime_checkable
+class TruthMetric(Protocol):
+    """A metric that cannot do without one field of `Truth`.
+
+    The core tells before the first question when a dataset does not seem to have it.
+    """
+
+    judges_by: str
 
 
 @runtime_checkable
@@ -444,3 +345,13 @@ class Described(Protocol):
     def describe(self) -> Mapping[str, str]:
         """Names and values that tell what this component really is."""
         ...
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A component with options that change how fast its answers come and not what they are.
+
+    They are left out of what identifies its answers in the cache; without it, every option counts.
+    """
+
+    speed_options: tuple[str, ...]  # names of options; of what lies in one, with dots: "members.0.device"

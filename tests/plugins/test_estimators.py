@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import attrs
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import affectlm
-from affectlm.config.components import identity
+from affectlm.config.components import Components
 from affectlm.errors import ConfigError, ContractError, WeightsError
 from affectlm.neural.files import load_weights, save_weights
 from affectlm.registry import Component, Registry
@@ -123,6 +124,7 @@ def test_an_ensemble_tells_the_version_of_each_member():
 class Quick:
     """A member that tells how it computes."""
 
+    speed_options: ClassVar[tuple[str, ...]] = ("threads", "device")
     threads: int
 
     def estimate(self, faces):
@@ -140,7 +142,8 @@ def test_how_fast_members_are_is_no_part_of_the_key_of_stored_values(monkeypatch
 
     def key(**options):
         section = {"name": "ensemble", "members": [{"name": "quick", **options}]}
-        return identity({"estimator": section}, "estimator", registry.build("estimator", section), registry)
+        components = Components(config={"estimator": section}, registry=registry)
+        return components.identity("estimator", components.build("estimator"))
 
     assert key(threads=1, device="cpu") == key(threads=2, device="cuda")
     assert key(threads=1, level=1) != key(threads=1, level=2)

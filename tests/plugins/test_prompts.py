@@ -19,8 +19,8 @@ from affectlm.affect.wording import SCALES
 from affectlm.config import compose as configuration
 from affectlm.errors import ConfigError
 from affectlm.jobs.run import run
-from affectlm.line.ask import prompt_hash
 from affectlm.line.prompt import REASONING, SUFFIXES, conclusion, is_same
+from affectlm.line.question import prompt_hash
 from affectlm.registry import Registry
 from affectlm.testing import check_prompt
 from affectlm.types import BlindPrompt, Completion, Message, Record, Request, Sample

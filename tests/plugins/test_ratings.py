@@ -233,7 +233,7 @@ def test_asking_about_ratings_opens_no_picture_and_imports_no_torch(tmp_path: Pa
     """Neither detector nor estimator is built."""
     program = (
         "import sys, affectlm, affectlm.jobs.run\n"
-        "from affectlm import images\n"
+        "from affectlm.line import images\n"
         "images.read = None\n"
         "affectlm.run('+experiment=basic', 'llm=circumplex', 'dataset=manifest', *sys.argv[1:])\n"
         "print(sorted({'torch', 'transformers', 'cv2', 'affectlm_facechannel.estimator'} & set(sys.modules)))\n"

@@ -9,7 +9,7 @@ import pytest
 
 import affectlm
 from affectlm.errors import ConfigError, RunFolderError
-from affectlm.line.ask import prompt_hash
+from affectlm.line.question import prompt_hash
 from affectlm.line.reply import judge
 from affectlm.registry import Registry
 from affectlm.store.records import RECORDS, read_records, to_line

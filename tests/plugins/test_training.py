@@ -19,9 +19,10 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
+from affectlm.cli.train import _job
 from affectlm.config.compose import compose
 from affectlm.errors import ConfigError, ImageError, RunFolderError
-from affectlm.jobs.train import _epochs, _job, load_faces
+from affectlm.jobs.train import Training, _epochs, load_faces
 from affectlm.neural import devices
 from affectlm.neural.augmentation import Augmentation, Compression
 from affectlm.neural.devices import torch_device
@@ -538,9 +539,12 @@ def test_an_estimator_with_another_plan_says_so():
     estimator = OtherPlan()
     assert isinstance(estimator, TrainableEstimator)
 
-    assert len(list(_epochs(estimator, toy(1), toy(1), {"rounds": 2}, None, print))) == 2
+    def epochs(**plan):
+        return list(_epochs(Training(estimator, toy(1), toy(1), plan, None, {}), print))
+
+    assert len(epochs(rounds=2)) == 2
     with pytest.raises(ConfigError, match=r"OtherPlan cannot train by this plan: .*'epochs'.*leave one out"):
-        list(_epochs(estimator, toy(1), toy(1), {"epochs": 2}, None, print))
+        epochs(epochs=2)
 
 
 def small_ferplus(folder, count: int = 40):

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from scipy.stats import spearmanr
 
-from affectlm.config.components import identity
+from affectlm.config.components import Components
 from affectlm.errors import ConfigError
 from affectlm.line import images
 from affectlm.registry import Registry
@@ -241,9 +241,8 @@ def test_uncertainty_belongs_to_the_key_of_stored_values(compose):
     """A value measured without it has no deviation to give."""
     keys = []
     for words in ([], ["estimator.uncertainty=augment"], ["estimator.uncertainty=augment", "estimator.draws=4"]):
-        config = compose("estimator.device=cpu", *words)
-        part = Registry.installed().build("estimator", config["estimator"])
-        keys.append(identity(config, "estimator", part, Registry.installed()))
+        components = Components(config=compose("estimator.device=cpu", *words), registry=Registry.installed())
+        keys.append(components.identity("estimator", components.build("estimator")))
 
     assert keys[0] != keys[1] != keys[2] != keys[0]
 

@@ -58,6 +58,7 @@ class OpenAIChat:
     """A chat model of a service; the key comes from the environment or from `.env`, never from an option."""
 
     takes_faces: ClassVar[bool] = True
+    speed_options: ClassVar[tuple[str, ...]] = ("concurrency", "timeout", "provider", "key_needed")  # the address tells
     model: str = attrs.field(validator=attrs.validators.min_len(1))
     provider: str = attrs.field(default="openai", validator=attrs.validators.matches_re(r"[a-z][a-z0-9_-]*"))
     base_url: str | None = None  # None: <PROVIDER>_BASE_URL, else the provider's published address

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, TypeVar
 
 import attrs
 
@@ -54,6 +54,7 @@ class Once(Generic[_M]):
 class LocalChat:
     """What all models in this process share; a subclass says which model it is and loads it."""
 
+    speed_options: ClassVar[tuple[str, ...]] = ("device", "batch_size", "device_map")
     model: str = attrs.field(validator=attrs.validators.min_len(1))
     device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(r"auto|cpu|mps|cuda(:\d+)?"))
     dtype: str = attrs.field(default="auto", validator=attrs.validators.in_(DTYPES))

@@ -1,4 +1,4 @@
-"""The Hydra entry: from prepared words to a run in Hydra's folder, and what the user sees of it.
+"""The Hydra entry: from words to a job in Hydra's folder, or to one job for each point of a sweep.
 
 Only Hydra is imported until a job starts, so that `--help` and `--cfg job` are quick.
 """
@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,68 +17,13 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from affectlm.cli.sweep import Point, print_sweep
 from affectlm.config import compose as configuration
+from affectlm.config.watched import watched
 from affectlm.errors import AffectlmError, ConfigError, RunFolderError
 from affectlm.registry import OWN_CONFIG
 
-if TYPE_CHECKING:
-    from affectlm.store.records import Report
-from affectlm.config.watched import watched
-
 Job = Callable[[DictConfig, Path], None]
 _FULL_ERROR = "HYDRA_FULL_ERROR"
-
-
-def run_job(words: Sequence[str], *, demo: bool = False) -> int:
-    """Runs the pictures that the words name, or a sweep of runs; returns the exit status, 0 or 3."""
-    short: list[str] = []
-    points: list[Point] = []
-
-    def job(config: DictConfig, folder: Path) -> None:
-        from affectlm.cli.console import Console
-        from affectlm.jobs.run import run
-        from affectlm.report.figures import draw_faces
-        from affectlm.report.sections import write_pages
-        from affectlm.scores.scores import missed
-
-        plain = configuration.to_plain(config)
-        console = Console()
-        point = Point(_overrides(), folder)
-        if HydraConfig.get().mode is RunMode.MULTIRUN:
-            points.append(point)
-            sys.stdout.write(f"\n== run {len(points)}: {' '.join(point.overrides)}\n")
-
-        def show(report: Report) -> None:
-            if demo:
-                draw_faces(console.records, folder)
-            write_pages(report, folder)
-
-        try:
-            with console.progress():
-                point.report = report = run(
-                    plain,
-                    folder,
-                    on_record=console.record,
-                    on_notice=console.notice,
-                    on_success=show,
-                    command=["affectlm", *(["demo"] if demo else []), *words],
-                )
-        except KeyboardInterrupt:
-            sys.stderr.write(f"affectlm: interrupted; to continue, repeat the command with hydra.run.dir={folder}\n")
-            raise
-        console.finished(report, folder)
-        if not plain["dry_run"]:
-            short.extend(missed(report, cast("Mapping[str, float]", plain["fail_under"] or {})))
-
-    try:
-        start(words, job)
-    finally:
-        if points:
-            print_sweep(points)
-    for sentence in short:
-        sys.stderr.write(f"affectlm: {sentence}\n")
-    return 3 if short else 0
 
 
 @contextmanager
@@ -102,9 +46,14 @@ def _save(config: DictConfig, folder: Path) -> None:
     save_composed(folder, config=config, hydra={"hydra": own}, overrides=own.overrides.task)
 
 
-def _overrides() -> list[str]:
-    """What the command line set for this run."""
+def overrides() -> list[str]:
+    """What the command line set for the job that Hydra has started."""
     return [str(word) for word in HydraConfig.get().overrides.task]
+
+
+def is_sweep() -> bool:
+    """Whether that job is one point of a sweep."""
+    return bool(HydraConfig.get().mode is RunMode.MULTIRUN)
 
 
 def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:

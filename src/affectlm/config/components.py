@@ -1,29 +1,139 @@
-"""The components of a run: which a configuration wants, built and checked, and what makes their answers their own."""
+"""The components that a configuration names, built and checked in one way for every job."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from affectlm.config.settings import DATASET_KEYS, Settings, settings
+from affectlm.config.settings import EvaluateSettings, RunSettings, TrainSettings
 from affectlm.errors import AffectlmError, ConfigError
-from affectlm.registry import KINDS, Registry
+from affectlm.registry import Registry
 from affectlm.scores.scores import check_thresholds
-from affectlm.types import Described, GuardedLLM
+from affectlm.types import DerivedDataset, Described, GuardedLLM, RatingsDataset, Tunable
 from affectlm.weights.named import accepting
 
 if TYPE_CHECKING:
     from affectlm.types import Dataset, FaceDetector, LLMAdapter, Metric, PromptTemplate, SingleLLM, VAEstimator
 
 NO_PICTURES = "this dataset holds ratings and no pictures; add dataset.va=truth"
-# Options that change how fast an answer comes, not what it says.
-_HOW = ("batch_size", "device", "device_map", "concurrency", "timeout", "threads", "provider", "key_needed")
 
 
 @attrs.frozen(kw_only=True)
-class Parts:
+class Components:
+    """What a configuration says of components, and how they are built from it."""
+
+    config: Mapping[str, object]
+    registry: Registry
+    accept_licence: bool = False  # whether weights may be fetched whose terms have to be agreed to
+    asks: bool = True  # whether a language model will be asked; in a dry run it needs no access
+
+    @classmethod
+    def of(
+        cls,
+        config: Mapping[str, object],
+        registry: Registry,
+        chosen: RunSettings | EvaluateSettings | TrainSettings,
+    ) -> Components:
+        """Those of a job with these settings."""
+        asks = isinstance(chosen, RunSettings) and not chosen.dry_run
+        return cls(config=config, registry=registry, accept_licence=chosen.accept_licence, asks=asks)
+
+    def options(self, kind: str) -> dict[str, object]:
+        """What the section of a kind says: the component's name and its options."""
+        return dict(cast("Mapping[str, object]", self.config.get(kind) or {}))
+
+    def metrics(self) -> dict[str, Mapping[str, object]]:
+        """The options of the metrics, by the key they are chosen by; null leaves one out."""
+        chosen = self.options("metric").items()
+        return {key: cast("Mapping[str, object]", options) for key, options in chosen if options}
+
+    def wanted(self, kinds: Sequence[str]) -> list[tuple[str, Mapping[str, object]]]:
+        """Kind and options of every component of some kinds; of metrics there may be several."""
+        found: list[tuple[str, Mapping[str, object]]] = []
+        for kind in kinds:
+            each = self.metrics().values() if kind == "metric" else [self.options(kind)]
+            found += [(kind, options) for options in each]
+        return found
+
+    def build(self, kind: str, options: Mapping[str, object] | None = None) -> object:
+        """A component, ready to be used.
+
+        Args:
+            kind: which.
+            options: its name and options; those of the configuration by default.
+
+        Raises:
+            AffectlmError: as `Registry.build`; or a language model may not be asked.
+        """
+        with accepting(terms=self.accept_licence):
+            component = self.registry.build(kind, self.options(kind) if options is None else options)
+        if isinstance(component, GuardedLLM) and self.asks:
+            component.check_access()
+        return component
+
+    def build_all(self, kinds: Sequence[str], *, no_pictures: str = "") -> dict[str, list[object]]:
+        """What `wanted` lists, by kind.
+
+        Args:
+            kinds: which, the dataset first.
+            no_pictures: what to say of a dataset without pictures; by default it may be one.
+
+        Raises:
+            AffectlmError: a name, option, file, key or weight is not there or not right; all that is wrong in one.
+        """
+        built: dict[str, list[object]] = {kind: [] for kind in kinds}
+        problems: list[AffectlmError] = []
+        for kind, options in self.wanted(kinds):
+            try:
+                built[kind].append(self.build(kind, options))
+            except AffectlmError as error:
+                problems.append(error)
+            if no_pictures and kind == "dataset" and any(map(_has_no_pictures, built[kind])):
+                raise ConfigError(no_pictures)  # before detectors fetch their weights
+        if len(problems) == 1:
+            raise problems[0]
+        if problems:
+            raise ConfigError("; also: ".join(str(problem) for problem in problems)) from problems[0]
+        return built
+
+    def told(self, kind: str, component: object) -> dict[str, object]:
+        """A component's options and what it says about itself, for reports."""
+        return {**self.options(kind), **described(component)}
+
+    def identity(self, kind: str, component: object) -> dict[str, object]:
+        """What makes a component's answers its own: plugin, name, options, weights, without what only changes speed."""
+        name = str(self.options(kind)["name"])
+        origin = {
+            "plugin": self.registry.find(kind, name).plugin,
+            "versions": [self.registry.origin(kind, name)],
+        }
+        speed = component.speed_options if isinstance(component, Tunable) else ()
+        return cast("dict[str, object]", _without(self.told(kind, component) | origin, frozenset(speed)))
+
+
+def described(component: object) -> Mapping[str, str]:
+    """What a component says about itself; nothing where it has nothing to say."""
+    return component.describe() if isinstance(component, Described) else {}
+
+
+def _without(value: object, names: frozenset[str], place: str = "") -> object:
+    """A value without what stands at some places in it, written with dots."""
+    if isinstance(value, Mapping):
+        kept = {key: held for key, held in value.items() if f"{place}{key}" not in names}
+        return {key: _without(held, names, f"{place}{key}.") for key, held in kept.items()}
+    if isinstance(value, list | tuple):
+        return [_without(held, names, f"{place}{index}.") for index, held in enumerate(value)]
+    return value
+
+
+def _has_no_pictures(dataset: object) -> bool:
+    return isinstance(dataset, RatingsDataset) and not dataset.has_pictures
+
+
+@attrs.frozen(kw_only=True)
+class RunParts:
     """The components of a run, built and checked."""
 
     dataset: Dataset
@@ -33,120 +143,33 @@ class Parts:
     detector: FaceDetector | None = None  # None where ratings take the place of pictures
     estimator: VAEstimator | None = None
 
-    def described(self) -> dict[str, Mapping[str, str]]:
-        """What the parts say about themselves, by kind."""
-        named: dict[str, object] = {
-            "detector": self.detector,
-            "estimator": self.estimator,
-            "llm": self.llm,
-            "dataset": self.dataset,
-        }
-        return {kind: part.describe() for kind, part in named.items() if isinstance(part, Described)}
+    def told(self, components: Components) -> dict[str, object]:
+        """What report.json holds of the components, by kind."""
+        used = {"dataset": self.dataset, "prompt": self.prompt, "llm": self.llm}
+        if self.detector is not None:
+            used |= {"detector": self.detector, "estimator": self.estimator}
+        found = {kind: components.told(kind, component) for kind, component in used.items()}
+        return {**found, "metric": components.options("metric")}
 
 
-def wanted(config: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
-    """Kind, name and options of every component a run needs; with ratings it needs neither detector nor estimator.
-
-    Raises:
-        ConfigError: a setting has no such value.
-    """
-    dataset = {key: value for key, value in _section(config, "dataset").items() if key not in DATASET_KEYS}
-    measured = settings(config).va == "estimated"
-    for wish, key in ((settings(config).explain, "explain"), (settings(config).send_images, "privacy.send_images")):
-        if wish and not measured:
-            raise ConfigError(f"{key}=true needs faces, but dataset.va=truth opens no picture; leave one of them out")
-    kinds = ["prompt", "llm", *(("detector", "estimator") if measured else ())]
-    return [
-        ("dataset", dataset),
-        *(("metric", metric) for metric in _metrics(config).values()),
-        *((kind, _section(config, kind)) for kind in kinds),
-    ]
+def run_kinds(chosen: RunSettings) -> list[str]:
+    """The kinds of components that a run needs; with ratings it needs neither detector nor estimator."""
+    return ["dataset", "metric", "prompt", "llm", *(("detector", "estimator") if chosen.va == "estimated" else ())]
 
 
-def make(kind: str, options: Mapping[str, object], registry: Registry, chosen: Settings) -> object:
-    """A component, ready to be used; a dry run, which asks nothing, needs no access to a language model.
-
-    Raises:
-        AffectlmError: as `Registry.build`; or a language model may not be asked.
-    """
-    with accepting(terms=chosen.accept_licence):
-        component = registry.build(kind, options)
-    if isinstance(component, GuardedLLM) and not chosen.dry_run:
-        component.check_access()
-    return component
-
-
-def build(config: Mapping[str, object], registry: Registry) -> Parts:
+def build_run(components: Components, chosen: RunSettings) -> RunParts:
     """The parts of a run; all that is missing or wrong is found here, before the first picture is read.
 
     Raises:
-        AffectlmError: a name, option, file, key or weight is not there or not right.
+        AffectlmError: see `Components.build_all`; or the parts do not go together, or with the settings.
     """
-    built: dict[str, list[object]] = {kind: [] for kind in KINDS}
-    problems: list[AffectlmError] = []
-    for kind, options in wanted(config):
-        try:
-            built[kind].append(make(kind, options, registry, settings(config)))
-        except AffectlmError as error:
-            problems.append(error)
-        if kind == "dataset" and settings(config).va == "estimated":
-            _refuse_ratings(*built[kind])
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise ConfigError("; also: ".join(str(problem) for problem in problems)) from problems[0]
-    parts = Parts(
-        dataset=cast("Dataset", built["dataset"][0]),
-        prompt=cast("PromptTemplate", built["prompt"][0]),
-        llm=cast("LLMAdapter", built["llm"][0]),
-        metrics=dict(zip(_metrics(config), cast("list[Metric]", built["metric"]), strict=True)),
-        detector=cast("FaceDetector", next(iter(built["detector"]), None)),
-        estimator=cast("VAEstimator", next(iter(built["estimator"]), None)),
-    )
-    if parts.detector is None and (derived := getattr(parts.dataset, "truth_is_derived", "")):
-        raise ConfigError(f"dataset.va=truth would go in a circle: {derived}")
-    check_thresholds(settings(config).fail_under, parts.metrics.values())
+    no_pictures = NO_PICTURES if chosen.va == "estimated" else ""
+    built = components.build_all(run_kinds(chosen), no_pictures=no_pictures)
+    single = {kind: each[0] for kind, each in built.items() if kind != "metric"}
+    metrics = dict(zip(components.metrics(), built["metric"], strict=True))
+    parts = RunParts(**single, metrics=metrics)  # type: ignore[arg-type]
+    dataset = parts.dataset
+    if parts.detector is None and isinstance(dataset, DerivedDataset) and dataset.truth_is_derived:
+        raise ConfigError(f"dataset.va=truth would go in a circle: {dataset.truth_is_derived}")
+    check_thresholds(chosen.fail_under, parts.metrics.values())
     return parts
-
-
-def _metrics(config: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """The options of the metrics, by the key they are chosen by; null leaves one out."""
-    return {key: cast("dict[str, object]", options) for key, options in _section(config, "metric").items() if options}
-
-
-def _refuse_ratings(dataset: object = None) -> None:
-    """Raises where faces are to be measured and a dataset has none, before detectors fetch their weights."""
-    if not getattr(dataset, "has_pictures", True):
-        raise ConfigError(NO_PICTURES)
-
-
-def components(config: Mapping[str, object], parts: Parts) -> dict[str, object]:
-    """What report.json holds of the components: their options and what they say about themselves, by kind."""
-    described = parts.described()
-    used = ["dataset", "prompt", "llm", *(("detector", "estimator") if parts.detector is not None else ())]
-    found: dict[str, object] = {kind: {**_section(config, kind), **described.get(kind, {})} for kind in used}
-    return {**found, "metric": _section(config, "metric")}
-
-
-def identity(config: Mapping[str, object], kind: str, part: object, registry: Registry) -> dict[str, object]:
-    """What makes a component's answers its own: plugin, name, options, weights, without what only changes its speed."""
-    options = _section(config, kind)
-    name = str(options["name"])
-    said = part.describe() if isinstance(part, Described) else {}
-    whole = {**options, **said, "plugin": registry.find(kind, name).plugin, "versions": [registry.origin(kind, name)]}
-    return {key: _without_how(value) for key, value in whole.items() if _tells(key)}
-
-
-def _without_how(value: object) -> object:
-    """An option's value; what holds other components, as an ensemble does, without their options of `_HOW`."""
-    if isinstance(value, Mapping):
-        return {key: _without_how(held) for key, held in value.items() if _tells(key)}
-    return [_without_how(held) for held in value] if isinstance(value, list | tuple) else value
-
-
-def _tells(key: object) -> bool:
-    return str(key).rpartition(".")[2] not in _HOW
-
-
-def _section(config: Mapping[str, object], key: str) -> dict[str, object]:
-    return dict(cast("Mapping[str, object]", config.get(key) or {}))

@@ -1,9 +1,9 @@
-"""The settings of a run that are no component's, checked before anything is built."""
+"""The settings of each job that are no component's, checked before anything is built."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import attrs
 
@@ -12,7 +12,18 @@ from affectlm.line.likelihoods import SCORES
 from affectlm.store.cache import MODES
 from affectlm.validators import amount, at_least, deviation, flag, one_of
 
-DATASET_KEYS = ("va", "limit")  # what the core reads of a dataset's configuration; the rest is the dataset's own
+_limit = attrs.validators.optional(amount)
+_count = attrs.validators.optional(at_least(0))
+_some = attrs.validators.optional(at_least(1))
+
+
+def _key(name: str) -> dict[str, str]:
+    """Metadata of a setting whose key has dots in it."""
+    return {"key": name}
+
+
+def _or_none(value: Any) -> Any:
+    return {} if value is None else value
 
 
 def _thresholds(_: object, attribute: Any, value: Any) -> None:
@@ -20,50 +31,84 @@ def _thresholds(_: object, attribute: Any, value: Any) -> None:
         raise ValueError(f"fail_under={value} is no threshold; expected a score and a number: fail_under.accuracy=0.4")
 
 
-_limit = attrs.validators.optional(amount)
-_count = attrs.validators.optional(at_least(0))
-
-
 @attrs.frozen(kw_only=True)
-class Settings:
-    """Field names are the keys of `conf/affectlm.yaml`, but for those of a group, which metadata names."""
+class RunSettings:
+    """Of a run; field names are the keys of `conf/affectlm.yaml`, but for those with dots, which metadata names."""
 
     answer: str = attrs.field(validator=one_of("generate", "choices"))
-    choice_score: str = attrs.field(validator=one_of(*SCORES))
+    choice_score: str = attrs.field(default=SCORES[0], validator=one_of(*SCORES))
     faces: str = attrs.field(validator=one_of("all", "best"))
     cache: str = attrs.field(validator=one_of(*MODES))
     batch_size: int = attrs.field(validator=at_least(1))
     seed: int = attrs.field(validator=at_least(0))
     dry_run: bool = attrs.field(validator=flag)
-    explain: bool = attrs.field(validator=flag)
-    accept_licence: bool = attrs.field(validator=flag)
+    explain: bool = attrs.field(default=False, validator=flag)
+    accept_licence: bool = attrs.field(default=False, validator=flag)
     max_requests: int | None = attrs.field(validator=_count)
     max_tokens_total: int | None = attrs.field(validator=_count)
     max_cost: float | None = attrs.field(validator=_limit)
     max_seconds: float | None = attrs.field(validator=_limit)
     prices: str | None = attrs.field(converter=attrs.converters.optional(str))
-    fail_under: Mapping[str, float] = attrs.field(validator=_thresholds)
-    va: str = attrs.field(validator=one_of("estimated", "truth"), metadata={"key": "dataset.va"})
-    limit: int | None = attrs.field(validator=_count, metadata={"key": "dataset.limit"})
-    send_images: bool = attrs.field(validator=flag, metadata={"key": "privacy.send_images"})
-    va_sd: float = attrs.field(validator=deviation, metadata={"key": "perturb.va_sd"})
+    fail_under: Mapping[str, float] = attrs.field(converter=_or_none, validator=_thresholds)
+    va: str = attrs.field(default="estimated", validator=one_of("estimated", "truth"), metadata=_key("dataset.va"))
+    limit: int | None = attrs.field(default=None, validator=_count, metadata=_key("dataset.limit"))
+    send_images: bool = attrs.field(default=False, validator=flag, metadata=_key("privacy.send_images"))
+    va_sd: float = attrs.field(default=0.0, validator=deviation, metadata=_key("perturb.va_sd"))
+
+    def __attrs_post_init__(self) -> None:
+        """Raises ValueError where settings exclude each other."""
+        for wish, key in ((self.explain, "explain"), (self.send_images, "privacy.send_images")):
+            if wish and self.va == "truth":
+                raise ValueError(
+                    f"{key}=true needs faces, but dataset.va=truth opens no picture; leave one of them out"
+                )
 
 
-def settings(config: Mapping[str, object]) -> Settings:
-    """The settings of a configuration.
+@attrs.frozen(kw_only=True)
+class EvaluateSettings:
+    """Of an evaluation, as `conf/evaluate.yaml` names them."""
+
+    batch_size: int = attrs.field(validator=at_least(1))
+    cache: str = attrs.field(validator=one_of(*MODES))
+    seed: int = attrs.field(validator=at_least(0))
+    accept_licence: bool = attrs.field(validator=flag)
+    group: str | None = attrs.field(converter=attrs.converters.optional(str))
+    va: str = attrs.field(default="estimated", metadata=_key("dataset.va"))
+    limit: int | None = attrs.field(default=None, validator=_some, metadata=_key("dataset.limit"))
+
+    @va.validator
+    def _check_va(self, _: object, value: str) -> None:
+        if value == "truth":
+            raise ValueError("dataset.va=truth leaves nothing to measure; leave it out")
+
+
+@attrs.frozen(kw_only=True)
+class TrainSettings:
+    """Of a training, as `conf/train.yaml` names them."""
+
+    accept_licence: bool = attrs.field(validator=flag)
+    plan: Mapping[str, object]
+    limit: int | None = attrs.field(default=None, validator=_some, metadata=_key("dataset.limit"))
+
+
+_T = TypeVar("_T", RunSettings, EvaluateSettings, TrainSettings)
+
+
+def settings(config: Mapping[str, object], kind: type[_T]) -> _T:
+    """The settings of a job in a configuration.
 
     Raises:
         ConfigError: one has no such value.
     """
-    dataset = cast("Mapping[str, object]", config.get("dataset") or {})
-    privacy = cast("Mapping[str, object]", config.get("privacy") or {})
-    noise = cast("Mapping[str, object]", config.get("perturb") or {})
-    values = {field.name: config.get(field.name) for field in attrs.fields(Settings)}
-    values |= {"va": dataset.get("va", "estimated"), "limit": dataset.get("limit"), "va_sd": noise.get("va_sd", 0.0)}
-    values |= {"fail_under": config.get("fail_under") or {}, "accept_licence": config.get("accept_licence", False)}
-    values |= {"explain": config.get("explain", False), "choice_score": config.get("choice_score", SCORES[0])}
-    values["send_images"] = privacy.get("send_images", False)
+    values: dict[str, Any] = {}
+    for field in attrs.fields(kind):
+        *sections, name = str(field.metadata.get("key", field.name)).split(".")
+        held: Any = config
+        for section in sections:
+            held = held.get(section) or {}
+        if name in held or field.default is attrs.NOTHING:
+            values[field.name] = held.get(name)
     try:
-        return Settings(**cast("dict[str, Any]", values))
+        return kind(**values)
     except ValueError as error:
         raise ConfigError(str(error)) from error

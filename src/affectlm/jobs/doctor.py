@@ -7,14 +7,13 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from affectlm.config.components import make, wanted
+from affectlm.config.asking import asking_of, permission_of
+from affectlm.config.components import Components, described, run_kinds
 from affectlm.config.compose import compose, to_plain
-from affectlm.config.settings import settings
+from affectlm.config.settings import RunSettings, settings
 from affectlm.errors import AffectlmError
-from affectlm.jobs.run import asking_of
 from affectlm.registry import Registry
-from affectlm.store.cache import Store, cache_folder
-from affectlm.types import Described
+from affectlm.store.cache import cache_folder
 from affectlm.weights.named import fetching
 
 
@@ -25,41 +24,40 @@ def examine(words: Sequence[str]) -> list[dict[str, str]]:
     rows += [_row(f"plugin {plugin.name}", plugin.error, missing=True) for plugin in registry.broken]
     try:
         config = to_plain(compose(words))
-        components = wanted(config)
+        chosen = settings(config, RunSettings)
     except AffectlmError as error:
         return [*rows, _row("configuration", str(error), missing=True)]
+    components = Components.of(config, registry, chosen)
     token = fetching.set(False)
     try:
-        built: dict[str, object] = {}
-        rows += [_component_row(config, registry, kind, options, built) for kind, options in components]
-        return [*rows, *_asking_rows(config, built)]
+        built: dict[str, Any] = {}
+        wanted = components.wanted(run_kinds(chosen))
+        rows += [_component_row(components, kind, options, built) for kind, options in wanted]
+        return [*rows, *_asking_rows(chosen, built)]
     finally:
         fetching.reset(token)
 
 
 def _component_row(
-    config: Mapping[str, object],
-    registry: Registry,
-    kind: str,
-    options: Mapping[str, object],
-    built: dict[str, object],
+    components: Components, kind: str, options: Mapping[str, object], built: dict[str, Any]
 ) -> dict[str, str]:
     """The row of a component, which goes into `built` when it can be built."""
     item = f"{kind} {options.get('name', '')}"
     try:
-        component = built[kind] = make(kind, options, registry, settings(config))
+        built[kind] = components.build(kind, options)
     except AffectlmError as error:
         return _row(item, str(error), missing=True)
-    said = component.describe() if isinstance(component, Described) else {}
+    said = described(built[kind])
     return _row(item, f"ready, {said['chosen']}" if "chosen" in said else "ready")
 
 
-def _asking_rows(config: Mapping[str, object], built: Mapping[str, Any]) -> list[dict[str, str]]:
+def _asking_rows(chosen: RunSettings, built: Mapping[str, Any]) -> list[dict[str, str]]:
     """A row when prompt and language model are there, but not for each other or not with these settings."""
     if not {"prompt", "llm"} <= set(built):
         return []
     try:
-        asking_of(settings(config), built["prompt"], built["llm"], store=Store("completions", "off")).check()
+        permission_of(chosen, built["llm"])
+        asking_of(chosen, built["prompt"], built["llm"]).check()
     except AffectlmError as error:
         return [_row("asking", str(error), missing=True)]
     return []

@@ -7,81 +7,55 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import attrs
 import numpy as np
-from omegaconf import DictConfig
-from rich.console import Console
-from rich.progress import Progress
 
-from affectlm.cli.hydra import start
-from affectlm.config.components import identity
-from affectlm.config.compose import to_plain
-from affectlm.config.settings import DATASET_KEYS
-from affectlm.contract import class_name, failure
+from affectlm.config.components import Components
+from affectlm.config.settings import EvaluateSettings, settings
 from affectlm.errors import AffectlmError, ConfigError
 from affectlm.jobs.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, judge
-from affectlm.jobs.run import versions
-from affectlm.line.faces import estimate, find_faces
+from affectlm.jobs.versions import versions
+from affectlm.line.faces import find_faces
+from affectlm.line.measure import estimate
 from affectlm.line.omissions import Counts, Seen, counted
-from affectlm.line.source import unique
+from affectlm.line.source import items
 from affectlm.registry import Registry
 from affectlm.secrets import scrubbed
-from affectlm.store.cache import MODES, Store, write_atomically
+from affectlm.store.cache import Store, write_atomically
 from affectlm.store.pictures import SCATTER
 from affectlm.store.run_folder import locked, refuse_another_file, writing
 from affectlm.store.tables import harmless
-from affectlm.types import Dataset, Described, FaceDetector, Image, Outcome, Record, Sample, VAEstimator
-from affectlm.validators import at_least, flag, one_of
-from affectlm.weights.named import accepting
+from affectlm.types import (
+    Dataset,
+    DerivedDataset,
+    FaceDetector,
+    Image,
+    Outcome,
+    Record,
+    Sample,
+    VAEstimator,
+)
 
 EVALUATION = "evaluation.json"
 PAGE = "evaluation.md"
 FACES = "faces.csv"
 CLAIM = "config.json"  # written first: the configuration that a folder is for
+NOTHING_TO_MEASURE = "this dataset holds ratings and no pictures, so that there is nothing to measure"
 _KINDS = ("dataset", "detector", "estimator")
 _COLUMNS = ("id", "valence", "arousal", "rated_valence", "rated_arousal", "outcome")
 
 
 @attrs.frozen(kw_only=True)
-class Choices:
-    """The settings of an evaluation that are no component's; field names are the keys of `conf/evaluate.yaml`."""
-
-    batch_size: int = attrs.field(validator=at_least(1))
-    cache: str = attrs.field(validator=one_of(*MODES))
-    seed: int = attrs.field(validator=at_least(0))
-    accept_licence: bool = attrs.field(validator=flag)
-    group: str | None = attrs.field(converter=attrs.converters.optional(str))
-    limit: int | None = attrs.field(validator=attrs.validators.optional(at_least(1)), metadata={"key": "dataset.limit"})
-
-
-@attrs.frozen(kw_only=True)
-class Parts:
+class EvaluateParts:
     """The components of an evaluation."""
 
     dataset: Dataset
     detector: FaceDetector
     estimator: VAEstimator
-
-
-def evaluate_job(words: Sequence[str]) -> int:
-    """Evaluates what the words name in Hydra's folder, or each point of a sweep; returns the exit status."""
-    start(words, _job, name="evaluate")
-    return 0
-
-
-def _job(config: DictConfig, folder: Path) -> None:
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("faces", total=None)
-        evaluation = evaluate(to_plain(config), folder, on_record=lambda _: bar.advance(task))
-    sys.stdout.write(f"{evaluation.page()}\n{EVALUATION}, {PAGE}, {FACES} and {SCATTER} are in {folder}\n")
 
 
 def evaluate(
@@ -103,22 +77,20 @@ def evaluate(
         AffectlmError: a setting or part is missing or wrong, no picture is rated or can be read, or no face was found;
             or another evaluation is writing to the folder, or it is one of another configuration or cannot be written.
     """
-    chosen = _choices(config)
+    chosen = settings(config, EvaluateSettings)
+    components = Components.of(config, registry or Registry.installed(), chosen)
     with locked(folder), writing(folder):
-        return _evaluated(config, chosen, folder, registry or Registry.installed(), on_record)
+        return _evaluated(components, chosen, folder, on_record)
 
 
 def _evaluated(
-    config: Mapping[str, object],
-    chosen: Choices,
-    folder: Path,
-    registry: Registry,
-    on_record: Callable[[Record], None],
+    components: Components, chosen: EvaluateSettings, folder: Path, on_record: Callable[[Record], None]
 ) -> Evaluation:
-    refuse_another_file(folder / CLAIM, config, "evaluation")
-    parts = _build(config, chosen, registry)
-    write_atomically(folder / CLAIM, json.dumps(scrubbed(config), indent=2).encode())
-    key = identity(config, "estimator", parts.estimator, registry)
+    refuse_another_file(folder / CLAIM, components.config, "evaluation")
+    built = components.build_all(_KINDS, no_pictures=NOTHING_TO_MEASURE)
+    parts = EvaluateParts(**{kind: each[0] for kind, each in built.items()})  # type: ignore[arg-type]
+    write_atomically(folder / CLAIM, json.dumps(scrubbed(components.config), indent=2).encode())
+    key = components.identity("estimator", parts.estimator)
     faces, seen = RatedFaces(), Seen()
     first_failure = ""
     (folder / EVALUATION).unlink(missing_ok=True)  # written last: while it is there, all of the folder belongs to it
@@ -136,12 +108,12 @@ def _evaluated(
     _refuse_nothing(faces, first_failure)
     _refuse_no_group(faces, chosen.group)
     left_out = seen.left_out(parts.dataset, limit=chosen.limit, best_only=True)
-    evaluation = _evaluation(config, chosen, parts, faces, left_out)
+    evaluation = _evaluation(components, chosen, parts, faces, left_out)
     _write(evaluation, faces, folder)
     return evaluation
 
 
-def measured(parts: Parts, chosen: Choices, key: object = "") -> Iterator[Record]:
+def measured(parts: EvaluateParts, chosen: EvaluateSettings, key: object = "") -> Iterator[Record]:
     """One record a picture: its best face measured, or no face, unreadable, or skipped when it has no rating.
 
     Args:
@@ -152,9 +124,9 @@ def measured(parts: Parts, chosen: Choices, key: object = "") -> Iterator[Record
     unrated: list[Record] = []
 
     def rated() -> Iterator[Image]:
-        for item in unique(islice(_items(parts.dataset), chosen.limit)):
+        for item in items(parts.dataset, chosen.limit):
             if isinstance(item, Sample):
-                raise ConfigError("this dataset holds ratings and no pictures, so that there is nothing to measure")
+                raise ConfigError(NOTHING_TO_MEASURE)
             if item.truth.valence is None or item.truth.arousal is None:
                 reason = "it has no rated valence and arousal"
                 unrated.append(Record(id=item.id, outcome=Outcome.SKIPPED, reason=reason, truth=item.truth))
@@ -166,41 +138,8 @@ def measured(parts: Parts, chosen: Choices, key: object = "") -> Iterator[Record
     for step in estimate(found, parts.estimator, batch_size=chosen.batch_size, store=store, key=key):
         yield from unrated
         unrated.clear()
-        yield step if isinstance(step, Record) else attrs.evolve(step.record, outcome=Outcome.OK)
+        yield step if isinstance(step, Record) else step.record(Outcome.OK)
     yield from unrated
-
-
-def _items(dataset: Dataset) -> Iterator[Image | Sample]:
-    try:
-        yield from dataset.items()
-    except AffectlmError:
-        raise
-    except Exception as error:  # such as a rating that Truth refuses
-        raise failure(f"{class_name(dataset)}.items", error) from error
-
-
-def _choices(config: Mapping[str, object]) -> Choices:
-    dataset = _section(config, "dataset")
-    if dataset.get("va") == "truth":
-        raise ConfigError("dataset.va=truth leaves nothing to measure; leave it out")
-    own = {field.name: config.get(field.name) for field in attrs.fields(Choices)}
-    try:
-        return Choices(**cast("dict[str, Any]", {**own, "limit": dataset.get("limit")}))
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
-def _build(config: Mapping[str, object], chosen: Choices, registry: Registry) -> Parts:
-    sections = {kind: _section(config, kind) for kind in _KINDS}
-    for key in DATASET_KEYS:
-        sections["dataset"].pop(key, None)
-    with accepting(terms=chosen.accept_licence):
-        built: dict[str, Any] = {kind: registry.build(kind, options) for kind, options in sections.items()}
-    return Parts(**built)
-
-
-def _section(config: Mapping[str, object], key: str) -> dict[str, object]:
-    return dict(cast("Mapping[str, object]", config.get(key) or {}))
 
 
 def _row(record: Record) -> list[object]:
@@ -236,14 +175,15 @@ def _refuse_no_group(faces: RatedFaces, group: str | None) -> None:
 
 
 def _evaluation(
-    config: Mapping[str, object], chosen: Choices, parts: Parts, faces: RatedFaces, left_out: Counts
+    components: Components, chosen: EvaluateSettings, parts: EvaluateParts, faces: RatedFaces, left_out: Counts
 ) -> Evaluation:
     drawn = Counter(sort for sort, _ in set(faces.clusters))
-    dataset = _section(config, "dataset")
+    dataset = components.options("dataset")
+    derived = parts.dataset.truth_is_derived if isinstance(parts.dataset, DerivedDataset) else ""
     return Evaluation(
-        config=config,
+        config=components.config,
         versions=versions(),
-        components={kind: {**_section(config, kind), **_said(getattr(parts, kind))} for kind in _KINDS},
+        components={kind: components.told(kind, part) for kind, part in attrs.asdict(parts, recurse=False).items()},
         subset={
             "dataset": dataset["name"],
             "path": dataset.get("path"),
@@ -252,7 +192,7 @@ def _evaluation(
             **faces.subset(),
         },
         left_out=left_out,
-        truth_is_derived=str(getattr(parts.dataset, "truth_is_derived", "")),
+        truth_is_derived=derived,
         intervals={
             "level": 0.95,
             "method": "percentile bootstrap",
@@ -261,10 +201,6 @@ def _evaluation(
         },
         figures=judge(faces, chosen.seed),
     )
-
-
-def _said(part: object) -> Mapping[str, str]:
-    return part.describe() if isinstance(part, Described) else {}
 
 
 def _write(evaluation: Evaluation, faces: RatedFaces, folder: Path) -> None:

@@ -1,31 +1,31 @@
 """One run: build the parts, stream pictures through the line into a folder, judge what came out.
 
 The folder is the run's memory: `records.jsonl` grows as answers come, `report.json` says how it ended.
-The module is not called `run`, because `affectlm.run` is a function.
 """
 
 from __future__ import annotations
 
-import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import attrs
 
-from affectlm.config.components import Parts, build, components, identity
-from affectlm.config.settings import Settings, settings
+from affectlm.config.asking import asking_of, permission_of
+from affectlm.config.components import Components, RunParts, build_run
+from affectlm.config.settings import RunSettings, settings
 from affectlm.errors import AffectlmError, ConfigError, RunFolderError
-from affectlm.line.ask import Asking, ask
-from affectlm.line.budget import ESTIMATES, EXAMPLE, Budget, Ledger, Tally, find_price
-from affectlm.line.faces import Step
+from affectlm.jobs.stream import stream
+from affectlm.jobs.versions import versions
+from affectlm.line.ask import ask
+from affectlm.line.budget import ESTIMATES, Ledger, Price, Tally
+from affectlm.line.measure import unwatched
 from affectlm.line.omissions import Counts, Seen, dataset_left_out, told
-from affectlm.line.source import steps
+from affectlm.line.permission import Permission
+from affectlm.line.question import Asking
 from affectlm.line.workers import Notice, silent
 from affectlm.registry import Registry
 from affectlm.scores.scores import judge
@@ -33,17 +33,8 @@ from affectlm.store.cache import Store
 from affectlm.store.records import RECORDS, REPORT, Report, read_records, read_report, to_line
 from affectlm.store.run_folder import Earlier, finished_records, locked, refuse_another, writing
 from affectlm.store.tables import write_table
-from affectlm.types import Outcome, Record
+from affectlm.types import Metric, Outcome, Record
 
-if TYPE_CHECKING:
-    from affectlm.types import LLMAdapter, Metric, PromptTemplate, SingleLLM
-
-# Distributions that figures may depend on; of plugins, each component's `origin` is in its identity.
-_VERSIONS = (
-    *("affectlm", "numpy", "scipy", "scikit-learn", "pillow", "opencv-python-headless", "hydra-core"),
-    *("torch", "timm", "onnxruntime", "transformers", "tokenizers", "sentence-transformers", "llama-cpp-python"),
-    *("nltk", "rouge-score", "vaderSentiment", "openai"),
-)
 LEDGER = "asked.json"  # in the run's folder while it runs, and where it was killed
 NOTE_EVERY = 1.0  # seconds between two notes of what was asked
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
@@ -65,7 +56,7 @@ def run(
     """Runs a configuration into a folder and returns the report; a folder with the same configuration is continued.
 
     Args:
-        config: the plain configuration, as `config.to_plain` gives it.
+        config: the plain configuration, as `compose.to_plain` gives it.
         folder: made when it is not there.
         registry: where components are found; the installed one by default.
         on_record: called with each record, those of an earlier try included.
@@ -74,56 +65,62 @@ def run(
         on_success: called with the finished report before the folder says so; where it fails, the run has failed.
 
     Raises:
-        AffectlmError: see `build`; or the folder belongs to another configuration or cannot be written; or no record
-            could be made.
+        AffectlmError: see `build_run`; or the folder belongs to another configuration or cannot be written; or no
+            record could be made.
         KeyboardInterrupt: after the report was marked interrupted.
     """
-    chosen, registry = settings(config), registry or Registry.installed()
+    chosen = settings(config, RunSettings)
     with locked(folder):
         ledger = Ledger(folder / LEDGER)
-        report = _report(config, folder, ledger)
-        report.command = list(command)
-        begin = time.monotonic() - report.usage.get("seconds", 0.0)
-        tally = _earlier_tally(report)
-        asking: Asking | None = None
+        report = _report(config, folder, ledger, command)
+        return _Run(
+            chosen=chosen,
+            components=Components.of(config, registry or Registry.installed(), chosen),
+            folder=folder,
+            report=report,
+            ledger=ledger,
+            on_record=on_record,
+            on_notice=on_notice,
+            on_success=on_success,
+        ).carry_out()
 
-        def note() -> None:
-            """Tells who looks into the folder how far the run is."""
-            report.usage = _usage(tally, time.monotonic() - begin, asking.budget if asking else None)
-            with writing(folder):
-                report.save(folder)
 
+@attrs.define(kw_only=True)
+class _Run:
+    """A run under way."""
+
+    chosen: RunSettings
+    components: Components
+    folder: Path
+    report: Report
+    ledger: Ledger
+    on_record: OnRecord
+    on_notice: Notice
+    on_success: Callable[[Report], None]
+    _tally: Tally = attrs.field(init=False)
+    _begin: float = attrs.field(init=False)
+    _price: Price | None = attrs.field(init=False, default=None)
+
+    @_tally.default
+    def _earlier_tally(self) -> Tally:
+        """What earlier tries have cost: limits hold for the whole run."""
+        names = [each.name for each in attrs.fields(Tally) if each.name not in ESTIMATES]
+        return Tally(**{name: int(self.report.usage.get(name, 0)) for name in names})
+
+    @_begin.default
+    def _earlier_begin(self) -> float:
+        return time.monotonic() - self.report.usage.get("seconds", 0.0)
+
+    def carry_out(self) -> Report:
+        """Does all of it; however it ends, the report says how."""
+        report = self.report
         try:
-            with writing(folder):
-                report.save(folder)
-            parts = build(config, registry)
-            report.components = components(config, parts)
-            report.left_out = dataset_left_out(parts.dataset)
-            if report.left_out:
-                on_notice(f"the dataset left out {told(report.left_out)}")
-            store = Store("completions", chosen.cache)
-            asking = asking_of(chosen, parts.prompt, parts.llm, store=store, tally=tally, notice=on_notice)
-            asking.check()
-            asking.before = ledger.write
-            asking.key = identity(config, "llm", parts.llm, registry)
-            key = identity(config, "estimator", parts.estimator, registry) if parts.estimator else ""
-            line = partial(steps, chosen, parts, key=key, folder=folder, notice=on_notice)
-            with writing(folder):
-                try:
-                    _stream(folder, line, asking, report, on_record, note)
-                finally:
-                    if not chosen.dry_run:
-                        write_table(folder)
-                records = [_slim(record) for record in read_records(folder)]
-            report.questions = _questions(config, records)
-            report.left_out = _left_out(records, parts, chosen)
-            _refuse_nothing(records)
-            if not chosen.dry_run:
-                _judge(report, records, parts.metrics)
-            note()
+            self._note()
+            self._work()
+            self._note()
             report.status = "success"
-            with writing(folder):
-                on_success(report)
+            with writing(self.folder):
+                self.on_success(report)
         except KeyboardInterrupt:
             report.status = "interrupted"
             raise
@@ -131,12 +128,78 @@ def run(
             report.status, report.error = "error", str(error)
             raise
         finally:
-            note()
-            ledger.remove()  # for now the report says it
-    return report
+            self._note()
+            self.ledger.remove()  # for now the report says it
+        return report
+
+    def _work(self) -> None:
+        """From components to records, and from records to scores."""
+        chosen, report = self.chosen, self.report
+        parts = build_run(self.components, chosen)
+        report.components = parts.told(self.components)
+        report.left_out = dataset_left_out(parts.dataset)
+        if report.left_out:
+            self.on_notice(f"the dataset left out {told(report.left_out)}")
+        asking = asking_of(chosen, parts.prompt, parts.llm, key=self.components.identity("llm", parts.llm))
+        asking.check()
+        permission = permission_of(chosen, parts.llm, tally=self._tally, before=self.ledger.write)
+        self._price = permission.budget.price
+        with writing(self.folder):
+            try:
+                self._stream(parts, asking, permission)
+            finally:
+                if not chosen.dry_run:
+                    write_table(self.folder)
+            records = [_slim(record) for record in read_records(self.folder)]
+        report.questions = _questions(self.components.options("prompt"), records)
+        report.left_out = _left_out(records, parts, chosen)
+        _refuse_nothing(records)
+        if not chosen.dry_run:
+            _judge(report, records, parts.metrics)
+
+    def _stream(self, parts: RunParts, asking: Asking, permission: Permission) -> None:
+        """Draws the line to its end; every record is on disk before the next is asked for."""
+        outcomes: Counter[str] = Counter()
+        earlier = Earlier()
+        for record in finished_records(self.folder):
+            earlier.add(record)
+            outcomes[record.outcome.value] += 1
+            self.on_record(record)
+        noted = time.monotonic()
+        with (self.folder / RECORDS).open("ab") as file:
+            try:
+                for record in self._answered(parts, earlier, asking, permission):
+                    file.write(to_line(record))
+                    file.flush()
+                    if time.monotonic() - noted > NOTE_EVERY:
+                        self._note()
+                        noted = time.monotonic()
+                    outcomes[record.outcome.value] += 1
+                    self.on_record(record)
+            finally:
+                self.report.outcomes = dict(sorted(outcomes.items()))
+
+    def _answered(self, parts: RunParts, earlier: Earlier, asking: Asking, permission: Permission) -> Iterator[Record]:
+        """The records that are not finished yet, as they are."""
+        chosen, estimator = self.chosen, parts.estimator
+        key = self.components.identity("estimator", estimator) if estimator is not None else ""
+        watch = unwatched
+        if chosen.explain and estimator is not None:
+            from affectlm.report.explain import Explainer  # draws with matplotlib, which takes its time to load
+
+            watch = Explainer(estimator, self.folder, batch_size=chosen.batch_size)
+        measured = stream(chosen, parts, earlier, key=key, watch=watch, notice=self.on_notice)
+        store = Store("completions", chosen.cache)
+        return ask(measured, asking, store=store, permission=permission, notice=self.on_notice)
+
+    def _note(self) -> None:
+        """Tells who looks into the folder how far the run is."""
+        self.report.usage = _usage(self._tally, time.monotonic() - self._begin, self._price)
+        with writing(self.folder):
+            self.report.save(self.folder)
 
 
-def _left_out(records: Sequence[Record], parts: Parts, chosen: Settings) -> Counts:
+def _left_out(records: Sequence[Record], parts: RunParts, chosen: RunSettings) -> Counts:
     seen = Seen()
     for record in records:
         seen.add(record)
@@ -150,42 +213,12 @@ def _judge(report: Report, records: Sequence[Record], metrics: Mapping[str, Metr
     report.unscored = [name for name, metric in metrics.items() if any(metric is each for each in unscored)]
 
 
-def _questions(config: Mapping[str, object], records: Sequence[Record]) -> dict[str, object]:
+def _questions(prompt: Mapping[str, object], records: Sequence[Record]) -> dict[str, object]:
     """How many prompts differ, about how many faces, and how they say valence and arousal; empty without a prompt."""
     prompts = [record.prompt_sha256 for record in records if record.prompt_sha256 is not None]
-    style = cast("Mapping[str, object]", config["prompt"]).get("style")
+    style = prompt.get("style")
     found = {"distinct": len(set(prompts)), "faces": len(prompts), **({"style": style} if style else {})}
     return found if prompts else {}
-
-
-def _stream(
-    folder: Path,
-    line: Callable[[Earlier], Iterator[Step]],
-    asking: Asking,
-    report: Report,
-    on_record: OnRecord,
-    note: Callable[[], None],
-) -> None:
-    """Draws the line to its end; every record is on disk before the next is asked for."""
-    outcomes: Counter[str] = Counter()
-    earlier = Earlier()
-    for record in finished_records(folder):
-        earlier.add(record)
-        outcomes[record.outcome.value] += 1
-        on_record(record)
-    noted = time.monotonic()
-    with (folder / RECORDS).open("ab") as file:
-        try:
-            for record in ask(line(earlier), asking):
-                file.write(to_line(record))
-                file.flush()
-                if time.monotonic() - noted > NOTE_EVERY:
-                    note()
-                    noted = time.monotonic()
-                outcomes[record.outcome.value] += 1
-                on_record(record)
-        finally:
-            report.outcomes = dict(sorted(outcomes.items()))
 
 
 def _slim(record: Record) -> Record:
@@ -222,7 +255,7 @@ def _earlier(folder: Path, config: Mapping[str, object], asked: Mapping[str, int
     return earlier
 
 
-def _report(config: Mapping[str, object], folder: Path, ledger: Ledger) -> Report:
+def _report(config: Mapping[str, object], folder: Path, ledger: Ledger, command: Sequence[str]) -> Report:
     """A report marked started, for a new folder or one that holds the same configuration."""
     usage: dict[str, float] = {}
     asked = ledger.read()
@@ -233,67 +266,21 @@ def _report(config: Mapping[str, object], folder: Path, ledger: Ledger) -> Repor
         (folder / RECORDS).touch()
     seed = cast("int", config["seed"])
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    return Report(started=now, config=dict(config), seed=seed, versions=versions(), usage=usage, folder=folder)
-
-
-def asking_of(
-    chosen: Settings,
-    prompt: PromptTemplate,
-    llm: LLMAdapter | SingleLLM,
-    *,
-    store: Store,
-    tally: Tally | None = None,
-    notice: Notice = silent,
-) -> Asking:
-    """How a run with these settings asks.
-
-    Raises:
-        ConfigError: a limit of cost was set, but the model's price is not known.
-    """
-    if chosen.max_cost is not None and chosen.prices is None:
-        raise ConfigError(f"max_cost needs prices: write a file with lines such as {EXAMPLE}, and add prices=FILE")
-    price = find_price(Path(chosen.prices).expanduser(), str(getattr(llm, "model", ""))) if chosen.prices else None
-    return Asking(
-        prompt=prompt,
-        llm=llm,
-        store=store,
-        answer=chosen.answer,
-        choice_score=chosen.choice_score,
-        send_images=chosen.send_images,
-        dry_run=chosen.dry_run,
-        tally=tally or Tally(),
-        budget=Budget(
-            max_requests=chosen.max_requests,
-            max_tokens_total=chosen.max_tokens_total,
-            max_cost=chosen.max_cost,
-            max_seconds=chosen.max_seconds,
-            price=price,
-        ),
-        notice=notice,
+    return Report(
+        started=now,
+        command=list(command),
+        config=dict(config),
+        seed=seed,
+        versions=versions(),
+        usage=usage,
+        folder=folder,
     )
 
 
-def _earlier_tally(report: Report) -> Tally:
-    """What earlier tries of a run have cost: limits hold for the whole run."""
-    return Tally(
-        **{each.name: int(report.usage.get(each.name, 0)) for each in attrs.fields(Tally) if each.name not in ESTIMATES}
-    )
-
-
-def _usage(tally: Tally, seconds: float, budget: Budget | None) -> dict[str, float]:
+def _usage(tally: Tally, seconds: float, price: Price | None) -> dict[str, float]:
     found = {**attrs.asdict(tally), "tokens": tally.tokens, "seconds": round(seconds, 3)}
-    if budget is None or budget.price is None:
+    if price is None:
         return found
-    estimated = budget.price.cost(tally.estimated_prompt_tokens, tally.estimated_completion_tokens)
-    return {**found, "cost": budget.cost(tally), "estimated_cost": estimated}
-
-
-def versions() -> dict[str, str]:
-    """The versions of Python, affectlm and what figures depend on, by name."""
-    found = {"python": platform.python_version()}
-    for name in _VERSIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    cost = price.cost(tally.prompt_tokens, tally.completion_tokens)
+    estimated = price.cost(tally.estimated_prompt_tokens, tally.estimated_completion_tokens)
+    return {**found, "cost": cost, "estimated_cost": estimated}

@@ -6,21 +6,18 @@ The core reads faces and truth and shows progress; how to learn is the estimator
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 import attrs
 import numpy as np
 import PIL.Image
-from omegaconf import DictConfig
-from rich.console import Console
-from rich.progress import Progress as ProgressBar
 
-from affectlm.cli.hydra import start
-from affectlm.config.compose import to_plain
-from affectlm.config.settings import DATASET_KEYS
+from affectlm.config.components import Components
+from affectlm.config.settings import TrainSettings, settings
+from affectlm.contract import class_name
 from affectlm.errors import ConfigError, ImageError
 from affectlm.line import images
 from affectlm.registry import Registry
@@ -28,104 +25,85 @@ from affectlm.secrets import scrubbed
 from affectlm.store.cache import write_atomically
 from affectlm.store.run_folder import locked, refuse_another_file, writing
 from affectlm.types import Dataset, Image, LabelledFaces, Pixels, Progress, TrainableEstimator
-from affectlm.validators import at_least
-from affectlm.weights.named import accepting
 
 _CONFIG = "train.json"  # in a training's folder
 
 
-@attrs.frozen(kw_only=True)
-class _Choices:
-    """The settings of a training that are no component's and no plan's."""
+@attrs.frozen
+class Training:
+    """A training that is about to begin."""
 
-    limit: int | None = attrs.field(validator=attrs.validators.optional(at_least(1)), metadata={"key": "dataset.limit"})
+    estimator: TrainableEstimator
+    training: LabelledFaces
+    validation: LabelledFaces
+    plan: Mapping[str, object]
+    folder: Path
+    config: Mapping[str, object]
 
+    def epochs(self, progress: Progress) -> Iterator[Mapping[str, float]]:
+        """Trains, and yields the figures of each epoch; the folder is claimed once the first is over.
 
-def train_job(words: Sequence[str]) -> int:
-    """Trains what the words name in Hydra's folder; returns the exit status."""
-    start(words, _job, name="train")
-    return 0
-
-
-def _job(config: DictConfig, folder: Path) -> None:
-    try:
-        with locked(folder):
-            _train(to_plain(config), folder)
-    except KeyboardInterrupt:
-        sys.stderr.write(
-            "affectlm: interrupted; to continue after the last finished epoch, repeat the command with "
-            f"hydra.run.dir={folder}\n"
-        )
-        raise
-
-
-def _train(plain: Mapping[str, object], folder: Path) -> None:
-    refuse_another_file(folder / _CONFIG, plain, "training")
-    registry = Registry.installed()
-    options = cast("Mapping[str, object]", plain["estimator"])
-    with accepting(terms=bool(plain["accept_licence"])):
-        estimator = registry.build("estimator", options)
-    if not isinstance(estimator, TrainableEstimator):
-        raise ConfigError(
-            f"estimator '{options['name']}' cannot be trained; choose one that can, such as estimator=facechannel"
-        )
-    training, validation = _load_splits(cast("Mapping[str, object]", plain["dataset"]), registry)
-    sys.stderr.write(f"affectlm: {len(training)} faces to train on, {len(validation)} to validate\n")
-    console = Console(stderr=True)
-    with ProgressBar(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("training", total=1.0)
-
-        def progress(share: float, loss: float) -> None:
-            bar.update(task, completed=share, description=f"training, loss {loss:.3f}")
-
-        plan = cast("Mapping[str, object]", plain["plan"])
-        with writing(folder):
-            for figures in _epochs(estimator, training, validation, plan, folder, progress):
+        Raises:
+            ConfigError: the estimator cannot take the plan.
+        """
+        with writing(self.folder):
+            for figures in _epochs(self, progress):
                 # Only now: a plan that could not start may be corrected.
-                write_atomically(folder / _CONFIG, json.dumps(scrubbed(plain), indent=2).encode())
-                sys.stderr.write("  ".join(f"{name} {value:.4g}" for name, value in figures.items()) + "\n")
-    sys.stdout.write(f"weights, log and checkpoint are in {folder}\n")
+                write_atomically(self.folder / _CONFIG, json.dumps(scrubbed(self.config), indent=2).encode())
+                yield figures
 
 
-def _epochs(
-    estimator: TrainableEstimator,
-    training: LabelledFaces,
-    validation: LabelledFaces,
-    plan: Mapping[str, object],
-    folder: Path,
-    progress: Progress,
-) -> Iterator[Mapping[str, float]]:
-    """The figures of each epoch.
+@contextmanager
+def training(config: Mapping[str, object], folder: Path, *, registry: Registry | None = None) -> Iterator[Training]:
+    """A training by a configuration into a folder, which nobody else writes to meanwhile.
+
+    Args:
+        config: the plain configuration, as `compose.to_plain` gives it for `conf/train.yaml`.
+        folder: made when it is not there; one of the same configuration is continued.
+        registry: where components are found; the installed one by default.
 
     Raises:
-        ConfigError: the estimator cannot take this plan; one written as a generator says so at its first epoch.
+        AffectlmError: a setting or component is missing or wrong, or there are no faces to train on; or another
+            training is writing to the folder, or it is one of another configuration or cannot be written.
     """
+    chosen = settings(config, TrainSettings)
+    components = Components.of(config, registry or Registry.installed(), chosen)
+    with locked(folder):
+        refuse_another_file(folder / _CONFIG, config, "training")
+        estimator = components.build("estimator")
+        if not isinstance(estimator, TrainableEstimator):
+            name = components.options("estimator")["name"]
+            raise ConfigError(
+                f"estimator '{name}' cannot be trained; choose one that can, such as estimator=facechannel"
+            )
+        faces = _load_splits(components, chosen)
+        yield Training(estimator, *faces, chosen.plan, folder, config)
+
+
+def _epochs(job: Training, progress: Progress) -> Iterator[Mapping[str, float]]:
+    """The figures of each epoch; an estimator whose `train` is a generator refuses a plan at the first."""
     try:
-        epochs = iter(estimator.train(training, validation, plan, folder, progress))
+        epochs = iter(job.estimator.train(job.training, job.validation, job.plan, job.folder, progress))
         first = next(epochs, None)
     except (TypeError, ValueError, KeyError) as error:
         said = error.args[0] if error.args else error  # attrs' own errors hold more than a sentence
         raise ConfigError(
-            f"{type(estimator).__name__} cannot train by this plan: {type(error).__name__}: {said}; the plan has "
-            f"{', '.join(plan)}; leave one out with '~plan.NAME', add one with '+plan.NAME=VALUE'"
+            f"{class_name(job.estimator)} cannot train by this plan: {type(error).__name__}: {said}; the plan has "
+            f"{', '.join(job.plan)}; leave one out with '~plan.NAME', add one with '+plan.NAME=VALUE'"
         ) from error
     if first is not None:
         yield first
     yield from epochs
 
 
-def _load_splits(config: Mapping[str, object], registry: Registry) -> tuple[LabelledFaces, LabelledFaces]:
+def _load_splits(components: Components, chosen: TrainSettings) -> tuple[LabelledFaces, LabelledFaces]:
     """The faces to train on and those to validate, with the same labels."""
-    options = {key: value for key, value in config.items() if key not in DATASET_KEYS}
-    try:
-        limit = _Choices(limit=cast("int | None", config.get("limit"))).limit
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    datasets = [
-        cast("Dataset", registry.build("dataset", {**options, "split": split})) for split in ("train", "validation")
-    ]
-    training = load_faces(datasets[0], limit)
-    return training, load_faces(datasets[1], limit, training.labels)
+    options = components.options("dataset")
+    first, second = (
+        cast("Dataset", components.build("dataset", {**options, "split": split})) for split in ("train", "validation")
+    )
+    to_train = load_faces(first, chosen.limit)
+    return to_train, load_faces(second, chosen.limit, to_train.labels)
 
 
 def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str] | None = None) -> LabelledFaces:

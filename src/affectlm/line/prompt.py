@@ -17,7 +17,6 @@ import attrs
 import numpy as np
 
 from affectlm.affect.wording import SCALES, STYLES, definition, phrase
-from affectlm.config.settings import DATASET_KEYS
 from affectlm.errors import ConfigError
 from affectlm.registry import Registry
 from affectlm.types import Dataset, Image, Message, Sample, Truth
@@ -95,6 +94,7 @@ class Strategy(ABC):
         seed: draws the examples.
         reasoning: none, or sections, which ends in a conclusion; only that is read.
         suffix: None, or the number of one of `SUFFIXES`.
+        registry: builds the examples' dataset.
 
     Raises:
         ConfigError: options exclude each other, or there are too few examples.
@@ -111,6 +111,7 @@ class Strategy(ABC):
     suffix: int | None = attrs.field(
         default=None, validator=attrs.validators.optional(one_of(*SUFFIXES)), metadata=_key("suffix")
     )
+    registry: Registry = attrs.field(factory=Registry.installed, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.shots and self.reasoning == "sections":
@@ -169,8 +170,7 @@ class Strategy(ABC):
                 f"prompt.shots={self.shots}, but no examples are given; type {_TYPE_EXAMPLES}, a file with the columns "
                 "valence, arousal and label or text"
             )
-        options = {key: value for key, value in self.examples.items() if key not in DATASET_KEYS}
-        dataset = cast("Dataset", Registry.installed().build("dataset", options))
+        dataset = cast("Dataset", self.registry.build("dataset", self.examples))
         usable, count, rated = [], 0, 0
         for item in islice(dataset.items(), cast("int | None", self.examples.get("limit"))):
             valence, arousal = _rating(item)

@@ -9,6 +9,7 @@ import attrs
 
 from affectlm.contract import called
 from affectlm.line.likelihoods import choose
+from affectlm.line.question import Question
 from affectlm.line.refusals import is_refusal
 from affectlm.store.cache import is_finite
 from affectlm.types import Answer, Completion, Outcome, PromptTemplate, Record, Request
@@ -55,35 +56,32 @@ def fault(completion: Completion, request: Request, *, by_choices: bool) -> str:
     return ""
 
 
-def replied(record: Record, request: Request, completion: Completion, prompt: PromptTemplate) -> Record:
+def replied(question: Question, completion: Completion, prompt: PromptTemplate) -> Record:
     """The record of a face about which the model wrote a reply, or failed."""
+    request = question.request
     answer = Answer() if completion.error else called(prompt.parse, completion)
     outcome, reason = judge(request, completion, answer)
-    return attrs.evolve(
-        record,
+    return question.record(
+        outcome,
         model=completion.model or None,
         reply=completion.text if completion.error is None else None,
         answer=", ".join(answer.labels) if request.choices else answer.text,
         labels=answer.labels,
-        outcome=outcome,
         reason=reason,
         choice_logprobs=completion.choice_logprobs,
     )
 
 
-def scored(
-    record: Record, request: Request, completion: Completion, blind: Mapping[str, float] | None, by: str
-) -> Record:
-    """The record of a face about which the model scored the choices; see `choices.choose`."""
+def scored(question: Question, completion: Completion, blind: Mapping[str, float] | None, by: str) -> Record:
+    """The record of a face about which the model scored the choices; see `likelihoods.choose`."""
     logprobs = completion.choice_logprobs or {}
-    ordered = {label: logprobs[label] for label in request.choices}
+    ordered = {label: logprobs[label] for label in question.request.choices}
     choice = choose(ordered, completion.choice_tokens or {}, blind, by)
-    return attrs.evolve(
-        record,
+    return question.record(
+        Outcome.OK,
         model=completion.model or None,
         answer=choice.label,
         labels=(choice.label,),
-        outcome=Outcome.OK,
         choice_logprobs=completion.choice_logprobs,
         choice_tokens=completion.choice_tokens,
         choice_means=choice.means,

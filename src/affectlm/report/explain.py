@@ -26,7 +26,7 @@ from affectlm.contract import called, class_name
 from affectlm.errors import ContractError
 from affectlm.store.cache import write_atomically
 from affectlm.store.records import explanation
-from affectlm.types import VA, ExplainableEstimator, Face, Maps, Pixels, Record, VAEstimator
+from affectlm.types import VA, ExplainableEstimator, Face, Maps, Pixels, Sample, VAEstimator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,13 +53,13 @@ class Explainer:
     folder: Path
     batch_size: int = attrs.field(default=8, kw_only=True)
 
-    def __call__(self, record: Record, face: Face) -> None:
+    def __call__(self, sample: Sample, face: Face) -> None:
         """Explains one face.
 
         Raises:
             ContractError: the estimator returned something its protocol does not allow.
         """
-        path = self.folder / explanation(record.id)
+        path = self.folder / explanation(sample.id)
         if path.exists():
             return
         crop = _reduced(face.pixels, _LARGEST)
@@ -69,7 +69,7 @@ class Explainer:
         numbers = BytesIO()
         np.savez_compressed(numbers, **maps)  # type: ignore[arg-type]
         write_atomically(path.with_suffix(".npz"), numbers.getvalue())
-        write_atomically(path, _drawn(record, _reduced(crop, _SHOWN), maps))
+        write_atomically(path, _drawn(sample, _reduced(crop, _SHOWN), maps))
 
 
 def occlusion(estimator: VAEstimator, face: Pixels, *, batch_size: int = 8) -> Maps:
@@ -141,13 +141,13 @@ def _reduced(face: Pixels, largest: int) -> Pixels:
     return np.asarray(picture)
 
 
-def _drawn(record: Record, face: Pixels, maps: dict[str, Maps]) -> bytes:
+def _drawn(sample: Sample, face: Pixels, maps: dict[str, Maps]) -> bytes:
     """PNG: the face; a row for each method with valence, arousal and the scale of its colours."""
     figure = matplotlib.figure.Figure(figsize=(9, 3.2 * len(maps)), layout="constrained")
     grid = figure.add_gridspec(len(maps), 3)
     panel = figure.add_subplot(grid[:, 0])
     panel.imshow(face, extent=_EXTENT, interpolation="nearest")
-    panel.set_title(f"valence {record.valence:+.2f}\narousal {record.arousal:+.2f}", fontsize=11)
+    panel.set_title(f"valence {sample.valence:+.2f}\narousal {sample.arousal:+.2f}", fontsize=11)
     panel.set_axis_off()
     grey = np.asarray(PIL.Image.fromarray(face).convert("L"))
     for row, (method, pair) in enumerate(maps.items()):

@@ -1,0 +1,91 @@
+"""`affectlm PATH group=choice key=value`: shows a run, or a sweep of runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from affectlm.cli.sweep import Point, print_sweep
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from affectlm.cli.console import Console
+    from affectlm.store.records import Report
+
+USAGES = {
+    "PATH [PATH...] [group=choice] [key=value]": "on your pictures",
+    "+estimator=facechannel +llm=llama3": "on the pictures of this folder (plus or no plus)",
+    "-m llm=smollm2,circumplex": "one run for each choice",
+}
+
+
+def run_job(words: Sequence[str], *, demo: bool = False) -> int:
+    """Runs the pictures that the words name, or a sweep of runs; returns the exit status, 0 or 3."""
+    from affectlm.cli.hydra import start
+
+    runs = _Runs(words, demo=demo)
+    try:
+        start(words, runs.job)
+    finally:
+        if runs.points:
+            print_sweep(runs.points)
+    for sentence in runs.missed:
+        sys.stderr.write(f"affectlm: {sentence}\n")
+    return 3 if runs.missed else 0
+
+
+@attrs.define
+class _Runs:
+    """The run that the words name, or the runs of a sweep."""
+
+    words: Sequence[str]
+    demo: bool = attrs.field(kw_only=True)
+    points: list[Point] = attrs.field(factory=list)  # none unless it is a sweep
+    missed: list[str] = attrs.field(factory=list)  # thresholds that were not reached, as sentences
+
+    def job(self, config: DictConfig, folder: Path) -> None:
+        """One run, shown as it goes."""
+        from affectlm.cli.console import Console
+        from affectlm.cli.hydra import is_sweep, overrides
+        from affectlm.config.compose import to_plain
+        from affectlm.jobs.run import run
+        from affectlm.scores.scores import missed
+
+        point, console = Point(overrides(), folder), Console()
+        if is_sweep():
+            self.points.append(point)
+            sys.stdout.write(f"\n== run {len(self.points)}: {' '.join(point.overrides)}\n")
+        try:
+            with console.progress():
+                point.report = report = run(
+                    to_plain(config),
+                    folder,
+                    on_record=console.record,
+                    on_notice=console.notice,
+                    on_success=self._pages(console, folder),
+                    command=["affectlm", *(["demo"] if self.demo else []), *self.words],
+                )
+        except KeyboardInterrupt:
+            sys.stderr.write(f"affectlm: interrupted; to continue, repeat the command with hydra.run.dir={folder}\n")
+            raise
+        console.finished(report, folder)
+        if not config.dry_run:
+            self.missed += missed(report, config.fail_under or {})
+
+    def _pages(self, console: Console, folder: Path) -> Callable[[Report], None]:
+        """What draws the figures and writes the pages of a run that has ended well."""
+
+        def write(report: Report) -> None:
+            from affectlm.report.figures import draw_faces
+            from affectlm.report.sections import write_pages
+
+            if self.demo:
+                draw_faces(console.records, folder)
+            write_pages(report, folder)
+
+        return write

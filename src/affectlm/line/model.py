@@ -1,0 +1,88 @@
+"""The language model as the line sees it: completions checked, counted and kept, and the question without numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from affectlm.contract import called, class_name, failure
+from affectlm.errors import AffectlmError, ContractError
+from affectlm.line.known import KnownAnswers
+from affectlm.line.permission import Permission
+from affectlm.line.question import Asking, Question
+from affectlm.line.reply import fault, replied, scored
+from affectlm.line.workers import Notice, complete_all
+from affectlm.types import BlindPrompt, ChoiceScorer, Completion, Record, Request
+
+
+@attrs.define
+class Model:
+    """The language model, with what is known of its answers and whether it may be asked."""
+
+    asking: Asking
+    known: KnownAnswers
+    permission: Permission
+    notice: Notice
+    _blind: Mapping[str, float] | None = attrs.field(default=None, init=False)
+
+    def completions(self, requests: Iterator[Request]) -> Iterator[Completion]:
+        """What the adapter gives; a failure of its own is named as its own."""
+        llm = self.asking.llm
+        try:
+            if self.asking.by_choices and isinstance(llm, ChoiceScorer):
+                yield from llm.score_choices(requests)
+            elif hasattr(llm, "complete"):
+                yield from llm.complete(requests)
+            else:
+                yield from complete_all(llm, requests, notice=self.notice, until=self.permission.budget.until)
+        except (AffectlmError, GeneratorExit):
+            raise
+        except Exception as error:
+            raise failure(f"{class_name(llm)}'s answer", error) from error
+
+    def expected(self, request: Request) -> tuple[int, int]:
+        """Tokens that a request will make it read, and the most it may write."""
+        return self.asking.expected_tokens(request)
+
+    def accept(self, completion: Completion, request: Request, key: str) -> None:
+        """Checks, counts and keeps a completion that was paid for."""
+        if wrong := fault(completion, request, by_choices=self.asking.by_choices):
+            raise ContractError(f"{class_name(self.asking.llm)}: {wrong} for '{completion.id}'")
+        self.permission.end(request.id, self.asking.used_tokens(completion, request))
+        self.known.keep(key, completion)
+
+    def record(self, question: Question, completion: Completion) -> Record:
+        """The record of a face about which there is a completion."""
+        if self.asking.by_choices and completion.error is None:
+            return scored(question, completion, self._blind, self.asking.choice_score)
+        return replied(question, completion, self.asking.prompt)
+
+    def nothing_from(self, request_id: str) -> Completion:
+        """What stands for a completion that the adapter owes."""
+        return Completion(id=request_id, error=f"{class_name(self.asking.llm)} gave no completion")
+
+    def learn_blind(self) -> str:
+        """Asks the question without numbers, once; why it may not be asked, and empty where its answer is known."""
+        prompt = self.asking.prompt
+        if not self.asking.by_blind or self._blind is not None or not isinstance(prompt, BlindPrompt):
+            return ""
+        request = called(prompt.render_blind)
+        key = self.asking.request_key(request)
+        completion = self.known.find(key, request)
+        if completion is None:
+            if reason := self.permission.refusal():
+                self.permission.estimate(key, self.expected(request))
+                return reason
+            self.permission.begin(request.id, self.expected(request))
+            completion = next(self.completions(iter([request])), self.nothing_from(request.id))
+            if completion.error is not None:
+                raise AffectlmError(f"the question without numbers failed: {completion.error}")
+            self.accept(completion, request, key)
+        self._blind = completion.choice_logprobs
+        return ""
+
+    def check_choices(self, request: Request) -> None:
+        """Raises ContractError where the question without numbers had other choices."""
+        if self._blind is not None and set(self._blind) != set(request.choices):
+            raise ContractError(f"{class_name(self.asking.prompt)}.render_blind gave other choices than render")

@@ -1,0 +1,210 @@
+"""The values that travel along the line; authors of plugins find them in `affectlm.types`, with the protocols.
+
+Valence comes before arousal everywhere; both lie in [-1, 1]. Pictures and numbers travel as numpy arrays; whatever
+touches a device or a network takes a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels: TypeAlias = NDArray[np.uint8]  # (height, width, 3), RGB
+VA: TypeAlias = NDArray[np.float32]  # (batch, 2): valence, arousal, each in [-1, 1]
+Details: TypeAlias = Mapping[str, NDArray[np.float32]]  # name -> (batch,)
+Progress: TypeAlias = Callable[[float, float], None]  # share done, mean loss
+Maps: TypeAlias = NDArray[np.float32]  # (batch, 2, rows, columns): what each part adds to valence and to arousal
+
+
+class Outcome(StrEnum):
+    """How one face, or one picture without a face, ended."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    UNREADABLE_IMAGE = "unreadable_image"
+    REFUSED = "refused"
+    UNPARSEABLE = "unparseable"
+    OUT_OF_SET = "out_of_set"
+    TRUNCATED = "truncated"
+    API_ERROR = "api_error"
+    SKIPPED = "skipped"
+
+
+def _affect(_: object, attribute: Any, value: Any) -> None:
+    if value is not None and not -1 <= value <= 1:
+        raise ValueError(f"{attribute.name} must lie in [-1, 1], not {value}")
+
+
+@attrs.frozen(kw_only=True)
+class Truth:
+    """What people say about a face; every part may be missing."""
+
+    labels: tuple[str, ...] = ()
+    valence: float | None = attrs.field(default=None, validator=_affect)
+    arousal: float | None = attrs.field(default=None, validator=_affect)
+    text: tuple[str, ...] = ()
+    group: Mapping[str, str] = attrs.field(factory=dict)  # what intervals and slices group by: subject, age, ...
+    votes: Mapping[str, float] = attrs.field(factory=dict)  # label -> share of the raters, adding up to 1
+
+
+@attrs.frozen
+class Box:
+    """A rectangle in a picture, in pixels, right and bottom excluded; it may leave the picture.
+
+    A detector's box holds the face from the hairline to the chin and from ear to ear; the same face gives nearly
+    the same box whatever found it.
+    """
+
+    left: float
+    top: float
+    right: float = attrs.field()
+    bottom: float = attrs.field()
+    score: float = 1.0
+
+    @right.validator
+    def _check_right(self, _: object, value: float) -> None:
+        if not value > self.left:
+            raise ValueError(f"right {value} must exceed left {self.left}")
+
+    @bottom.validator
+    def _check_bottom(self, _: object, value: float) -> None:
+        if not value > self.top:
+            raise ValueError(f"bottom {value} must exceed top {self.top}")
+
+
+@attrs.frozen
+class Image:
+    """A picture that has not been read yet; reading, hashing and decoding it are the core's business."""
+
+    id: str
+    source: Path | bytes | Pixels = attrs.field(eq=False, repr=False)
+    truth: Truth = Truth()
+    region: Box | None = None  # where in the picture the person asked about is
+
+
+@attrs.frozen
+class Face:
+    """One face cut out of a picture."""
+
+    id: str  # "<image id>#<rank>", rank 0 the best
+    box: Box
+    pixels: Pixels = attrs.field(eq=False, repr=False)  # the square crop
+    truth: Truth = Truth()
+
+
+@attrs.frozen
+class Sample:
+    """Valence and arousal of one face, with further named numbers."""
+
+    id: str
+    valence: float = attrs.field(validator=_affect)
+    arousal: float = attrs.field(validator=_affect)
+    extra: Mapping[str, float] = attrs.field(factory=dict)
+    truth: Truth = Truth()
+
+
+@attrs.frozen
+class Message:
+    """One turn of a conversation."""
+
+    role: str = attrs.field(validator=attrs.validators.in_(("system", "user", "assistant")))
+    text: str
+
+
+@attrs.frozen
+class Request:
+    """What a language model is asked about one sample.
+
+    `choices` are the labels it should choose from, empty for free text. The core adds `sample`, for baselines that
+    answer from the numbers, and `face` only under `privacy.send_images=true`, to adapters with `takes_faces`.
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    choices: tuple[str, ...] = ()
+    sample: Sample | None = None
+    face: Pixels | None = attrs.field(default=None, eq=False, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Completion:
+    """A language model's reply to the request of the same id; a failed request has `error` and is no exception."""
+
+    id: str
+    text: str = ""
+    model: str = ""
+    finish_reason: str = "stop"  # stop, length, content_filter, ...
+    usage: Mapping[str, int] | None = None  # prompt_tokens, completion_tokens
+    choice_logprobs: Mapping[str, float] | None = None  # of each choice, summed over its tokens, natural logarithm
+    choice_tokens: Mapping[str, int] | None = None  # how many tokens each choice has
+    error: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What was read out of a reply: labels, text, or neither when it was unreadable."""
+
+    labels: tuple[str, ...] = ()
+    text: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Record:
+    """Everything about one face, or about one picture that gave none."""
+
+    id: str
+    outcome: Outcome
+    image: str = ""  # path or name of the picture, empty where ratings alone were used
+    image_sha256: str | None = None
+    face: int | None = None  # rank of the face in its picture, 0 the best
+    box: Box | None = None
+    others: int = 0  # how many other faces the picture has
+    too_small: int = 0  # how many more the detector found and left out for their size
+    valence: float | None = None
+    arousal: float | None = None
+    extra: Mapping[str, float] = attrs.field(factory=dict)
+    prompt: str | None = None
+    prompt_sha256: str | None = None
+    model: str | None = None
+    reply: str | None = None
+    answer: str = ""
+    labels: tuple[str, ...] = ()
+    reason: str = ""  # why the outcome is not ok
+    choice_logprobs: Mapping[str, float] | None = None  # with answer=choices, summed over the tokens of each label
+    choice_tokens: Mapping[str, int] | None = None
+    choice_means: Mapping[str, float] | None = None  # a token
+    choice_normalised: Mapping[str, float] | None = None  # the sums less those of the question without numbers
+    probabilities: Mapping[str, float] | None = None  # of the labels, by the score that decided
+    entropy: float | None = None  # of the probabilities, in nats
+    truth: Truth = attrs.field(factory=Truth)
+
+
+@attrs.frozen
+class Score:
+    """A figure over `count` records, with its 95 % interval where one can be given."""
+
+    name: str
+    value: float
+    count: int
+    low: float | None = None
+    high: float | None = None
+    parts: Mapping[str, float] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class LabelledFaces:
+    """Faces of one split; row i of each array belongs to face i."""
+
+    pixels: NDArray[np.uint8]  # (n, h, w), grey
+    affect: NDArray[np.float32]  # (n, 2), valence and arousal in [-1, 1]
+    categories: NDArray[np.float32]  # (n, labels), shares of the raters; a row of zeros where nobody was asked
+    labels: tuple[str, ...]  # none where the faces have valence and arousal only
+
+    def __len__(self) -> int:
+        return len(self.pixels)
