@@ -9,7 +9,8 @@ from collections import Counter
 import pytest
 
 from affectlm.errors import AccessError, AffectlmError, BusyError, TransientError
-from affectlm.line.workers import Pace, Patience, complete_all
+from affectlm.line.pace import Pace, Patience
+from affectlm.line.workers import complete_all
 from affectlm.types import Completion, Message, Request
 
 QUICK = Patience(first=0.01, longest=0.05, farewell=2.0)

@@ -33,6 +33,8 @@ from affectlm.types import (
     Score,
     Truth,
     VAEstimator,
+    ValuedMetric,
+    WeightedMetric,
 )
 
 
@@ -189,14 +191,25 @@ def check_dataset(dataset: Dataset) -> None:
         _require(all(count > 0 for count in counts.values()), f"expected what was left out, not {dict(counts)}")
 
 
-def check_metric(metric: Metric, records: Sequence[Record]) -> None:
-    """Checks that scores are finite, counted, and that records without truth are no failure."""
-    for score in metric.score(records):
-        _require(isinstance(score, Score) and bool(np.isfinite(score.value)), f"bad score {score}")
-        _require(
-            0 < score.count <= len(records), f"score '{score.name}' counts {score.count} of {len(records)} records"
-        )
-    _require(list(metric.score([])) == [], "no records must give no scores")
+def check_metric(metric: Metric | ValuedMetric | WeightedMetric, records: Sequence[Record]) -> None:
+    """Checks the shapes of what a metric gives, that scores are finite and counted, and that nothing gives nothing."""
+    size = len(records)
+    if isinstance(metric, ValuedMetric):
+        for name, values in metric.values(records).items():
+            _require(np.shape(values) == (size,), f"'{name}' has shape {np.shape(values)}, expected ({size},)")
+            _require(not np.isinf(values).any(), f"'{name}' is infinite; NaN where a record has no such truth")
+    elif isinstance(metric, WeightedMetric):
+        known = np.asarray(metric.known(records))
+        _require(known.shape == (size,) and known.dtype == bool, f"known has shape {known.shape}, expected ({size},)")
+        chosen = [record for record, is_known in zip(records, known, strict=True) if is_known]
+        found = metric.weighted(chosen, np.ones((3, len(chosen)))) if chosen else {}
+        for name, values in found.items():
+            _require(np.shape(values) == (3,), f"'{name}' of three draws has shape {np.shape(values)}, expected (3,)")
+    else:
+        for score in metric.score(records):
+            _require(isinstance(score, Score) and bool(np.isfinite(score.value)), f"bad score {score}")
+            _require(0 < score.count <= size, f"score '{score.name}' counts {score.count} of {size} records")
+        _require(list(metric.score([])) == [], "no records must give no scores")
 
 
 def _require(holds: bool, sentence: str) -> None:

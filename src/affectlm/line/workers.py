@@ -1,13 +1,8 @@
-"""Many requests at once to a language model that takes one at a time, and again where that may help.
-
-How many are under way follows the service: more and more while it does not complain, half when it does, then one more a
-round.
-"""
+"""Many requests at once to a language model that takes one at a time, and again where that may help."""
 
 from __future__ import annotations
 
 import heapq
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,65 +13,15 @@ from typing import TypeAlias
 import attrs
 
 from affectlm.errors import AffectlmError, BusyError, ContractError, TransientError
-from affectlm.types import Completion, Request, SingleLLM
+from affectlm.line.pace import MOST, SILENCE, Pace, Patience
+from affectlm.types import Completion, ConcurrentLLM, Request, SingleLLM
 
 Notice: TypeAlias = Callable[[str], None]
-START, MOST = 16, 64  # requests under way
-AHEAD = 8  # for so many under way one more lies ready
-SILENCE = 0.02  # seconds without a complaint after which START more may be under way; who refuses, refuses at once
+READY_SHARE = 8  # for so many requests under way one more lies ready
 
 
 def silent(sentence: str) -> None:
     """Tells nobody."""
-
-
-@attrs.frozen(kw_only=True)
-class Patience:
-    """How often and how long to wait for a service; times are in seconds."""
-
-    attempts: int = 8  # of one request
-    first: float = 0.5  # wait after the first failure; twice as long after each further one
-    longest: float = 60.0
-    patient_for: float = 600.0  # a service that asks for more time than this stops the run
-    given_up: int = 8  # requests given up one after the other, after which the run stops
-    farewell: float = 30.0  # how long a run that stops waits for what is under way
-
-    def wait(self, attempt: int, retry_after: float | None) -> float:
-        """How long to wait before asking again; at least what the service asks for, and never all at one moment."""
-        backoff = min(self.longest, self.first * 2.0 ** (attempt - 1))
-        return max(backoff * random.uniform(0.5, 1.0), (retry_after or 0.0) * random.uniform(1.0, 1.05))  # noqa: S311
-
-
-@attrs.define
-class Pace:
-    """How many requests may be under way at once."""
-
-    most: int
-    limit: float = attrs.field(init=False)
-    _unhurt: bool = attrs.field(default=True, init=False)
-    _halved: float = attrs.field(default=0.0, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        """Starts carefully."""
-        self.limit = float(min(START, self.most))
-
-    def succeeded(self) -> None:
-        """Grows: by one, or by one a round once the service has complained."""
-        self.limit = min(float(self.most), self.limit + (1.0 if self._unhurt else 1.0 / self.limit))
-
-    @property
-    def grows_in_silence(self) -> bool:
-        """Whether more may be under way soon, without a reply."""
-        return self._unhurt and self.limit < self.most
-
-    def heard_nothing(self) -> None:
-        """Grows, after `SILENCE`."""
-        self.limit = min(float(self.most), self.limit + START)
-
-    def complained(self, begun: float, now: float) -> None:
-        """Halves; requests that began before the last halving complain about what is mended already."""
-        if begun >= self._halved:
-            self.limit, self._halved, self._unhurt = max(1.0, self.limit / 2), now, False
 
 
 @attrs.define(order=True)
@@ -92,7 +37,7 @@ class _Task:
 _Result: TypeAlias = tuple[_Task, Completion | BaseException]
 
 
-class _Crew:
+class _Workers:
     """Threads that ask; they end with the process, so that Ctrl-C waits for no reply."""
 
     def __init__(self, llm: SingleLLM) -> None:
@@ -151,10 +96,10 @@ class _Crew:
 
 
 @attrs.define
-class _Office:
+class _Scheduler:
     """Who is asked when: new requests, those to be asked again, and what to do with each result."""
 
-    crew: _Crew
+    workers: _Workers
     requests: Iterator[Request]
     pace: Pace
     patience: Patience
@@ -169,13 +114,13 @@ class _Office:
 
     def fill(self) -> None:
         """Starts as many requests as may be under way."""
-        self.crew.allowed = int(self.pace.limit)
-        while self.stop is None and self.crew.under_way < self._room:
+        self.workers.allowed = int(self.pace.limit)
+        while self.stop is None and self.workers.under_way < self._room:
             now = time.monotonic()
             if now < self._paused_until:
                 return
             if self.again and self.again[0].due <= now:
-                self.crew.start(heapq.heappop(self.again))
+                self.workers.start(heapq.heappop(self.again))
                 continue
             if not self.more or self._held >= self._room:
                 return
@@ -183,11 +128,11 @@ class _Office:
             if request is None:
                 self.more = False
                 return
-            self.crew.start(_Task(now, next(self._numbers), request))
+            self.workers.start(_Task(now, next(self._numbers), request))
 
     def idle_for(self) -> float | None:
         """Seconds until something can be started; None when only a result can change that."""
-        if self.stop is not None or self.crew.under_way >= self._room:
+        if self.stop is not None or self.workers.under_way >= self._room:
             return None
         waits = [self.again[0].due] if self.again else []
         if self.more and self._held < self._room:
@@ -201,12 +146,12 @@ class _Office:
     @property
     def _room(self) -> int:
         """Requests that may be drawn: some lie ready, so that no thread waits for the next."""
-        return int(self.pace.limit) + int(self.pace.limit) // AHEAD
+        return int(self.pace.limit) + int(self.pace.limit) // READY_SHARE
 
     @property
     def _held(self) -> int:
         """Requests drawn and not answered; those to be asked again keep their place."""
-        return self.crew.under_way + len(self.again)
+        return self.workers.under_way + len(self.again)
 
     def receive(self, task: _Task, result: Completion | BaseException) -> Completion | None:
         """The completion, or None where the request is asked again or the run must stop."""
@@ -236,7 +181,7 @@ class _Office:
             return None
         if isinstance(error, BusyError):
             self.pace.complained(task.begun, now)
-            for ready in self.crew.recall():
+            for ready in self.workers.recall():
                 heapq.heappush(self.again, ready)
             if error.retry_after is not None:
                 self.pause = max(self.pause, now + wait)
@@ -275,34 +220,34 @@ def complete_all(
     Raises:
         AffectlmError: what the language model raised, if it is no TransientError; or nothing but failures came.
     """
-    crew = _Crew(llm)
-    pace = Pace(int(getattr(llm, "concurrency", MOST)))
-    office = _Office(crew, iter(requests), pace, patience or Patience(), notice, until=until)
+    workers = _Workers(llm)
+    pace = Pace(llm.concurrency if isinstance(llm, ConcurrentLLM) else MOST)
+    scheduler = _Scheduler(workers, iter(requests), pace, patience or Patience(), notice, until=until)
     try:
         while True:
-            yield from office.overdue()
-            office.fill()
-            if office.stop is not None:
+            yield from scheduler.overdue()
+            scheduler.fill()
+            if scheduler.stop is not None:
                 break
-            wait = office.idle_for()
-            if not crew.under_way and wait is None:
+            wait = scheduler.idle_for()
+            if not workers.under_way and wait is None:
                 return
-            eager = office.more and pace.grows_in_silence and (wait is None or wait > SILENCE)
-            result = crew.wait(SILENCE if eager else wait)
+            eager = scheduler.more and pace.grows_in_silence and (wait is None or wait > SILENCE)
+            result = workers.wait(SILENCE if eager else wait)
             if result is None and eager:
                 pace.heard_nothing()
-            elif result and (completion := office.receive(*result)):
+            elif result and (completion := scheduler.receive(*result)):
                 yield completion
-        list(crew.recall())
-        yield from _farewell(crew, office)
-        raise office.stop
+        list(workers.recall())
+        yield from _farewell(workers, scheduler)
+        raise scheduler.stop
     finally:
-        crew.dismiss()
+        workers.dismiss()
 
 
-def _farewell(crew: _Crew, office: _Office) -> Iterator[Completion]:
+def _farewell(workers: _Workers, scheduler: _Scheduler) -> Iterator[Completion]:
     """The replies that were under way when the run had to stop."""
-    end = time.monotonic() + office.patience.farewell
-    while crew.under_way and (result := crew.wait(max(0.0, end - time.monotonic()))):
+    end = time.monotonic() + scheduler.patience.farewell
+    while workers.under_way and (result := workers.wait(max(0.0, end - time.monotonic()))):
         if isinstance(result[1], Completion):
             yield result[1]

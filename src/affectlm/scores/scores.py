@@ -15,7 +15,17 @@ from affectlm.errors import ConfigError, ContractError
 from affectlm.registry import closest
 from affectlm.scores.intervals import Resamples
 from affectlm.store.records import Report
-from affectlm.types import Metric, NamedMetric, Outcome, PartedMetric, Record, Score, ValuedMetric, WeightedMetric
+from affectlm.types import (
+    AnswerMetric,
+    Metric,
+    NamedMetric,
+    Outcome,
+    PartedMetric,
+    Record,
+    Score,
+    ValuedMetric,
+    WeightedMetric,
+)
 
 OnNothing = Callable[[Metric], None]
 
@@ -30,7 +40,7 @@ def judge(
     """
     metrics = list(metrics)
     answered = [record for record in records if record.outcome is Outcome.OK]
-    about_answers = [metric for metric in metrics if getattr(metric, "judges_answers", False)]
+    about_answers = [metric for metric in metrics if _judges_answers(metric)]
     scores = _scores(records, metrics, seed, on_nothing)
     if len(answered) < len(records):
         scores += [
@@ -41,6 +51,10 @@ def judge(
         if not math.isfinite(score.value):
             raise ContractError(f"a metric gave {score.value} as '{score.name}', expected a finite number or no score")
     return scores
+
+
+def _judges_answers(metric: Metric) -> bool:
+    return isinstance(metric, AnswerMetric) and metric.judges_answers
 
 
 def clusters(records: Sequence[Record]) -> list[str]:
@@ -117,7 +131,7 @@ def check_thresholds(thresholds: Iterable[str], metrics: Iterable[Metric]) -> No
             return
         names = metric.score_names()
         known += names
-        answered += [f"{name}_answered" for name in names if getattr(metric, "judges_answers", False)]
+        answered += [f"{name}_answered" for name in names if _judges_answers(metric)]
     for name in thresholds:
         if name not in (*known, *answered):
             raise ConfigError(
