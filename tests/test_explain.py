@@ -11,7 +11,8 @@ from affectlm.jobs.run import run
 from affectlm.line import images
 from affectlm.registry import Component, Registry
 from affectlm.report.explain import GRID, Explainer, occlusion
-from affectlm.report.sections import DRAWN, write_pages
+from affectlm.report.pages import write_pages
+from affectlm.report.sections import DRAWN
 from affectlm.store.records import EXPLANATIONS, RECORDS, Report, explanation, read_records, to_line
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, faces, record
 from affectlm.types import Box, Face, Outcome

@@ -7,7 +7,7 @@ import pytest
 
 from affectlm.cli.console import Console
 from affectlm.report.figures import draw_faces
-from affectlm.report.sections import write_pages
+from affectlm.report.pages import write_pages
 from affectlm.store.records import RECORDS, Report, read_records, to_line
 from affectlm.testing import record
 from affectlm.types import Box, Score

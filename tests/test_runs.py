@@ -22,7 +22,7 @@ from affectlm.cli.run import run_job
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
 from affectlm.jobs.run import run
 from affectlm.registry import Component, Registry
-from affectlm.report.sections import write_pages
+from affectlm.report.pages import write_pages
 from affectlm.scores.scores import judge, missed
 from affectlm.store.records import RECORDS, Report, read_records, read_report
 from affectlm.store.tables import TABLE
@@ -692,7 +692,8 @@ def test_success_is_said_when_the_pages_exist(configured, pictures, tmp_path):
 
 def test_a_command_whose_pages_fail_says_no_success(pictures, tmp_path, monkeypatch):
     """Also where they fail by a defect, and from Python."""
-    monkeypatch.setattr("affectlm.report.sections._HTML", "{{ nothing }}")
+    (tmp_path / "broken.html").write_text("{{ nothing }}")
+    monkeypatch.setattr("affectlm.report.pages.TEMPLATE", tmp_path / "broken.html")
 
     with pytest.raises(jinja2.UndefinedError):
         affectlm.run(str(pictures), "llm=circumplex", "detector=whole", f"hydra.run.dir={tmp_path / 'run'}")

@@ -22,7 +22,7 @@ from affectlm.line.images import from_pil
 from affectlm.line.measure import Measured, Step, estimate
 from affectlm.line.permission import Permission
 from affectlm.registry import Registry
-from affectlm.report.sections import write_pages
+from affectlm.report.pages import write_pages
 from affectlm.store.cache import Store
 from affectlm.store.records import Report
 from affectlm.store.run_folder import save_composed

@@ -82,7 +82,7 @@ class _Runs:
 
         def write(report: Report) -> None:
             from affectlm.report.figures import draw_faces
-            from affectlm.report.sections import write_pages
+            from affectlm.report.pages import write_pages
 
             if self.demo:
                 draw_faces(console.records, folder)

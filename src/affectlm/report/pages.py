@@ -1,0 +1,82 @@
+"""The report of a run for people: `report.md` and a self-contained `report.html`. All text of models is escaped."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from affectlm.report.sections import Block, Cell, Picture, Run, Section, Table, sections
+from affectlm.store.records import EXPLANATIONS, Report, explanation, read_records
+from affectlm.text import shortened
+
+SHOWN = 200  # records on the page; all of them are in records.jsonl
+MOST_TEXT = 1000  # characters of an answer, or of any other text; all of it is in records.jsonl
+TEMPLATE = files("affectlm.report") / "templates" / "report.html"
+_OBEYED = re.compile(r"[\\`*_\[\]<>&|!~$@#]|:(?! )")  # by Markdown or HTML; "name: value" is harmless
+
+
+def write_pages(report: Report, folder: Path) -> None:
+    """Writes `report.md` and `report.html` beside the records."""
+    records = list(islice(read_records(folder), SHOWN))
+    pictures = [(record.id, path) for record in records if (path := folder / explanation(record.id)).is_file()]
+    run = Run(report, records, sum(report.outcomes.values()), pictures)
+    first = Section("", [report.error] if report.error else [])
+    title, content = f"affectlm run: {report.status}", [first, *sections(run)]
+    (folder / "report.md").write_text(_markdown(title, content), encoding="utf-8")
+    (folder / "report.html").write_text(_html(title, content), encoding="utf-8", errors="backslashreplace")
+
+
+def _html(title: str, content: list[Section]) -> str:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_clean)
+    environment.filters |= {"cell": _cell, "embed": _embed}
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(title=title, sections=content)
+
+
+def _clean(value: object) -> object:
+    """What a page shows of a value: text of models and files without control characters, and not without end."""
+    return shortened(value, MOST_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _embed(path: Path) -> Markup:
+    return Markup(base64.b64encode(path.read_bytes()).decode())  # noqa: S704  # letters and digits
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _markdown(title: str, content: list[Section]) -> str:
+    lines = [f"# {title}"]
+    for section in content:
+        lines += ["", f"## {section.title}"] if section.title else []
+        for block in section.blocks:
+            lines += _lines(block)
+    return "\n".join(lines) + "\n"
+
+
+def _lines(block: Block) -> Iterator[str]:
+    if isinstance(block, Picture):
+        yield f"- [{_escaped(block.caption)}]({EXPLANATIONS}/{block.path.name})"
+        return
+    yield ""
+    if isinstance(block, Table):
+        for row in (block.columns, ["---"] * len(block.columns), *block.rows):
+            yield f"| {' | '.join(_escaped(_cell(cell)) for cell in row)} |"
+    else:
+        yield _escaped(block)
+
+
+def _escaped(text: str) -> str:
+    """Text on one line, with nothing in it that Markdown or HTML would obey."""
+    one_line = shortened(text, MOST_TEXT).encode(errors="backslashreplace").decode()
+    return _OBEYED.sub(lambda found: f"&#{ord(found[0])};", one_line)
