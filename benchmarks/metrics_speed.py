@@ -20,7 +20,7 @@ import numpy as np
 from affectlm.config import compose as configuration
 from affectlm.errors import AffectlmError
 from affectlm.registry import Registry
-from affectlm.scores.scores import judge
+from affectlm.scores.scores import score_all
 from affectlm.types import Metric, Outcome, Record, Request, Sample, Truth
 from affectlm_chat.circumplex import Circumplex, describe_place
 from affectlm_data.emotic.definitions import LABELS, find_label
@@ -71,6 +71,6 @@ for name in sys.argv[2:] or ["experiment=complex", "experiment=description"]:
     print(f"\n{name}, {len(people)} people\n\n| metric | scores | processor seconds | seconds |\n|---|---|---|---|")
     for key, chosen in [("all at once", None), *found.items()]:
         begin, began = time.process_time(), time.monotonic()
-        scores = judge(people, list(found.values()) if chosen is None else [chosen])
+        scores = score_all(people, list(found.values()) if chosen is None else [chosen])
         spent, waited = time.process_time() - begin, time.monotonic() - began
         print(f"| {key} | {len(scores)} | {spent:.1f} | {waited:.1f} |", flush=True)

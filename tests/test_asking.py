@@ -17,7 +17,7 @@ from affectlm.line.likelihoods import choose
 from affectlm.line.measure import Measured
 from affectlm.line.permission import Permission
 from affectlm.line.question import Asking
-from affectlm.line.reply import judge
+from affectlm.line.reply import outcome_of
 from affectlm.store.cache import Store
 from affectlm.store.records import from_json, to_json
 from affectlm.testing import PlainPrompt, ScriptedLLM
@@ -171,7 +171,7 @@ FREE = Request("f", (Message("user", "?"),))
 )
 def test_outcomes_are_kept_apart(request_, completion, answer, outcome):
     """Errors, refusals, unreadable and wrong answers are different things."""
-    assert judge(request_, Completion(id="f", **completion), answer)[0] is outcome
+    assert outcome_of(request_, Completion(id="f", **completion), answer)[0] is outcome
 
 
 class Expensive:
@@ -343,7 +343,7 @@ def test_what_stops_a_run_stops_it(tmp_path):
 )
 def test_a_reply_that_declines_is_a_refusal(request_, text, answer):
     """Declining is neither a description nor an unreadable answer."""
-    assert judge(request_, Completion(id="f", text=text), answer)[0] is Outcome.REFUSED
+    assert outcome_of(request_, Completion(id="f", text=text), answer)[0] is Outcome.REFUSED
 
 
 class Single:

@@ -16,7 +16,7 @@ from affectlm.registry import KINDS, Registry, check_options
 
 NAMES = ("a b.png", "it's, [so].png", "größe{1}.png", "x${seed}=y.png", "tok_key=1.png")
 SECRETS = ("llm.api_key=a", "+llm.api_key=a", "llm.token=a", "password=1", "++llm={name: a, api_key: b}", "+llm.key=a")
-EVERY_CHOICE = [(group, name) for group in config.GROUPS for name in Registry.installed().choices(group)]
+EVERY_CHOICE = [(group, name) for group in config.GROUPS for name in Registry.installed().files(group)]
 
 
 def test_a_core_group_may_be_written_with_and_without_plus(compose):
@@ -139,10 +139,10 @@ def test_every_component_has_a_yaml_file():
 
 def test_every_dataset_and_llm_file_has_the_keys_of_the_contract(compose):
     """Scripts rely on them."""
-    for name in Registry.installed().choices("dataset"):
+    for name in Registry.installed().files("dataset"):
         words = ["dataset.path=x"] if name == "ferplus" else []
         assert {"path", "split", "limit", "va"} <= set(compose(f"dataset={name}", *words)["dataset"])
-    for name in Registry.installed().choices("llm"):
+    for name in Registry.installed().files("llm"):
         assert "model" in compose(f"llm={name}")["llm"]
 
 

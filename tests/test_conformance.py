@@ -11,7 +11,7 @@ import pytest
 import skimage
 
 from affectlm.registry import Registry
-from affectlm.scores.scores import judge
+from affectlm.scores.scores import score_all
 from affectlm.testing import (
     BrightnessEstimator,
     PlainPrompt,
@@ -98,7 +98,7 @@ def test_metrics_know_the_names_of_their_scores(name):
         for label, chosen in zip(("fear", "anger"), probabilities, strict=True)
     ]
 
-    found = {score.name for score in judge(records, [metric])}
+    found = {score.name for score in score_all(records, [metric])}
 
     assert found
     assert found <= set(metric.score_names())

@@ -26,7 +26,7 @@ def test_every_choice_of_the_readme_is_installed_and_every_installed_one_is_told
 
     told = {group: set(re.findall(r"`(\w+)`", text)) for group, text in table.items()}
 
-    assert told == {group: set(Registry.installed().choices(group)) for group in told}
+    assert told == {group: set(Registry.installed().files(group)) for group in told}
     assert len(told) == 6
 
 

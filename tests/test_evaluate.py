@@ -17,7 +17,7 @@ import pytest
 from affectlm.config import compose as configuration
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
 from affectlm.jobs.evaluate import EVALUATION, FACES, PAGE, evaluate
-from affectlm.jobs.evaluation import RatedFaces, judge
+from affectlm.jobs.evaluation import RatedFaces, measure_agreement
 from affectlm.registry import Component, Registry
 from affectlm.scores.agreement import CONVENTIONS, figures
 from affectlm.store.cache import usage
@@ -294,7 +294,7 @@ def test_what_is_undefined_is_null_and_said(tmp_path):
     faces = RatedFaces()
     faces.add(record(valence=0.5, arousal=0.5, truth=Truth(valence=0.5, arousal=0.1)), "group")
 
-    results = judge(faces)["found"]
+    results = measure_agreement(faces)["found"]
 
     assert (results["ccc_valence"].value, str(results["ccc_valence"])) == (None, "undefined")
     assert (results["ccc_mean"].value, results["pcc_arousal"].value) == (None, None)

@@ -23,7 +23,7 @@ from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolder
 from affectlm.jobs.run import run
 from affectlm.registry import Component, Registry
 from affectlm.report.pages import write_pages
-from affectlm.scores.scores import judge, missed
+from affectlm.scores.scores import missed, score_all
 from affectlm.store.records import RECORDS, Report, read_records, read_report
 from affectlm.store.tables import TABLE
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, record
@@ -355,7 +355,7 @@ def test_a_mean_gets_an_interval_drawn_by_picture():
     """Records without truth are left out of value and count."""
     records = [record(id=f"{n}", image=f"{n}", label="fear", truth="fear" if n % 2 else "anger") for n in range(60)]
 
-    score = judge([*records, record(label="fear")], [Right()])[0]
+    score = score_all([*records, record(label="fear")], [Right()])[0]
 
     assert (score.name, score.value, score.count) == ("right", 0.5, 60)
     assert score.low == pytest.approx(0.5 - 1.96 * 0.5 / 60**0.5, abs=0.03)
@@ -366,8 +366,8 @@ def test_a_score_says_how_many_prompts_its_interval_rests_on():
     few = [attrs.evolve(record(id=f"{n}", label="fear", truth="fear"), prompt_sha256=f"{n % 3}") for n in range(30)]
     own = [record(id=f"{n}", image=f"{n}", label="fear", truth="fear") for n in range(30)]
 
-    assert judge(few, [Right()])[0].parts == {"clusters": 3}
-    assert judge(own, [Right()])[0].parts == {}
+    assert score_all(few, [Right()])[0].parts == {"clusters": 3}
+    assert score_all(own, [Right()])[0].parts == {}
 
 
 def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):

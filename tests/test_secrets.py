@@ -136,7 +136,7 @@ def test_secrets_are_found_and_scrubbed_at_any_depth(held):
 
 def test_the_configuration_of_every_choice_passes_unchanged():
     """No option of ours is taken for a secret."""
-    for choice in affectlm.Registry.installed().choices("llm"):
+    for choice in affectlm.Registry.installed().files("llm"):
         plain = to_plain(composed([f"llm={choice}"]))
         assert scrubbed(plain) == plain
 

@@ -8,7 +8,7 @@ from scipy import stats as reference
 
 from affectlm.scores.agreement import ccc
 from affectlm.scores.intervals import concordance, interval, intervals
-from affectlm.scores.scores import judge
+from affectlm.scores.scores import score_all
 from affectlm.testing import record
 from affectlm.types import Outcome
 
@@ -148,7 +148,7 @@ def test_a_weighted_metric_gets_an_interval_parts_and_its_answered_twin():
         for number in range(10)
     ]
 
-    whole, answered = judge(records, [Macro()])
+    whole, answered = score_all(records, [Macro()])
 
     assert (whole.name, whole.value, whole.count, whole.parts) == ("macro", 0.8, 20, {"chance": 0.5})
     assert whole.low < 0.8 < whole.high

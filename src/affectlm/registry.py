@@ -126,7 +126,7 @@ class Registry:
         """Names of the components of a kind, sorted."""
         return sorted({component.name for component in self.components if component.kind == kind})
 
-    def choices(self, group: str) -> list[str]:
+    def files(self, group: str) -> list[str]:
         """Names of the YAML files of a group, affectlm's own and those of plugins, sorted."""
         found = set()
         for package in (OWN_CONFIG, *self.config_packages.values()):

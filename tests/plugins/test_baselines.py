@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from affectlm.affect.taxonomies import EMOTIC
-from affectlm.scores.scores import judge
+from affectlm.scores.scores import score_all
 from affectlm.types import Metric, Outcome, Record, Request, Sample, Truth
 from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.baselines import chance, circumplex, classifiers, compare, covered, folds
@@ -53,7 +53,7 @@ def records(count: int = 120, *, told: bool = True, rated: bool = False, answer:
 
 def parts(records: list[Record], metric: Metric | None = None, name: str = "accuracy") -> dict[str, float]:
     metric = metric or Accuracy(labels=LABELS)
-    return dict(next(score for score in judge(records, [metric]) if score.name == name).parts)
+    return dict(next(score for score in score_all(records, [metric]) if score.name == name).parts)
 
 
 def test_chance_is_one_in_as_many_as_there_are_classes() -> None:
@@ -224,7 +224,7 @@ def test_every_score_has_its_baselines() -> None:
     people = [attrs.evolve(record, probabilities=given) for record in records()]
     named: list[type[CategoryMetric]] = [Accuracy, Classification, MultiLabel, TopK, Calibration, AveragePrecision]
     metrics = [OpenSet(), *(metric(labels=LABELS) for metric in named)]
-    scores = judge(people, metrics)
+    scores = score_all(people, metrics)
     assert len(scores) == 20
     for score in scores:
         assert {"chance", "majority", "circumplex", "gaussian", "logistic"} <= score.parts.keys()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from affectlm.scores.scores import judge
+from affectlm.scores.scores import score_all
 from affectlm.types import Metric, Outcome, Record, Score, Truth
 from affectlm_categories.accuracy import Accuracy, hits
 from affectlm_categories.classification import (
@@ -58,7 +58,7 @@ def record(
 
 
 def scored(metric: Metric, records: list[Record]) -> dict[str, Score]:
-    return {score.name: score for score in judge(records, [metric])}
+    return {score.name: score for score in score_all(records, [metric])}
 
 
 @pytest.fixture(params=[0, 1, 2, "never named", "one class", "one face", "nothing read"])
@@ -264,9 +264,9 @@ def test_records_without_an_answer_or_a_truth_give_finite_scores_or_none() -> No
     metrics += [AveragePrecision(labels=LABELS), OpenSet(), Accuracy(), Classification()]
     given = (0.7, 0.1, 0.1, 0.1)
     for records in ([], [record("fear")], [record(None, "fear")], [record("fear", "fear", probabilities=given)]):
-        for score in judge(records, metrics):
+        for score in score_all(records, metrics):
             assert np.isfinite([score.value, *score.parts.values()]).all()
-    assert judge([record("fear")], metrics) == judge([], metrics) == []
+    assert score_all([record("fear")], metrics) == score_all([], metrics) == []
     assert all(metric.score([record(None, "fear")])[0].value == 0 for metric in (metrics[0], metrics[1], metrics[2]))
 
 
@@ -301,7 +301,7 @@ def test_the_parts_of_macro_f1_are_figures_by_class() -> None:
 def test_without_probabilities_there_is_no_score_of_them() -> None:
     """Answers that were generated are neither ranked nor calibrated."""
     metrics: list[CategoryMetric] = [TopK(labels=LABELS), Calibration(labels=LABELS), AveragePrecision(labels=LABELS)]
-    assert judge([record("fear", "fear"), record("fear", "anger")], metrics) == []
+    assert score_all([record("fear", "fear"), record("fear", "anger")], metrics) == []
 
 
 def test_a_face_without_probabilities_is_ranked_last_and_not_calibrated() -> None:
@@ -326,7 +326,7 @@ def test_an_open_question_asks_for_no_label() -> None:
     """A description without an emotion word is no wrong answer to the question which label fits."""
     described = Record(id="a", outcome=Outcome.OK, truth=Truth(labels=("fear",)))
 
-    assert judge([described], [Accuracy(), Classification(), MultiLabel()]) == []
+    assert score_all([described], [Accuracy(), Classification(), MultiLabel()]) == []
     assert scored(Accuracy(), [described, record("fear", "fear", name="b")])["accuracy"].value == 0.5
     assert scored(OpenSet(), [described])["open_recall"].value == 0
 

@@ -10,7 +10,7 @@ import pytest
 import affectlm
 from affectlm.errors import ConfigError, RunFolderError
 from affectlm.line.question import prompt_hash
-from affectlm.line.reply import judge
+from affectlm.line.reply import outcome_of
 from affectlm.registry import Registry
 from affectlm.store.records import RECORDS, read_records, to_line
 from affectlm.testing import PlainPrompt, check_llm, record, samples
@@ -137,7 +137,7 @@ def test_a_record_without_a_prompt_counts_for_its_id(tmp_path: Path) -> None:
 )
 def test_why_a_reply_ended_is_told_by_its_outcome(tmp_path: Path, completion: Completion, outcome: Outcome) -> None:
     """So that a replay is judged like the reply was."""
-    found, reason = judge(ask("?"), completion, Answer(text=completion.text))
+    found, reason = outcome_of(ask("?"), completion, Answer(text=completion.text))
     folder = run_folder(tmp_path, said(completion.text, outcome=found, reason=reason, model=None))
 
     assert found is outcome

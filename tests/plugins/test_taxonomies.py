@@ -10,7 +10,7 @@ import pytest
 
 from affectlm.affect.relations import FARTHEST, OURS, crosswalk, opposites, place, tree_distance
 from affectlm.affect.taxonomies import BASIC, EMOTIC, OPPOSITES, PARROTT, PLUTCHIK, TAXONOMIES
-from affectlm.scores.scores import judge
+from affectlm.scores.scores import score_all
 from affectlm.types import Metric, Outcome, Record, Sample, Score, Truth
 from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.classification import Classification
@@ -34,7 +34,7 @@ def record(answer: str | None, *truth: str, name: str = "a") -> Record:
 
 
 def score(metric: Metric, *records: Record) -> Score:
-    return judge(records, [metric])[0]
+    return score_all(records, [metric])[0]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_with_a_crosswalk_labels_of_other_sets_count_as_their_kinds() -> None:
         record("anger", "engagement", name="d"),
     ]
 
-    plain = judge(records, [Accuracy(labels="basic")])
+    plain = score_all(records, [Accuracy(labels="basic")])
     walked = score(Accuracy(labels="basic", crosswalk=True), *records)
 
     assert plain == []
@@ -215,7 +215,7 @@ def test_with_a_crosswalk_several_labels_of_one_kind_are_one() -> None:
     sad = Record(id="a", outcome=Outcome.OK, labels=("sadness",), truth=truth)
 
     assert score(Classification(labels="basic", crosswalk=True), sad).count == 1
-    assert {found.value for found in judge([sad], [MultiLabel(labels="basic", crosswalk=True)])} == {1.0}
+    assert {found.value for found in score_all([sad], [MultiLabel(labels="basic", crosswalk=True)])} == {1.0}
 
 
 def test_with_a_crosswalk_probabilities_of_one_kind_add_up() -> None:

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.stats import pearsonr
 
 from affectlm.errors import AccessError, WeightsError
-from affectlm.scores.scores import judge
+from affectlm.scores.scores import score_all
 from affectlm.testing import check_metric
 from affectlm.types import Outcome, Record, Truth, ValuedMetric
 from affectlm.weights.named import fetching, obtain
@@ -134,9 +134,9 @@ def test_nothing_to_judge_is_no_failure(metric: ValuedMetric) -> None:
 
     check_metric(metric, [one])  # type: ignore[arg-type]
     check_metric(metric, silent)  # type: ignore[arg-type]
-    assert judge([record("a", "calm")], [metric]) == []  # type: ignore[list-item]
-    assert judge([], [metric]) == []  # type: ignore[list-item]
-    assert {score.value for score in judge(silent, [metric])} <= {0.0}  # type: ignore[list-item]
+    assert score_all([record("a", "calm")], [metric]) == []  # type: ignore[list-item]
+    assert score_all([], [metric]) == []  # type: ignore[list-item]
+    assert {score.value for score in score_all(silent, [metric])} <= {0.0}  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("name", [name for name in CLASSES if name != "bertscore"])
@@ -155,7 +155,7 @@ def test_the_core_adds_intervals_and_scores_the_answered_records_again() -> None
     """A mean without its interval, or one that mixes silence with error, says little."""
     given = [*records(), record("z", "", "sad", outcome=Outcome.UNPARSEABLE)]
 
-    found = {score.name: score for score in judge(given, [Meteor()])}
+    found = {score.name: score for score in score_all(given, [Meteor()])}
 
     own, answered = found["meteor_exact_stem"], found["meteor_exact_stem_answered"]
     assert own.low is not None
@@ -251,7 +251,7 @@ def test_the_interval_of_a_floor_is_that_of_other_people(metric: ValuedMetric) -
         record(f"r{place:02}", "happy", "sad" if place % 4 else "happy", valence=-0.5 if place % 4 else 0.5)
         for place in range(60)
     ]
-    found = {score.name: score for score in judge(given, [metric])}  # type: ignore[list-item]
+    found = {score.name: score for score in score_all(given, [metric])}  # type: ignore[list-item]
     name = next(iter(found))
     own, shuffled = found[name], found[f"{name}_floor"]
 
@@ -410,10 +410,10 @@ def test_no_text_is_embedded_twice_and_none_without_an_answer() -> None:
             return [np.ones(3) / math.sqrt(3) for _ in texts]
 
     silent = [record("a", "", "sad"), record("b", "", "calm")]
-    judge(silent, [Counting()])
+    score_all(silent, [Counting()])
     assert asked == []
 
-    judge([record("a", "calm", "sad"), record("b", "calm", "calm"), *silent[1:]], [Counting()])
+    score_all([record("a", "calm", "sad"), record("b", "calm", "calm"), *silent[1:]], [Counting()])
     assert Counter(asked) == {"calm": 1, "sad": 1}
 
 

@@ -107,7 +107,7 @@ def _help() -> int:
     from affectlm.registry import KINDS, OWN_CONFIG, Registry
 
     registry = Registry.installed()
-    choices = "\n".join(f"  {group}: {', '.join(registry.choices(group))}" for group in (*KINDS, "experiment"))
+    choices = "\n".join(f"  {group}: {', '.join(registry.files(group))}" for group in (*KINDS, "experiment"))
     main = (files(OWN_CONFIG) / "affectlm.yaml").read_text(encoding="utf-8")
     own = main.partition("\n\n")[2].partition("\nhydra:")[0]
     settings = "\n".join(f"  {line}" for line in own.strip().splitlines())

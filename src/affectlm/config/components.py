@@ -133,7 +133,7 @@ def _has_no_pictures(dataset: object) -> bool:
 
 
 @attrs.frozen(kw_only=True)
-class RunParts:
+class RunComponents:
     """The components of a run, built and checked."""
 
     dataset: Dataset
@@ -157,7 +157,7 @@ def run_kinds(chosen: RunSettings) -> list[str]:
     return ["dataset", "metric", "prompt", "llm", *(("detector", "estimator") if chosen.va == "estimated" else ())]
 
 
-def build_run(components: Components, chosen: RunSettings) -> RunParts:
+def build_run(components: Components, chosen: RunSettings) -> RunComponents:
     """The parts of a run; all that is missing or wrong is found here, before the first picture is read.
 
     Raises:
@@ -167,7 +167,7 @@ def build_run(components: Components, chosen: RunSettings) -> RunParts:
     built = components.build_all(run_kinds(chosen), no_pictures=no_pictures)
     single = {kind: each[0] for kind, each in built.items() if kind != "metric"}
     metrics = dict(zip(components.metrics(), built["metric"], strict=True))
-    parts = RunParts(**single, metrics=metrics)  # type: ignore[arg-type]
+    parts = RunComponents(**single, metrics=metrics)  # type: ignore[arg-type]
     dataset = parts.dataset
     if parts.detector is None and isinstance(dataset, DerivedDataset) and dataset.truth_is_derived:
         raise ConfigError(f"dataset.va=truth would go in a circle: {dataset.truth_is_derived}")

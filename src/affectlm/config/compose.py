@@ -127,7 +127,7 @@ def _override(word: str) -> list[str]:
     if word in ("metric=null", "~metric"):
         return ["metric=[]"]
     if group in KINDS and value == "null":
-        raise ConfigError(f"a run needs a {group}; choices: {', '.join(Registry.installed().choices(group))}")
+        raise ConfigError(f"a run needs a {group}; choices: {', '.join(Registry.installed().files(group))}")
     _check_choice(word)
     return [word]
 
@@ -205,7 +205,7 @@ def _check_choice(word: str) -> None:
     group, value = match.groups()
     if value in ("null", "''") or not re.fullmatch(r"\[?[\w:, /-]+\]?", value):
         return
-    known = Registry.installed().choices(group)
+    known = Registry.installed().files(group)
     for name in (part.strip() for part in value.strip("[]").split(",")):
         if name and name not in known:
             raise ConfigError(_unknown_choice(group, name, known))

@@ -17,7 +17,7 @@ import numpy as np
 from affectlm.config.components import Components
 from affectlm.config.settings import EvaluateSettings, settings
 from affectlm.errors import AffectlmError, ConfigError
-from affectlm.jobs.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, judge
+from affectlm.jobs.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, measure_agreement
 from affectlm.jobs.versions import versions
 from affectlm.line.faces import find_faces
 from affectlm.line.measure import estimate
@@ -50,7 +50,7 @@ _COLUMNS = ("id", "valence", "arousal", "rated_valence", "rated_arousal", "outco
 
 
 @attrs.frozen(kw_only=True)
-class EvaluateParts:
+class EvaluateComponents:
     """The components of an evaluation."""
 
     dataset: Dataset
@@ -88,7 +88,7 @@ def _evaluated(
 ) -> Evaluation:
     refuse_another_file(folder / CLAIM, components.config, "evaluation")
     built = components.build_all(_KINDS, no_pictures=NOTHING_TO_MEASURE)
-    parts = EvaluateParts(**{kind: each[0] for kind, each in built.items()})  # type: ignore[arg-type]
+    parts = EvaluateComponents(**{kind: each[0] for kind, each in built.items()})  # type: ignore[arg-type]
     write_atomically(folder / CLAIM, json.dumps(scrubbed(components.config), indent=2).encode())
     key = components.identity("estimator", parts.estimator)
     faces, seen = RatedFaces(), Seen()
@@ -113,7 +113,7 @@ def _evaluated(
     return evaluation
 
 
-def measured(parts: EvaluateParts, chosen: EvaluateSettings, key: object = "") -> Iterator[Record]:
+def measured(parts: EvaluateComponents, chosen: EvaluateSettings, key: object = "") -> Iterator[Record]:
     """One record a picture: its best face measured, or no face, unreadable, or skipped when it has no rating.
 
     Args:
@@ -175,7 +175,7 @@ def _refuse_no_group(faces: RatedFaces, group: str | None) -> None:
 
 
 def _evaluation(
-    components: Components, chosen: EvaluateSettings, parts: EvaluateParts, faces: RatedFaces, left_out: Counts
+    components: Components, chosen: EvaluateSettings, parts: EvaluateComponents, faces: RatedFaces, left_out: Counts
 ) -> Evaluation:
     drawn = Counter(sort for sort, _ in set(faces.clusters))
     dataset = components.options("dataset")
@@ -199,7 +199,7 @@ def _evaluation(
             "resamples": DRAWS,
             "of": " and ".join(counted(count, sort) for sort, count in sorted(drawn.items())),
         },
-        figures=judge(faces, chosen.seed),
+        figures=measure_agreement(faces, chosen.seed),
     )
 
 

@@ -113,7 +113,7 @@ def _is_most(share: float, most: float) -> bool:
     return share >= most - 1e-6  # shares are quotients
 
 
-def judge(faces: RatedFaces, seed: int = 0) -> dict[str, Results]:
+def measure_agreement(faces: RatedFaces, seed: int = 0) -> dict[str, Results]:
     """The figures over the faces found, and over all with (0, 0) for each that was not; see `quality.figures`.
 
     Where the faces have votes and the estimator a probability for each of their labels: `accuracy` against the

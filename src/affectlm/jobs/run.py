@@ -15,7 +15,7 @@ from typing import cast
 import attrs
 
 from affectlm.config.asking import asking_of, permission_of
-from affectlm.config.components import Components, RunParts, build_run
+from affectlm.config.components import Components, RunComponents, build_run
 from affectlm.config.settings import RunSettings, settings
 from affectlm.errors import AffectlmError, ConfigError, RunFolderError
 from affectlm.jobs.stream import stream
@@ -28,7 +28,7 @@ from affectlm.line.permission import Permission
 from affectlm.line.question import Asking
 from affectlm.line.workers import Notice, silent
 from affectlm.registry import Registry
-from affectlm.scores.scores import judge
+from affectlm.scores.scores import score_all
 from affectlm.store.cache import Store
 from affectlm.store.records import RECORDS, REPORT, Report, read_records, read_report, to_line
 from affectlm.store.run_folder import Earlier, finished_records, locked, refuse_another, writing
@@ -157,7 +157,7 @@ class _Run:
         if not chosen.dry_run:
             _judge(report, records, parts.metrics)
 
-    def _stream(self, parts: RunParts, asking: Asking, permission: Permission) -> None:
+    def _stream(self, parts: RunComponents, asking: Asking, permission: Permission) -> None:
         """Draws the line to its end; every record is on disk before the next is asked for."""
         outcomes: Counter[str] = Counter()
         earlier = Earlier()
@@ -179,7 +179,9 @@ class _Run:
             finally:
                 self.report.outcomes = dict(sorted(outcomes.items()))
 
-    def _answered(self, parts: RunParts, earlier: Earlier, asking: Asking, permission: Permission) -> Iterator[Record]:
+    def _answered(
+        self, parts: RunComponents, earlier: Earlier, asking: Asking, permission: Permission
+    ) -> Iterator[Record]:
         """The records that are not finished yet, as they are."""
         chosen, estimator = self.chosen, parts.estimator
         key = self.components.identity("estimator", estimator) if estimator is not None else ""
@@ -199,7 +201,7 @@ class _Run:
             self.report.save(self.folder)
 
 
-def _left_out(records: Sequence[Record], parts: RunParts, chosen: RunSettings) -> Counts:
+def _left_out(records: Sequence[Record], parts: RunComponents, chosen: RunSettings) -> Counts:
     seen = Seen()
     for record in records:
         seen.add(record)
@@ -209,7 +211,7 @@ def _left_out(records: Sequence[Record], parts: RunParts, chosen: RunSettings) -
 def _judge(report: Report, records: Sequence[Record], metrics: Mapping[str, Metric]) -> None:
     """Scores the records, and notes which metrics found nothing to judge by."""
     unscored: list[Metric] = []
-    report.scores = judge(records, metrics.values(), seed=report.seed, on_nothing=unscored.append)
+    report.scores = score_all(records, metrics.values(), seed=report.seed, on_nothing=unscored.append)
     report.unscored = [name for name, metric in metrics.items() if any(metric is each for each in unscored)]
 
 

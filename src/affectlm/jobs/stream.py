@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from affectlm.config.components import NO_PICTURES, RunParts
+from affectlm.config.components import NO_PICTURES, RunComponents
 from affectlm.config.settings import RunSettings
 from affectlm.errors import ConfigError
 from affectlm.line.faces import Found, find_faces, has_one
@@ -18,7 +18,7 @@ from affectlm.types import Image, Record, Sample
 
 def stream(
     chosen: RunSettings,
-    parts: RunParts,
+    parts: RunComponents,
     earlier: Earlier,
     *,
     key: object,
@@ -41,7 +41,7 @@ def stream(
 
 def _measured(
     chosen: RunSettings,
-    parts: RunParts,
+    parts: RunComponents,
     earlier: Earlier,
     found: Iterable[Image | Sample],
     key: object,

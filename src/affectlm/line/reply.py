@@ -60,7 +60,7 @@ def replied(question: Question, completion: Completion, prompt: PromptTemplate) 
     """The record of a face about which the model wrote a reply, or failed."""
     request = question.request
     answer = Answer() if completion.error else called(prompt.parse, completion)
-    outcome, reason = judge(request, completion, answer)
+    outcome, reason = outcome_of(request, completion, answer)
     return question.record(
         outcome,
         model=completion.model or None,
@@ -91,7 +91,7 @@ def scored(question: Question, completion: Completion, blind: Mapping[str, float
     )
 
 
-def judge(request: Request, completion: Completion, answer: Answer) -> tuple[Outcome, str]:
+def outcome_of(request: Request, completion: Completion, answer: Answer) -> tuple[Outcome, str]:
     """The outcome of a reply and why it is not ok; the provider's word on refusal comes before the text's."""
     if completion.error is not None:
         return Outcome.API_ERROR, completion.error

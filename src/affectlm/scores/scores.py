@@ -30,7 +30,7 @@ from affectlm.types import (
 OnNothing = Callable[[Metric], None]
 
 
-def judge(
+def score_all(
     records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0, on_nothing: OnNothing = lambda _: None
 ) -> list[Score]:
     """All scores; means and weighted figures get intervals, drawn by picture (by prompt where there is none).
