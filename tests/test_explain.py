@@ -12,7 +12,7 @@ from affectlm.line import images
 from affectlm.registry import Component, Registry
 from affectlm.report.explain import GRID, Explainer, occlusion
 from affectlm.report.pages import write_pages
-from affectlm.report.sections import DRAWN
+from affectlm.report.sections import EMBEDDED
 from affectlm.store.records import EXPLANATIONS, RECORDS, Report, explanation, read_records, to_line
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, faces, record
 from affectlm.types import Box, Face, Outcome
@@ -255,7 +255,7 @@ def test_explain_must_be_true_or_false(configured, tmp_path):
 
 def test_the_page_embeds_the_first_pictures_and_the_list_links_all(tmp_path):
     """The page is self-contained and bounded; ids are escaped."""
-    identities = [f"<script>{number}](x)#0" for number in range(DRAWN + 2)]
+    identities = [f"<script>{number}](x)#0" for number in range(EMBEDDED + 2)]
     picture = explained(Reading(*MOUTH), tmp_path, identities[0]).read_bytes()
     for identity in identities:
         (tmp_path / explanation(identity)).write_bytes(picture)
@@ -267,7 +267,7 @@ def test_the_page_embeds_the_first_pictures_and_the_list_links_all(tmp_path):
 
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == DRAWN
+    assert page.count("data:image/png;base64,") == EMBEDDED
     assert "All are in the folder explain" in page
     assert all(f"]({explanation(identity)})" in markdown for identity in identities)
     assert "<script" not in page + markdown

@@ -81,10 +81,11 @@ class _Runs:
         """What draws the figures and writes the pages of a run that has ended well."""
 
         def write(report: Report) -> None:
-            from affectlm.report.figures import draw_faces
             from affectlm.report.pages import write_pages
 
             if self.demo:
+                from affectlm.report.figures import draw_faces  # matplotlib takes its time to load
+
                 draw_faces(console.records, folder)
             write_pages(report, folder)
 
