@@ -30,7 +30,7 @@ from affectlm_facechannel.keras.file import read
 from affectlm_facechannel.keras.original import Original, Stored, load, prepare_colour, prepare_grey
 from affectlm_facechannel.shape import CATEGORIES
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "files"
 DIALECTS = ("keras2", "keras3")
 GRAPHS = ("dim", "plain", "cat", "affwild2")
 BIAS = "denseLayer/denseLayer/bias:0"

@@ -25,7 +25,7 @@ from affectlm_facechannel.network import FaceChannel
 from affectlm_facechannel.shape import SIDE
 from affectlm_facechannel.uncertainty import deviation, dropped, thinned
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "files"
 # Of the 4x4 places of the last features, as (rows, columns) of them; a place is 16 pixels wide.
 MOUTH, EYES = ((3, 4), (1, 3)), ((1, 2), (0, 4))
 

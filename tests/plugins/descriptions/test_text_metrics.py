@@ -31,7 +31,7 @@ from affectlm_descriptions.pairs import Figures, Pair, TextMetric, pair_up, shuf
 from affectlm_descriptions.polarity import Polarity, PolarityCorrelation, compounds
 from affectlm_descriptions.similarity import BertScore, Cosine, greedy_f1
 
-CONF = Path(__file__).parents[2] / "conf" / "metric"
+CONF = Path(__file__).parents[3] / "conf" / "metric"
 CLASSES = {
     "bleu": Bleu,
     "corpus_bleu": CorpusBleu,
