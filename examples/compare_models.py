@@ -4,11 +4,10 @@ import sys
 from pathlib import Path
 
 import affectlm
-from affectlm.store.records import read_records
 
 pictures, *models = sys.argv[1:]
 for model in models:
     report = affectlm.run(pictures, f"llm={model}", f"hydra.run.dir=compared/{model}")
     print(f"{model}: {report.outcomes}")
-    for record in read_records(Path("compared") / model):
+    for record in affectlm.read_records(Path("compared") / model):
         print(f"  {record.id}: {record.answer or record.outcome}")

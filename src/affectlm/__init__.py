@@ -13,15 +13,22 @@ from affectlm.hooks import hookimpl
 if TYPE_CHECKING:
     from affectlm.api import Reader, load, run
     from affectlm.registry import Registry
+    from affectlm.store.records import read_records
 
 __version__ = "0.1.0"
-__all__ = ["Reader", "Registry", "__version__", "hookimpl", "load", "run"]
+__all__ = ["Reader", "Registry", "__version__", "hookimpl", "load", "read_records", "run"]
 
 # ONNX Runtime 1.32 writes a device id under the home folder and calls its maker's host; the hub's client tells what is
 # installed here. Both read these when they are imported, which no module of ours does before this one.
 os.environ |= {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
-_HOMES = {"Reader": "affectlm.api", "load": "affectlm.api", "run": "affectlm.api", "Registry": "affectlm.registry"}
+_HOMES = {
+    "Reader": "affectlm.api",
+    "Registry": "affectlm.registry",
+    "load": "affectlm.api",
+    "read_records": "affectlm.store.records",
+    "run": "affectlm.api",
+}
 
 
 def __getattr__(name: str) -> object:
