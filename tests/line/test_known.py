@@ -139,10 +139,12 @@ def test_a_stopped_process_is_not_waited_for_without_end(tmp_path, holder, monke
     monkeypatch.setattr(known, "PATIENCE", 0.3)
     begin = time.monotonic()
 
-    asking = Asking(prompt=PlainPrompt(), llm=ScriptedLLM(["x"]))
-    records = list(ask(found(3), asking, store=Store("completions", root=tmp_path)))
+    monkeypatch.setattr(module, "LOOKS_IN_SILENCE", 2)
+    asking, told = Asking(prompt=PlainPrompt(), llm=ScriptedLLM(["x"])), []
+    records = list(ask(found(3), asking, store=Store("completions", root=tmp_path), notice=told.append))
 
     assert [record.answer for record in records] == ["x"] * 3
+    assert "waiting for another process that asks 3 of the same questions" in told
     assert 0.3 < time.monotonic() - begin < 30
 
 

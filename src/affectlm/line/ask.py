@@ -27,6 +27,7 @@ from affectlm.types import Completion, Outcome, Record, Request
 READY_LIMIT = 256  # answered records that may wait while requests are under way
 ASIDE_LIMIT = 256  # questions that may wait for another process
 LOOK_AGAIN = 0.05  # seconds between two looks at what other processes ask
+LOOKS_IN_SILENCE = 40  # after so many looks the wait is told
 
 
 def ask(
@@ -155,6 +156,7 @@ class _PendingRequests:
 
     def _back(self) -> Step | None:
         """A step put aside that no other process asks now; waits for one where nothing else is to be done."""
+        looks = 0
         while self._aside:
             for _ in range(len(self._aside)):
                 step, key = self._aside.popleft()
@@ -164,6 +166,9 @@ class _PendingRequests:
             if self._keys or self._ready:
                 return None
             time.sleep(LOOK_AGAIN)
+            looks += 1
+            if looks % LOOKS_IN_SILENCE == 0:
+                self.model.notice(f"waiting for another process that asks {len(self._aside)} of the same questions")
         return None
 
     def _is_free(self, key: str) -> bool:
