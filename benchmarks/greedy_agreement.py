@@ -21,7 +21,7 @@ import numpy as np
 from affectlm.types import Completion, Request, Sample
 from affectlm.weights.named import obtain
 from affectlm_chat import affectlm_weights
-from affectlm_chat.llamacpp import LlamaCpp
+from affectlm_chat.llamacpp.adapter import LlamaCpp
 from affectlm_chat.openai.service import OpenAIChat
 from affectlm_chat.transformers.smollm2 import SmolLM2
 from affectlm_descriptions.prompt import Description

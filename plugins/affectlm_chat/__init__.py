@@ -18,7 +18,7 @@ def affectlm_llms() -> Mapping[str, Factory]:
     return {
         "transformers": "affectlm_chat.transformers.local:TransformersChat",
         "smollm2": "affectlm_chat.transformers.smollm2:SmolLM2",
-        "llamacpp": "affectlm_chat.llamacpp:LlamaCpp",
+        "llamacpp": "affectlm_chat.llamacpp.adapter:LlamaCpp",
         "openai": "affectlm_chat.openai.service:OpenAIChat",
         "replay": "affectlm_chat.replay:Replay",
         "scripted": "affectlm_chat.scripted:Scripted",

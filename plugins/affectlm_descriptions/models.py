@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 
-from affectlm.errors import AccessError
-from affectlm.weights.named import Hub, Weights, Wheel, fetching, hub_reachable, obtain
+from affectlm.errors import AccessError, WeightsError
+from affectlm.weights.hub import cached_folder, fetch_folder
+from affectlm.weights.named import Hub, Weights, Wheel, fetching, obtain
 
 MINILM = "all-MiniLM-L6-v2"
 _REPOSITORY = f"sentence-transformers/{MINILM}"
@@ -71,43 +70,20 @@ def plain_name(model: str) -> str:
 
 
 def _from_hub(model: str, revision: str, option: str) -> Path:
-    from affectlm.weights.hub import Source, announce
-
-    with suppress(Exception):  # it is not here, or its name is no id
-        folder = _snapshot(model, revision, here=True)
-        if not _flaw(folder):
-            return folder
-    if why := _unfetched():
-        raise AccessError(f"'{model}' is no folder and not on this machine: {why}; {_remedy(option)}")
-    announce(Source(model, revision, here=False))
-    try:
-        return _snapshot(model, revision, here=False)
-    except Exception as error:  # the hub client raises errors of several libraries
-        raise AccessError(
-            f"'{model}' is no folder, and the hub does not give it ({type(error).__name__}); {_remedy(option)}"
-        ) from error
-
-
-def _unfetched() -> str:
-    """Why nothing can be fetched now, or nothing."""
+    folder = cached_folder(model, revision)
+    if folder is not None and not _flaw(folder):
+        return folder
     if not fetching.get():
-        return "it is not here yet, and a run fetches it"
-    if os.environ.get("AFFECTLM_OFFLINE") == "1":
-        return "AFFECTLM_OFFLINE=1 forbids fetching it"
-    return "" if hub_reachable() else "the hub cannot be reached"
+        raise AccessError(f"'{model}' is not here yet, and a run fetches it; {_remedy(option)}")
+    try:
+        return fetch_folder(model, revision, _LOADED)
+    except WeightsError as error:
+        raise AccessError(f"'{model}' is not on this machine, and {error}; {_remedy(option)}") from error
 
 
 def _remedy(option: str) -> str:
     return (
         f"give {option}= a folder or a model id of the Hugging Face hub, with HF_TOKEN where it needs one, or {MINILM}"
-    )
-
-
-def _snapshot(model: str, revision: str, *, here: bool) -> Path:
-    from huggingface_hub import snapshot_download
-
-    return Path(
-        snapshot_download(model, revision=revision, allow_patterns=list(_LOADED), etag_timeout=5, local_files_only=here)
     )
 
 

@@ -20,7 +20,8 @@ from affectlm.neural.devices import DEVICES, as_tensor, seeded, torch_device, wi
 from affectlm.neural.files import load_weights, read_metadata
 from affectlm.types import VA, Details, Pixels
 from affectlm.validators import flag
-from affectlm.weights.named import hub_reachable, sha256
+from affectlm.weights.hub import fetch_file
+from affectlm.weights.named import sha256
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -278,19 +279,16 @@ def _from_hub(architecture: str) -> Mapping[str, Tensor]:
         WeightsError: there are none, or they cannot be fetched.
     """
     import timm
-    from huggingface_hub import hf_hub_download
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     published = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
     if published is None or not published.hf_hub_id:
         raise WeightsError(f"timm publishes no weights of '{architecture}'; use estimator.pretrained=false")
     try:
-        path = hf_hub_download(
-            published.hf_hub_id, "model.safetensors", etag_timeout=5, local_files_only=not hub_reachable()
-        )
-        return load_file(path)
-    except Exception as error:  # the hub client raises errors of several libraries
+        return load_file(fetch_file(published.hf_hub_id, "model.safetensors"))
+    except (WeightsError, SafetensorError, OSError) as error:
         raise WeightsError(
             f"the backbone '{published.hf_hub_id}' is not on this machine and the hub does not give it "
-            f"({type(error).__name__}); use estimator.pretrained=false, or plan.start=PATH of an earlier training"
+            f"({error}); use estimator.pretrained=false, or plan.start=PATH of an earlier training"
         ) from error

@@ -74,7 +74,7 @@ def test_a_file_without_end_is_one_sentence_of_the_command(words, endless, tmp_p
     ("name", "code"),
     [
         ("x.h5", "from affectlm_facechannel.keras.original import load; load(Path('x.h5'))"),
-        ("x.gguf", "from affectlm_chat.llamacpp import find_file; find_file('x.gguf')"),
+        ("x.gguf", "from affectlm_chat.llamacpp.files import find_file; find_file('x.gguf')"),
         ("deploy.prototxt", "from affectlm_facechannel.ssd import Ssd; Ssd(path='.')"),
         (
             "annotations/1_val.npy",

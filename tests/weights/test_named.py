@@ -17,7 +17,9 @@ import pytest
 
 from affectlm.errors import WeightsError
 from affectlm.weights import named as weights
+from affectlm.weights.hub import hub_reachable
 from affectlm.weights.named import GitFile, Hub, Packaged, Weights, Wheel
+from affectlm.weights.workshop import workshop
 
 CONTENT = b"weights"
 BLOB = "git:3ab313fff6f41bb35969cd359e9ddfb8033b3ac2"  # of CONTENT; a test asks git itself
@@ -168,7 +170,7 @@ def test_two_processes_fetch_weights_once(repository, fresh_cache, capfd):
     """The second waits, and finds them."""
     wanted = in_git(repository)
     code = f"from affectlm.weights.named import *; obtain({wanted!r})"
-    with weights._workshop():
+    with workshop():
         second = subprocess.Popen([sys.executable, "-c", code])
         while "waiting for another process that fetches weights" not in capfd.readouterr().err:
             assert second.poll() is None
@@ -196,7 +198,7 @@ def test_an_unreachable_hub_is_told_in_seconds(fresh_cache, monkeypatch):
     """The hub's own client would retry a dead host for many seconds."""
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
 
-    assert not weights.hub_reachable()
+    assert not hub_reachable()
     with pytest.raises(WeightsError, match="hub nobody/nothing"):
         weights.obtain(described(Hub("nobody/nothing", "file.bin")))
 

@@ -11,8 +11,8 @@ import attrs
 
 from affectlm.errors import AccessError
 from affectlm.types import Completion, Request
-from affectlm.weights.hub import Source, announce, find_model
 from affectlm_chat.thoughts import without_thoughts
+from affectlm_chat.transformers.source import ModelSource, find_model
 
 if TYPE_CHECKING:
     from affectlm_chat.transformers.generation import ChatModel, Likelihood, Reply, Sampling
@@ -137,7 +137,7 @@ class TransformersChat(LocalChat):
 
     revision: str = "main"
     device_map: str | None = None  # "auto" spreads a model over several devices
-    _found: Source | None = attrs.field(init=False, default=None, repr=False, eq=False)
+    _found: ModelSource | None = attrs.field(init=False, default=None, repr=False, eq=False)
 
     def check_access(self) -> None:
         """Raises AccessError where the model cannot be had."""
@@ -151,7 +151,7 @@ class TransformersChat(LocalChat):
             weights = "not here"
         return {"weights": weights, **arithmetic(self.dtype, self.device, self.device_map)}
 
-    def _source(self) -> Source:
+    def _source(self) -> ModelSource:
         if self._found is None:
             self._found = find_model(self.model, self.revision)
         return self._found
@@ -161,8 +161,7 @@ class TransformersChat(LocalChat):
         from affectlm_chat.transformers.generation import ChatModel
 
         source = self._source()
-        if not source.here:
-            announce(source)
+        source.announce()
         return ChatModel(
             source.model,
             revision=source.revision,

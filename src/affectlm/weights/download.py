@@ -1,4 +1,4 @@
-"""Files over https, whole or not at all; whether the content is the right one is `weights.py`'s business."""
+"""Files over https, whole or not at all; whether the content is the right one is for `named.py` to say."""
 
 from __future__ import annotations
 

@@ -1,105 +1,166 @@
-"""Whether a model can be had, asked before the first picture is read and answered within seconds."""
+"""The Hugging Face hub: whether it answers, what a model's repository holds, and its files at one revision.
+
+The only module that knows its client or its address. What is on this machine is looked at first.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import attrs
 
-from affectlm.errors import AccessError
-from affectlm.store.cache import digest
-from affectlm.weights.named import hub_reachable
+from affectlm.errors import AccessError, WeightsError
+from affectlm.weights.announcement import announce
 
-HUB = "https://huggingface.co"
-TIMEOUT = 5.0  # seconds
+HUB = "https://huggingface.co"  # as people type it; the client may be told of another
+_TIMEOUT = 5.0  # seconds
 
 
 @attrs.frozen
-class Source:
-    """Where a model's files come from: a folder, or a hub repository at one commit."""
+class HubModel:
+    """A model's repository at one commit, and the names of its files."""
 
     model: str
-    revision: str | None = None  # None for a folder
-    here: bool = True  # False when the files are still to be fetched
-    fingerprint: str = ""
+    commit: str
+    files: tuple[str, ...]
 
 
-def find_model(model: str, revision: str = "main") -> Source:
-    """The source of a local folder or a hub model; what is on this machine is looked at first.
+def hub_reachable(timeout: float = 3.0) -> bool:
+    """Whether the hub answers within seconds; asked first because its client retries a dead host for 23 s.
+
+    Behind a proxy the client itself decides.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE or os.environ.get("AFFECTLM_OFFLINE") == "1":
+        return False
+    address = urlsplit(constants.ENDPOINT)
+    if getproxies().get(address.scheme):
+        return True
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((address.hostname or "", port), timeout).close()
+    except OSError:
+        return False
+    return True
+
+
+def cached_folder(model: str, revision: str = "main") -> Path | None:
+    """The folder of what was fetched of a model before, named after its commit, or None; not all may be in it.
 
     Raises:
-        AccessError: there is no such folder, the hub keeps the model behind a licence, or it cannot be reached.
+        AccessError: the name is no model id.
     """
-    folder = Path(model).expanduser()
-    if folder.is_dir() or model.startswith((".", "/", "~")) or folder.is_absolute() or model.count("/") > 1:
-        return _folder(folder)
-    commit = _cached_commit(model, revision)
-    if commit is not None:
-        return Source(model, commit, fingerprint=commit)
-    commit = _hub_commit(model, revision)
-    return Source(model, commit, here=False, fingerprint=commit)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, revision=revision, local_files_only=True))
+    except HFValidationError as error:
+        raise AccessError(
+            f"'{model}' is neither on this machine nor a model id of the Hugging Face hub: {error}"
+        ) from error
+    except LocalEntryNotFoundError:
+        return None
 
 
-def announce(source: Source) -> None:
-    """Says on stderr what is about to be fetched from the hub."""
+def find_commit(model: str, revision: str, remedies: str) -> str:
+    """The commit the hub serves, after one request for config.json that also shows whether this user may read it.
+
+    Args:
+        model, revision: of the repository.
+        remedies: what else can be done, for messages; it follows "or".
+
+    Raises:
+        AccessError: there is no such model or revision, it has no config.json, it is kept behind a licence, or the hub
+            does not answer.
+    """
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+
+    with _asking(model, revision, remedies):
+        url = hf_hub_url(model, "config.json", revision=revision, endpoint=constants.ENDPOINT)
+        return get_hf_file_metadata(url, timeout=_TIMEOUT).commit_hash or revision
+
+
+def look_up(model: str, revision: str, remedies: str) -> HubModel:
+    """What a repository holds; arguments and errors are those of `find_commit`."""
     from huggingface_hub import HfApi
 
-    size, licence = "size unknown", "unknown"
+    with _asking(model, revision, remedies):
+        info = HfApi().model_info(model, revision=revision, timeout=_TIMEOUT)
+    return HubModel(model, info.sha or revision, tuple(entry.rfilename for entry in info.siblings or ()))
+
+
+def announce_model(model: str, revision: str, patterns: Sequence[str]) -> None:
+    """Says what is about to be fetched: the files of a model that fit any of the patterns."""
+    from huggingface_hub import HfApi
+
+    size, licence = None, "unknown"
     try:
-        info = HfApi().model_info(source.model, revision=source.revision, files_metadata=True, timeout=TIMEOUT)
+        info = HfApi().model_info(model, revision=revision, files_metadata=True, timeout=_TIMEOUT)
     except Exception as error:  # the fetch that follows says what is wrong, in more words
         licence = f"unknown ({type(error).__name__})"
     else:
         licence = next((tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")), licence)
-        sizes = [file.size or 0 for file in info.siblings or () if _is_loaded(file.rfilename)]
-        size = f"{sum(sizes) / 1e6:.1f} MB"
-    sys.stderr.write(f"affectlm: fetching '{source.model}' from the Hugging Face hub: {size}, licence {licence}\n")
+        files = [file for file in info.siblings or () if any(fnmatch(file.rfilename, pattern) for pattern in patterns)]
+        size = sum(file.size or 0 for file in files)
+    announce(model, "the Hugging Face hub", size, licence)
 
 
-def _is_loaded(file: str) -> bool:
-    return file.endswith(".safetensors") and file.startswith("model")
+def fetch_file(model: str, file: str, revision: str = "main", *, announced: bool = False) -> Path:
+    """One file of a model, from this machine's hub cache or from the hub.
+
+    Args:
+        model, file, revision: of the repository.
+        announced: whether it was already said what is fetched.
+
+    Raises:
+        WeightsError: it is not here and the hub does not give it.
+    """
+    from huggingface_hub import hf_hub_download
+
+    folder = cached_folder(model, revision)
+    if folder is not None and (folder / file).is_file():
+        return folder / file
+    with _fetching():
+        if not announced:
+            announce_model(model, revision, [file])
+        return Path(hf_hub_download(model, file, revision=revision, etag_timeout=_TIMEOUT))
 
 
-def _folder(folder: Path) -> Source:
-    if not (folder / "config.json").is_file():
-        state = "has no config.json" if folder.is_dir() else "does not exist"
-        raise AccessError(
-            f"the model folder '{folder}' {state}; give llm.model= a folder with config.json, a tokenizer and "
-            "safetensors files, or a model id of the Hugging Face hub"
-        )
-    if not any(path.is_file() for path in folder.glob("*.safetensors")):
-        raise AccessError(f"the model folder '{folder}' has no .safetensors file; other formats are never loaded")
-    files = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
-    print_ = digest([[name, stat.st_size, stat.st_mtime_ns] for name, stat in files])
-    return Source(str(folder), fingerprint=f"files {print_[:16]}")
+def fetch_folder(model: str, revision: str, patterns: Sequence[str]) -> Path:
+    """The folder of a model's files that fit any of the patterns, announced and fetched.
+
+    Raises:
+        WeightsError: the hub does not give it.
+    """
+    from huggingface_hub import snapshot_download
+
+    with _fetching():
+        announce_model(model, revision, patterns)
+        return Path(snapshot_download(model, revision=revision, allow_patterns=list(patterns), etag_timeout=_TIMEOUT))
 
 
-def _cached_commit(model: str, revision: str) -> str | None:
-    """The commit of a snapshot whose weights are all in the hub's local cache, or None."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
+@contextmanager
+def _fetching() -> Iterator[None]:
+    if not hub_reachable():
+        raise WeightsError(f"the hub cannot be reached: {_why_unreachable()}")
     try:
-        config = try_to_load_from_cache(model, "config.json", revision=revision)
-    except HFValidationError as error:
-        raise AccessError(f"'{model}' is neither a folder nor a model id of the Hugging Face hub: {error}") from error
-    if not isinstance(config, str):
-        return None
-    snapshot = Path(config).parent
-    index = snapshot / "model.safetensors.index.json"
-    try:
-        shards = set(json.loads(index.read_bytes())["weight_map"].values()) if index.exists() else {"model.safetensors"}
-    except (ValueError, KeyError, OSError):
-        return None
-    return snapshot.name if all((snapshot / shard).exists() for shard in shards) else None
+        yield
+    except Exception as error:  # the hub client raises errors of several libraries
+        raise WeightsError(f"the hub's client stops with {type(error).__name__}") from error
 
 
-def _hub_commit(model: str, revision: str) -> str:
-    """The commit the hub serves, after one request that also shows whether this user may read the model."""
-    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+@contextmanager
+def _asking(model: str, revision: str, remedies: str) -> Iterator[None]:
+    """Turns what the client raises about a model into an AccessError with remedies."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -108,42 +169,31 @@ def _hub_commit(model: str, revision: str) -> str:
         RevisionNotFoundError,
     )
 
+    remedies = f"accept the licence at {HUB}/{model} and set HF_TOKEN, or {remedies}"
+    unreachable = f"'{model}' is not on this machine and the Hugging Face hub cannot be reached"
     if not hub_reachable():
-        raise AccessError(_unreachable(model, _offline()))
-    url = hf_hub_url(model, "config.json", revision=revision, endpoint=constants.ENDPOINT)
+        raise AccessError(f"{unreachable} ({_why_unreachable()}): {remedies}")
     try:
-        found = get_hf_file_metadata(url, timeout=TIMEOUT)
+        yield
     except GatedRepoError as error:
-        raise AccessError(f"'{model}' is kept behind a licence: {_remedies(model)}") from error
+        raise AccessError(f"'{model}' is kept behind a licence: {remedies}") from error
     except RevisionNotFoundError as error:
         raise AccessError(f"'{model}' has no revision '{revision}' on the Hugging Face hub") from error
     except RepositoryNotFoundError as error:
-        raise AccessError(f"'{model}' does not exist on the hub, or is private: {_remedies(model)}") from error
+        raise AccessError(f"'{model}' does not exist on the hub, or is private: {remedies}") from error
     except EntryNotFoundError as error:
-        raise AccessError(f"'{model}' has no config.json on the hub, so it is no transformers model") from error
+        raise AccessError(f"'{model}' has no config.json on the hub, so it is not a transformers model") from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else None
         if status in (401, 403):
-            raise AccessError(f"'{model}' is kept behind a licence: {_remedies(model)}") from error
-        raise AccessError(_unreachable(model, f"it answers with status {status}")) from error
+            raise AccessError(f"'{model}' is kept behind a licence: {remedies}") from error
+        raise AccessError(f"{unreachable} (it answers with status {status}): {remedies}") from error
     except Exception as error:  # the hub client raises errors of several libraries
-        raise AccessError(_unreachable(model, type(error).__name__)) from error
-    return found.commit_hash or revision
+        raise AccessError(f"{unreachable} ({type(error).__name__}): {remedies}") from error
 
 
-def _offline() -> str:
+def _why_unreachable() -> str:
     for name in ("AFFECTLM_OFFLINE", "HF_HUB_OFFLINE"):
         if os.environ.get(name, "") not in ("", "0"):
             return f"{name} forbids asking it"
     return "no connection"
-
-
-def _unreachable(model: str, why: str) -> str:
-    return f"'{model}' is not on this machine and the Hugging Face hub cannot be reached ({why}): {_remedies(model)}"
-
-
-def _remedies(model: str) -> str:
-    return (
-        f"accept the licence at {HUB}/{model} and set HF_TOKEN, or give a local folder with llm.model=FOLDER, "
-        "or choose llm=smollm2 or llm=circumplex, which need neither"
-    )

