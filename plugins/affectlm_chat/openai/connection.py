@@ -1,6 +1,6 @@
-"""The line to a service: the SDK's client, within a time and a size for each request, and without its exceptions.
+"""The line to a service: pooled connections, with a time and a size for each request and errors of our own.
 
-Imported with the first request, for the SDK takes its time to load.
+Imported with the first request, for the library takes its time to load.
 """
 
 from __future__ import annotations
@@ -13,19 +13,32 @@ import time
 import urllib.request
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import attrs
 import httpcore2
-import httpx2
-import openai
 
 from affectlm.errors import AccessError, AffectlmError, TransientError
 from affectlm_chat.openai.service import is_local
 
 STARTING = 2.0  # seconds
+_IDLE = 5.0  # seconds after which an unused connection is not used again
 MOST_BYTES = 16_000_000  # of one reply; what is larger is no answer to a question of ours
+_HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": "identity",
+    "content-type": "application/json",
+    "user-agent": "affectlm",
+}
+_FAILURES = (
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    httpcore2.UnsupportedProtocol,
+)
 _OVER = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # the connection ended, as it may without encryption
 
 
@@ -50,9 +63,16 @@ class Line:
     """A connection to one service, for several threads at once; each request is sent once."""
 
     def __init__(
-        self, base_url: str, key: str | None, *, timeout: float, connections: int, plain: bool, remedy: str
+        self,
+        base_url: str,
+        key: str | None,
+        *,
+        timeout: float,
+        connections: int,
+        headers: Mapping[str, str],
+        remedy: str,
     ) -> None:
-        """`plain` leaves out what the SDK's own variables add to requests to OpenAI.
+        """`headers` go along with each request, names in lower case.
 
         `remedy` says what to do about a server on this machine that does not answer.
         """
@@ -61,18 +81,17 @@ class Line:
         # Stand-ins for keys, as "none" or "ollama", are no secret and may well be part of a reply.
         least = 12 if key and (key.isalpha() or key.isdigit()) else 6
         self._secret = key.encode() if key and len(key) >= least else b""
-        # Redirects are not followed: they might carry the key elsewhere.
-        http = httpx2.Client(
-            transport=_Transport(base_url, timeout=timeout, connections=connections),
-            timeout=timeout,
-            headers={"Accept-Encoding": "identity"},
+        signed = {"authorization": f"Bearer {key}"} if key else {}
+        self._headers = [(name, value.encode()) for name, value in {**_HEADERS, **signed, **headers}.items()]
+        self._allowance = _Allowance()
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=httpcore2.default_ssl_context(),
+            proxy=_proxy(base_url),
+            max_connections=connections,
+            keepalive_expiry=_IDLE,
+            network_backend=_Backend(self._allowance),
         )
-        weakref.finalize(self, http.close)
-        make = _PlainClient if plain else openai.OpenAI
-        self._client = make(api_key=key or "none", base_url=base_url, timeout=timeout, max_retries=0, http_client=http)
-        self._headers: dict[str, str | openai.Omit] = {"Content-Type": "application/json"}
-        if not key:
-            self._headers["Authorization"] = openai.omit
+        weakref.finalize(self, self._pool.close)
 
     def post(self, path: str, content: bytes) -> Reply:
         """The service's reply, whatever its status; where it repeats the key, there are stars instead.
@@ -99,28 +118,27 @@ class Line:
                 return reply
 
     def _post(self, path: str, content: bytes) -> Reply:
-        failed: AffectlmError
         try:
-            # The model class of a completion would cost as much time as everything else together.
-            response = self._client.post(
-                path, content=content, cast_to=httpx2.Response, options={"headers": self._headers}
-            )
-        except openai.APIStatusError as error:
-            response = error.response
-        except AffectlmError:
-            raise
-        except Exception as error:  # of the SDK and of what it stands on
+            return self._exchange(path, content)
+        except (*_FAILURES, OSError) as error:
             failed = self._failure(error)
-            response = None
-        if response is None:  # raised here, so that no SDK error with its request hangs on it
-            raise failed
-        return Reply(response.status_code, response.headers, self._starred(response.content))
+        raise failed  # here, so that no error with its request hangs on it
+
+    def _exchange(self, path: str, content: bytes) -> Reply:
+        self._allowance.begin(self._timeout)
+        url, waiting = _ascii(self._base_url + path), {"timeout": {"pool": self._timeout}}
+        # Redirects are not followed: they might carry the key elsewhere.
+        with self._pool.stream("POST", url, headers=self._headers, content=content, extensions=waiting) as response:
+            headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+            if headers.get("content-encoding", "identity") != "identity":  # may unfold to any size
+                raise AccessError("the service compresses its replies though it was asked not to; choose another")
+            return Reply(response.status, headers, self._starred(response.read()))
 
     def _starred(self, content: bytes) -> bytes:
         return content.replace(self._secret, b"***") if self._secret else content
 
     def _failure(self, error: Exception) -> AffectlmError:
-        if isinstance(error, openai.APITimeoutError):
+        if isinstance(error, httpcore2.TimeoutException):
             return TransientError(f"no reply from '{self._base_url}' within {self._timeout:g} s")
         chain = list(_causes(error))
         if any(isinstance(each, ConnectionRefusedError) for each in chain):
@@ -133,20 +151,14 @@ class Line:
         return TransientError(f"no answer from '{self._base_url}': {_reason(chain)}")
 
 
-class _PlainClient(openai.OpenAI):
-    """The SDK's client without the headers of OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS."""
-
-    @property
-    def default_headers(self) -> dict[str, str | openai.Omit]:
-        """What every request carries."""
-        return {"Accept": "application/json", "User-Agent": self.user_agent}
-
-
 class _Allowance(threading.local):
     """What the request of a thread may still take."""
 
     until: float = math.inf
     left: int = MOST_BYTES
+
+    def begin(self, seconds: float) -> None:
+        self.until, self.left = time.monotonic() + seconds, MOST_BYTES
 
     def seconds(self) -> float:
         seconds = self.until - time.monotonic()
@@ -158,32 +170,6 @@ class _Allowance(threading.local):
         self.left -= count
         if self.left < 0:
             raise OversizeError(f"the reply is larger than {MOST_BYTES / 1e6:.0f} MB")
-
-
-class _Transport(httpx2.HTTPTransport):
-    """Connections whose requests have a time for everything together, however slowly bytes drip in."""
-
-    def __init__(self, base_url: str, *, timeout: float, connections: int) -> None:
-        limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-        try:
-            super().__init__(limits=limits, proxy=_proxy(base_url))
-        except (ImportError, ValueError, httpx2.InvalidURL) as error:
-            raise AccessError(
-                f"the proxy of this machine cannot be used ({type(error).__name__}); give HTTPS_PROXY an address as "
-                f"http://HOST:PORT, or set NO_PROXY={urlsplit(base_url).hostname}"
-            ) from None
-        self._timeout, self._allowance = timeout, _Allowance()
-        # httpx2 hands no backend on to its pool.
-        self._pool._network_backend = _Backend(self._allowance)
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The response, whose body is still to be read by the same thread."""
-        self._allowance.until, self._allowance.left = time.monotonic() + self._timeout, MOST_BYTES
-        response = super().handle_request(request)
-        if response.headers.get("content-encoding", "identity") != "identity":  # may unfold to any size
-            response.close()
-            raise AccessError("the service compresses its replies though it was asked not to; choose another")
-        return response
 
 
 class _Backend(httpcore2.SyncBackend):
@@ -227,15 +213,50 @@ class _Stream(httpcore2.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-def _proxy(base_url: str) -> str | None:
-    """The proxy this machine asks for, or None; nobody else's machine stands between this one and itself."""
+def _proxy(base_url: str) -> httpcore2.Proxy | None:
+    """The proxy this machine asks for, or None; nobody else's machine stands between this one and itself.
+
+    Raises:
+        AccessError: its address is none that can be used.
+    """
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     if is_local(host) or urllib.request.proxy_bypass(host):
         return None
     found = urllib.request.getproxies()
-    proxy = found.get(parts.scheme) or found.get("all")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+    address = found.get(parts.scheme) or found.get("all")
+    if not address:
+        return None
+    try:
+        return _read_proxy(address if "://" in address else f"http://{address}")
+    except ValueError:
+        raise AccessError(
+            f"the proxy of this machine cannot be used; give HTTPS_PROXY an address as http://HOST:PORT, or set "
+            f"NO_PROXY={host}"
+        ) from None
+
+
+def _read_proxy(address: str) -> httpcore2.Proxy:
+    """The proxy at an address that may hold a name and a password; raises ValueError where there can be none."""
+    parts = urlsplit(address)
+    schemes = ("http", "https", "socks5", "socks5h") if find_spec("socksio") else ("http", "https")
+    if parts.scheme not in schemes or not parts.hostname or parts.port == 0:  # a port that is none raises ValueError
+        raise ValueError("no proxy")
+    auth = None
+    if parts.username is not None:
+        auth = (unquote(parts.username).encode(), unquote(parts.password or "").encode())
+    return httpcore2.Proxy(_ascii(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"), auth)
+
+
+def _ascii(address: str) -> str:
+    """An address as it is written on the wire.
+
+    >>> _ascii("https://bücher.example:8080/v1/größe")
+    'https://xn--bcher-kva.example:8080/v1/gr%C3%B6%C3%9Fe'
+    """
+    parts = urlsplit(address)
+    path = quote(parts.path, safe="/%:@!$&'()*+,;=~")
+    return f"{parts.scheme}://{parts.netloc.encode('idna').decode()}{path}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -257,6 +278,6 @@ def _reason(chain: list[BaseException]) -> str:
             return "there is no such host, or no network"
         if isinstance(error, OSError) and error.strerror:
             return error.strerror.lower()
-    if any(isinstance(error, httpx2.RemoteProtocolError) for error in chain):
+    if any(isinstance(error, httpcore2.RemoteProtocolError) for error in chain):
         return "the connection ended before the reply did"
-    return type(chain[0] if len(chain) == 1 else chain[1]).__name__
+    return type(chain[0]).__name__

@@ -37,3 +37,14 @@ def variable_in(place: str, name: str) -> str | None:
             f"'{DOTENV}' in this folder cannot be read ({type(error).__name__}); mend it, or set AFFECTLM_DOTENV=0"
         ) from None
     return (value or "").strip() or None
+
+
+def openai_headers() -> dict[str, str]:
+    """The headers that a user's environment adds to requests to OpenAI, as its SDK does; names in lower case.
+
+    `OPENAI_CUSTOM_HEADERS` has one "name: value" per line.
+    """
+    named = {"openai-organization": "OPENAI_ORG_ID", "openai-project": "OPENAI_PROJECT_ID"}
+    headers = {header: os.environ[name].strip() for header, name in named.items() if os.environ.get(name)}
+    lines = (line.partition(":") for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines())
+    return headers | {name.strip().lower(): value.strip() for name, colon, value in lines if colon}

@@ -1,7 +1,7 @@
 """Chat models behind any endpoint that speaks OpenAI's chat completions: OpenAI itself, other providers, local servers.
 
 Each request is sent once; asking several at once, and again, is the core's business. Nothing is sent before the first
-request, and the SDK is not loaded before it.
+request, and nothing of a network is loaded before it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import attrs
 from affectlm.errors import AccessError, ConfigError
 from affectlm.types import Completion, Pixels, Request
 from affectlm.validators import flag
-from affectlm_chat.openai.environment import DOTENV, ENVIRONMENT, variable, variable_in
+from affectlm_chat.openai.environment import DOTENV, ENVIRONMENT, openai_headers, variable, variable_in
 from affectlm_chat.openai.replies import Asked, read_reply
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class OpenAIChat:
                         self._key(),
                         timeout=float(self.timeout),
                         connections=self.concurrency,
-                        plain=self._endpoint != ENDPOINTS["openai"],
+                        headers=openai_headers() if self._endpoint == ENDPOINTS["openai"] else {},
                         remedy=_remedy(self.provider, self.model),
                     )
         return self._line
