@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from affectlm.affect.labels import folded
-from affectlm.line.prompt import THOUGHT
+from affectlm.line.thoughts import without_thoughts
 from affectlm_categories.naming import Words, is_bare, named, vocabulary
 
 EDGE = 20_000  # characters that are read at each end of a longer reply
@@ -70,7 +70,7 @@ def read_labels(text: str, choices: Sequence[str]) -> tuple[str, ...]:
     ('happiness',)
     """
     words = offered, others = vocabulary(tuple(choices))
-    text = _ends(THOUGHT.sub(" ", text))
+    text = _ends(without_thoughts(text))
     plain = _FENCE.sub("", _ends(folded(text))).strip()
     if plain in offered.labels:
         return (offered.labels[plain],)

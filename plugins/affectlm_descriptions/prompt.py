@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from affectlm.line.prompt import THOUGHT, Strategy, conclusion
+from affectlm.line.prompt import Strategy, conclusion
+from affectlm.line.thoughts import without_thoughts
 from affectlm.types import Answer, Completion, Request, Sample, Truth
 
 SECTIONS = (
@@ -33,7 +34,7 @@ class Description(Strategy):
 
         With reasoning it is the conclusion, and the last paragraph where there is no such heading.
         """
-        text = THOUGHT.sub(" ", completion.text).strip()
+        text = without_thoughts(completion.text)
         if self.reasoning == "sections":
             text = conclusion(text) or _PARAGRAPH.split(text)[-1]
         text = _PREFIX.sub("", text).strip()

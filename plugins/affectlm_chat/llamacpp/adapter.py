@@ -16,10 +16,10 @@ from typing import ClassVar
 import attrs
 
 from affectlm.errors import AccessError, ConfigError
+from affectlm.line.thoughts import without_thoughts
 from affectlm.types import Completion, Request
 from affectlm_chat.llamacpp.files import File, HubFile, find_file
 from affectlm_chat.llamacpp.model import Model
-from affectlm_chat.thoughts import without_thoughts
 from affectlm_chat.transformers.local import Once, reason, turns
 
 _at_least_one = attrs.validators.ge(1)

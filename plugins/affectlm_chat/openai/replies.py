@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import attrs
 
 from affectlm.errors import AccessError, AffectlmError, BusyError, ConfigError, TransientError
+from affectlm.line.thoughts import without_thoughts
 from affectlm.secrets import starred
 from affectlm.text import printable
 from affectlm.types import Completion
 from affectlm_chat.openai.environment import DOTENV
-from affectlm_chat.thoughts import without_thoughts
 
 MOST_TEXT = 2**20  # characters of a reply that are kept
 MOST_MESSAGE = 300  # characters of what a service says about an error

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, TypeVar
 import attrs
 
 from affectlm.errors import AccessError
+from affectlm.line.thoughts import without_thoughts
 from affectlm.types import Completion, Request
-from affectlm_chat.thoughts import without_thoughts
 from affectlm_chat.transformers.source import ModelSource, find_model
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ import numpy as np
 
 from affectlm.affect.wording import SCALES, STYLES, definition, phrase
 from affectlm.errors import ConfigError
+from affectlm.line.thoughts import without_thoughts
 from affectlm.registry import Registry
 from affectlm.types import Dataset, Image, Message, Sample, Truth
 from affectlm.validators import at_least, flag, one_of
@@ -36,7 +37,6 @@ SUFFIXES: Mapping[int, str] = {  # the ideas of Li et al. 2023, arXiv 2307.11760
     10: "Do this as well as you can and stand by it; such thoroughness is what sets you apart.",
     11: "One step after the other leads there; carry on and do not give up.",
 }
-THOUGHT = re.compile(r"<think>.*?(</think>|$)", re.DOTALL | re.IGNORECASE)
 _NO_FILE: dict[str, object] = {"name": "manifest"}  # what conf/prompt says when no examples are given
 _RANK = re.compile(r"#\d+$")
 _TYPE_EXAMPLES = "prompt.examples=train.csv"
@@ -231,7 +231,7 @@ def conclusion(text: str) -> str:
     >>> conclusion("Observations: tense. **3. CONCLUSION:** fear"), conclusion("It is fear.")
     ('fear', '')
     """
-    text = THOUGHT.sub(" ", text)
+    text = without_thoughts(text)
     end = len(text)
     for heading in reversed(list(_HEADING.finditer(text))):
         name = (heading["head"] or heading["inline"]).casefold()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from affectlm.line.thoughts import without_thoughts
+
 _READ = 800  # characters that are looked at
 _NEAR = 400  # where a refusal has to begin
 
@@ -115,7 +117,7 @@ def is_refusal(text: str) -> bool:
     >>> is_refusal("She can't help smiling."), is_refusal("I can't be sure how they feel, but they seem at ease.")
     (False, False)
     """
-    beginning = _plain(text.rpartition("</think>")[2].lstrip()[:_READ])
+    beginning = _plain(without_thoughts(text)[:_READ])
     refusal = _REFUSAL.search(beginning)
     if refusal is None or refusal.start() > _NEAR or _DESCRIBED.search(beginning, 0, refusal.start()):
         return False

@@ -18,4 +18,4 @@ def without_thoughts(text: str) -> str:
     >>> without_thoughts("valence is high</think> happiness")
     'happiness'
     """
-    return _TAIL.sub("", _THOUGHT.sub("", text)).strip()
+    return _TAIL.sub("", _THOUGHT.sub(" ", text)).strip()
