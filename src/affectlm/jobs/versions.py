@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 _VERSIONS = (
     *("affectlm", "numpy", "scipy", "scikit-learn", "pillow", "opencv-python-headless", "hydra-core"),
     *("torch", "timm", "onnxruntime", "transformers", "tokenizers", "sentence-transformers", "llama-cpp-python"),
-    *("nltk", "rouge-score", "vaderSentiment", "httpcore2"),
+    *("nltk", "rouge-score", "vaderSentiment"),
 )
 
 
