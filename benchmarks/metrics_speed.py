@@ -17,13 +17,14 @@ from typing import cast
 
 import numpy as np
 
+from affectlm.affect.taxonomies import EMOTIC
 from affectlm.config import compose as configuration
 from affectlm.errors import AffectlmError
 from affectlm.registry import Registry
 from affectlm.scores.scores import score_all
 from affectlm.types import Metric, Outcome, Record, Request, Sample, Truth
 from affectlm_chat.circumplex import Circumplex, describe_place
-from affectlm_data.emotic.definitions import LABELS, find_label
+from affectlm_data.emotic.definitions import find_label
 
 NOISE = 0.1  # between rated and measured valence and arousal, so that both have their classifiers
 
@@ -37,7 +38,7 @@ def records(table: Path) -> list[Record]:
             rated = [(float(value) - 5.5) / 4.5 for value in literal_eval(row["Continuous_Labels"])[:2]]
             told = np.clip(rated + generator.normal(0, NOISE, 2), -1, 1).tolist()
             sample = Sample(str(number), *told)
-            [completion] = Circumplex().score_choices([Request(str(number), (), choices=LABELS, sample=sample)])
+            [completion] = Circumplex().score_choices([Request(str(number), (), choices=EMOTIC, sample=sample)])
             probabilities = {label: exp(value) for label, value in (completion.choice_logprobs or {}).items()}
             true = tuple(filter(None, map(find_label, literal_eval(row["Categorical_Labels"]))))
             found.append(

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from affectlm.affect.points import FARTHEST, find_anchor
+from affectlm.affect import nearness
 from affectlm.types import Record
 from affectlm_categories.judging import BoolArray, FloatArray, IntArray, Replies, one_hot
-from affectlm_chat.circumplex import Circumplex
 
 FOLDS = 10
 LEAST = 3  # faces of a class; fewer say nothing of its spread in two directions
@@ -119,8 +118,8 @@ def likelihoods(truth: BoolArray, names: Sequence[str], records: Sequence[Record
     told = _numbers([(record.valence, record.arousal) for record in records])
     rated = _numbers([(record.truth.valence, record.truth.arousal) for record in records])
     found = {"majority": np.broadcast_to(truth.mean(axis=0), truth.shape)}
-    if (nearness := circumplex(told, names)) is not None:
-        found["circumplex"] = nearness
+    if nearness.has_point(names) and np.isfinite(told).any():
+        found["circumplex"] = nearness.likelihoods(told, names)  # as the adapter of that name has them
     found |= _classified(truth, told)
     if np.isfinite(rated).all() and not np.array_equal(rated, told):
         found |= {f"{name}_truth_va": values for name, values in _classified(truth, rated).items()}
@@ -129,24 +128,6 @@ def likelihoods(truth: BoolArray, names: Sequence[str], records: Sequence[Record
 
 def _numbers(pairs: Sequence[tuple[float | None, float | None]]) -> FloatArray:
     return np.array(pairs, np.float64).reshape(-1, 2)  # None becomes NaN
-
-
-def circumplex(affect: FloatArray, names: Sequence[str]) -> FloatArray | None:
-    """The probabilities (n, k) of that adapter; None where no label has a published point or no face numbers.
-
-    Args:
-        affect: (n, 2), valence and arousal; NaN where unknown.
-        names: of the k labels.
-    """
-    points = [find_anchor(name) for name in names]
-    if not any(points) or not np.isfinite(affect).any():
-        return None
-    places = np.array([(point.valence, point.arousal) if point else (np.nan, np.nan) for point in points])
-    distances = ((affect[:, None] - places) ** 2).sum(axis=2)
-    distances[:, [point is None for point in points]] = FARTHEST
-    distances[~np.isfinite(affect).all(axis=1)] = np.nan
-    nearness = np.exp((distances.min(axis=1, keepdims=True) - distances) / (2 * Circumplex().spread ** 2))
-    return np.asarray(nearness / nearness.sum(axis=1, keepdims=True))
 
 
 def _classified(truth: BoolArray, affect: FloatArray) -> Mapping[str, FloatArray]:

@@ -6,12 +6,14 @@ Whatever a language model adds shows in how far it does better than this.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 import attrs
+import numpy as np
 
-from affectlm.affect.points import FARTHEST, Anchor, find_anchor, known_labels, nearest_feeling
+from affectlm.affect.nearness import SPREAD, FloatArray, distances, has_point, log_likelihoods
+from affectlm.affect.points import known_labels, nearest_feeling
 from affectlm.affect.wording import words
 from affectlm.types import Completion, Request, Sample
 
@@ -30,7 +32,7 @@ class Circumplex:
 
     reads_sample: ClassVar[bool] = True  # so valence and arousal belong to what identifies a request
     model: str = attrs.field(default=MODEL)
-    spread: float = attrs.field(default=0.3, validator=attrs.validators.ge(0.01))  # about that of ratings of one label
+    spread: float = attrs.field(default=SPREAD, validator=attrs.validators.ge(0.01))
 
     @model.validator
     def _check_model(self, _: object, value: str) -> None:
@@ -53,55 +55,31 @@ class Circumplex:
             return self._error(request, "the baseline needs valence and arousal, and the request has no sample")
         if not request.choices:
             return Completion(id=request.id, model=self.model, text=describe_place(request.sample))
-        label = nearest_choice(request.sample, request.choices)
-        if label is None:
+        if not has_point(request.choices):
             return self._error(request, _none_known(request.choices))
-        return Completion(id=request.id, model=self.model, text=label)
+        [row] = distances(_place(request.sample), request.choices)
+        return Completion(id=request.id, model=self.model, text=request.choices[int(row.argmin())])
 
     def _score(self, request: Request) -> Completion:
-        anchors = {choice: find_anchor(choice) for choice in request.choices}
-        if not any(anchors.values()):
-            return self._error(request, _none_known(request.choices))
-        distances = {choice: _distance(request.sample, anchor) for choice, anchor in anchors.items()}
+        choices = tuple(dict.fromkeys(request.choices))
+        if not has_point(choices):
+            return self._error(request, _none_known(choices))
+        logprobs = [-math.log(len(choices))] * len(choices)
+        if request.sample is not None:
+            [logprobs] = log_likelihoods(_place(request.sample), choices, self.spread).tolist()
         return Completion(
             id=request.id,
             model=self.model,
-            choice_logprobs=log_likelihoods(distances, self.spread),
-            choice_tokens=dict.fromkeys(anchors, 1),
+            choice_logprobs=dict(zip(choices, logprobs, strict=True)),
+            choice_tokens=dict.fromkeys(choices, 1),
         )
 
     def _error(self, request: Request, reason: str) -> Completion:
         return Completion(id=request.id, model=self.model, error=reason)
 
 
-def nearest_choice(sample: Sample, choices: Iterable[str]) -> str | None:
-    """The label whose published point is nearest; labels without one are passed over, None when none has one.
-
-    >>> nearest_choice(Sample("a", -0.6, -0.3), ["anger", "sadness", "yearning"])
-    'sadness'
-    """
-    points = [(choice, anchor) for choice in choices if (anchor := find_anchor(choice)) is not None]
-    if not points:
-        return None
-    return min(points, key=lambda point: point[1].distance(sample.valence, sample.arousal))[0]
-
-
-def log_likelihoods(distances: Mapping[str, float], spread: float) -> dict[str, float]:
-    """Log-probabilities that add up to 1, from squared distances: log softmax of -distance / (2 spread^2).
-
-    >>> log_likelihoods({"joy": 0.0, "fear": 0.18}, spread=0.3)
-    {'joy': -0.31326168751822286, 'fear': -1.3132616875182228}
-    """
-    nearest = min(distances.values())
-    scores = {label: (nearest - distance) / (2 * spread**2) for label, distance in distances.items()}
-    whole = math.log(sum(map(math.exp, scores.values())))
-    return {label: score - whole for label, score in scores.items()}
-
-
-def _distance(sample: Sample | None, anchor: Anchor | None) -> float:
-    if sample is None:
-        return 0.0
-    return FARTHEST if anchor is None else anchor.distance(sample.valence, sample.arousal)
+def _place(sample: Sample) -> FloatArray:
+    return np.array([[sample.valence, sample.arousal]])
 
 
 def _none_known(labels: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 
-from affectlm.affect.expressions import EXPRESSIONS
+from affectlm.affect.taxonomies import AFFECTNET as EXPRESSIONS
 from affectlm.errors import ConfigError
 from affectlm.store.files import open_file
 from affectlm.types import Image, Truth

@@ -13,31 +13,20 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
+from affectlm.affect.points import CLASS_MEANS
+from affectlm.affect.taxonomies import FERPLUS as LABELS
 from affectlm.errors import ConfigError
 from affectlm.line import images
 from affectlm.types import Image, Pixels, Truth
 from affectlm_data.manifest import Line, read_csv
 from affectlm_data.options import one_path
 
-LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 SIDE = 48
 _COLUMNS = 50  # of a sheet
 _DOUBTS = ("unknown", "nf")  # votes for "not to be known" and "not a face"
 _UNCERTAIN = 5  # faces with so many of them are left out
-
-# Valence and arousal of each label on AffectNet's scale: class means of its public validation set.
-ANCHORS = np.array(
-    [
-        (-0.03, -0.02),
-        (0.67, 0.08),
-        (0.18, 0.70),
-        (-0.63, -0.27),
-        (-0.43, 0.55),
-        (-0.68, 0.45),
-        (-0.12, 0.76),
-        (-0.51, 0.58),
-    ]
-)
+_POINTS = {anchor.word: (anchor.valence, anchor.arousal) for anchor in CLASS_MEANS}
+_MEANS = np.array([_POINTS[label] for label in LABELS])  # (8, 2), valence and arousal
 
 
 @attrs.frozen
@@ -136,7 +125,7 @@ def _cut(sheet: Pixels, place: int) -> Pixels:
 
 def _truth(votes: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Truth:
     shares = votes / votes.sum()
-    valence, arousal = shares @ ANCHORS
+    valence, arousal = shares @ _MEANS
     commonest = tuple(label for label, share in zip(LABELS, shares, strict=True) if share == shares.max())
     return Truth(
         labels=commonest,

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 import attrs
 
-from affectlm.affect.expressions import EXPRESSIONS, find_expression
+from affectlm.affect.taxonomies import FERPLUS, find_expression
 from affectlm.errors import ConfigError
 from affectlm.types import Image
 from affectlm_data.folder import Folder
@@ -85,7 +85,7 @@ class IIMI:
 
     def _no_labels(self, unknown: list[str]) -> str:
         names = ", ".join(f"'{name}'" for name in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-        known = ", ".join(sorted(EXPRESSIONS))
+        known = ", ".join(sorted(FERPLUS))
         return (
             f"{names} in '{', '.join(self.path)}' names no expression; expected folders, or a column 'label', with "
             f"{known}, or their adjectives"

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from affectlm.neural.devices import torch_device
+from affectlm.neural.silence import quiet
 from affectlm.weights.named import obtain
-from affectlm_chat.transformers.generation import quiet
 from affectlm_descriptions.models import NETWORK, TOKENIZER
 
 Vector: TypeAlias = NDArray[np.float64]

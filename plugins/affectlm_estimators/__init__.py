@@ -1,4 +1,4 @@
-"""Estimators beside FaceChannel: any timm backbone, any ONNX model, an ensemble, a constant; and how to train."""
+"""Estimators beside FaceChannel: any timm backbone, any ONNX model, an ensemble, a constant; how well they agree."""
 
 from __future__ import annotations
 
@@ -16,3 +16,9 @@ def affectlm_estimators() -> Mapping[str, str]:
         "ensemble": "affectlm_estimators.ensemble:Ensemble",
         "constant": "affectlm_estimators.constant:Constant",
     }
+
+
+@hookimpl
+def affectlm_metrics() -> Mapping[str, str]:
+    """How well measured valence and arousal agree with ratings."""
+    return {"ccc": "affectlm_estimators.metrics:Concordance"}

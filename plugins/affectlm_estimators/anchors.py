@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affectlm.affect.labels import noun
-from affectlm.affect.points import find_anchor, known_labels
+from affectlm.affect.points import CLASS_MEANS, Anchor, find_anchor, known_labels
 from affectlm.errors import ConfigError
-from affectlm_data.ferplus import ANCHORS, LABELS
-
-_Point = tuple[float, float]
 
 
 def points(labels: Sequence[str], source: str) -> NDArray[np.float32]:
@@ -36,24 +33,16 @@ def points(labels: Sequence[str], source: str) -> NDArray[np.float32]:
         raise ConfigError(
             f"anchors '{source}' have no point for the label '{missing[0]}'; they know {', '.join(known())}"
         )
-    return np.array(found, dtype=np.float32)
+    return np.array([(point.valence, point.arousal) for point in found if point], dtype=np.float32)
 
 
-def _affectnet(label: str) -> _Point | None:
-    word = noun(label.strip().casefold())
-    if word not in LABELS:
-        return None
-    valence, arousal = ANCHORS[LABELS.index(word)]
-    return float(valence), float(arousal)
+def _class_mean(label: str) -> Anchor | None:
+    return _CLASS_MEANS.get(noun(label.strip().casefold()))
 
 
-def _words(label: str) -> _Point | None:
-    anchor = find_anchor(label)
-    return None if anchor is None else (anchor.valence, anchor.arousal)
-
-
-_SOURCES: Mapping[str, tuple[Callable[[str], _Point | None], Callable[[], Sequence[str]]]] = {
-    "affectnet": (_affectnet, lambda: LABELS),
-    "words": (_words, known_labels),
+_CLASS_MEANS = {anchor.word: anchor for anchor in CLASS_MEANS}
+_SOURCES: Mapping[str, tuple[Callable[[str], Anchor | None], Callable[[], Iterable[str]]]] = {
+    "affectnet": (_class_mean, _CLASS_MEANS.keys),
+    "words": (find_anchor, known_labels),
 }
 SOURCES = tuple(_SOURCES)

@@ -1,4 +1,7 @@
-"""FaceChannel: valence, arousal and eight category probabilities of a face, by a light convolutional network."""
+"""FaceChannel: valence, arousal and eight category probabilities of a face, by a light convolutional network.
+
+The face detector that its authors put before it is here too.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ def affectlm_estimators() -> Mapping[str, str]:
 
 
 @hookimpl
-def affectlm_metrics() -> Mapping[str, str]:
-    """How well measured valence and arousal agree with ratings."""
-    return {"ccc": "affectlm_facechannel.metrics:Concordance"}
+def affectlm_detectors() -> Mapping[str, str]:
+    """The face detector of FaceChannel's authors."""
+    return {"ssd": "affectlm_facechannel.ssd:Ssd"}
 
 
 @hookimpl

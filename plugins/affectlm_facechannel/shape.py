@@ -1,6 +1,8 @@
 """The numbers that make the FaceChannel graph what it is; nothing heavy is imported here."""
 
-CATEGORIES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+from affectlm.affect.taxonomies import FERPLUS
+
+CATEGORIES = FERPLUS  # whose votes it was trained with
 SIDE = 64  # of the grey face, in pixels
 DECAY = 0.5  # the constant of the shunting inhibition
 EPSILON = 1e-3  # Keras' batch norm

@@ -1,4 +1,4 @@
-"""Face detectors: YuNet (also called `auto`), OpenCV's Haar cascade, FaceChannel's `ssd`, the whole picture."""
+"""Face detectors: YuNet (also called `auto`), OpenCV's Haar cascade, the whole picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ def affectlm_detectors() -> Mapping[str, Factory]:
     return {
         "auto": "affectlm_faces.auto:Auto",
         "haar": "affectlm_faces.haar:Haar",
-        "ssd": "affectlm_facechannel.ssd:Ssd",
         "whole": "affectlm_faces.whole:Whole",
         "yunet": "affectlm_faces.yunet:YuNet",
     }
@@ -27,7 +26,7 @@ def affectlm_detectors() -> Mapping[str, Factory]:
 
 @hookimpl
 def affectlm_weights() -> Sequence[Weights]:
-    """YuNet's network, which lies beside this file; the cascade comes with OpenCV, `ssd` with FaceChannel's archive."""
+    """YuNet's network, which lies beside this file; the cascade comes with OpenCV."""
     from affectlm.weights.named import Hub, Packaged, Weights
 
     file = "face_detection_yunet_2023mar.onnx"

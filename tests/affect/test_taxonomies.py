@@ -8,8 +8,9 @@ from pathlib import Path
 import networkx
 import pytest
 
+from affectlm.affect.points import CLASS_MEANS
 from affectlm.affect.relations import FARTHEST, OURS, crosswalk, opposites, place, tree_distance
-from affectlm.affect.taxonomies import BASIC, EMOTIC, OPPOSITES, PARROTT, PLUTCHIK, TAXONOMIES
+from affectlm.affect.taxonomies import AFFECTNET, BASIC, EMOTIC, FERPLUS, OPPOSITES, PARROTT, PLUTCHIK, TAXONOMIES
 from affectlm.scores.scores import score_all
 from affectlm.types import Metric, Outcome, Record, Sample, Score, Truth
 from affectlm_categories.accuracy import Accuracy
@@ -35,6 +36,13 @@ def record(answer: str | None, *truth: str, name: str = "a") -> Record:
 
 def score(metric: Metric, *records: Record) -> Score:
     return score_all(records, [metric])[0]
+
+
+def test_the_eight_expressions_are_one_set_in_several_orders() -> None:
+    """FER+'s, AffectNet's, the basic six with two more, and those with a class mean."""
+    orders = (FERPLUS, AFFECTNET, TAXONOMIES["basic8"], tuple(anchor.word for anchor in CLASS_MEANS))
+
+    assert {tuple(sorted(order)) for order in orders} == {tuple(sorted(FERPLUS))}
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -15,6 +14,7 @@ import transformers
 from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 
+from affectlm.neural.silence import quiet
 from affectlm_chat.transformers.choices import ChoiceModel, Question
 from affectlm_chat.transformers.local import Turn, without_system
 
@@ -51,21 +51,6 @@ class Likelihood:
     logprobs: Mapping[str, float]
     tokens: Mapping[str, int]
     prompt_tokens: int
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps transformers' notes and progress bars from the terminal for a while."""
-    logging = _hf.utils.logging
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
 
 
 class ChatModel:

@@ -89,7 +89,7 @@ def _write(source: Path, folder: Path) -> None:
     import transformers
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
-    from affectlm_chat.transformers.generation import quiet
+    from affectlm.neural.silence import quiet
 
     hf: Any = transformers
     with quiet(), redirect_stderr(StringIO()):  # the bar over the tensors obeys no setting

@@ -1,9 +1,11 @@
-"""EMOTIC's 26 categories, the spellings they are found in, and what each means, in our own words."""
+"""What each of EMOTIC's 26 categories means, in our own words, and the spellings they are found in."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+
+from affectlm.affect.taxonomies import EMOTIC
 
 DEFINITIONS: Mapping[str, str] = {
     "affection": "Feels warmly attached to somebody and shows it, as people do who hold each other dear.",
@@ -34,16 +36,13 @@ DEFINITIONS: Mapping[str, str] = {
     "yearning": "Longs for something or somebody out of reach, perhaps with jealousy of those who have it.",
 }
 
-LABELS = tuple(DEFINITIONS)
-"""The categories in the order of their numbers, in lower case."""
-
 
 def _letters(label: str) -> str:
     return re.sub(r"[^a-z]", "", label.lower())
 
 
 _SPELLINGS = {
-    **{_letters(label): label for label in LABELS},
+    **{_letters(label): label for label in EMOTIC},
     "affections": "affection",
     "disquitement": "disquietment",
     "doubt": "doubt/confusion",

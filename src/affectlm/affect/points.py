@@ -10,8 +10,8 @@ import attrs
 
 RUSSELL_MEHRABIAN = "Russell & Mehrabian (1977), J. Research in Personality 11, 273-294"
 RUSSELL = "Russell (1980), J. Personality and Social Psychology 39, 1161-1178, Figure 4, digitised"
+AFFECTNET = "Mollahosseini et al. (2019), doi 10.1109/TAFFC.2017.2740923, class means of the public validation set"
 ORIGIN = "the middle of both scales"
-FARTHEST = 8.0  # squared distance of the plane's opposite corners
 
 
 @attrs.frozen
@@ -60,9 +60,21 @@ FEELINGS = (
 )
 """Words for how a person feels."""
 
+CLASS_MEANS = (
+    Anchor("neutral", -0.03, -0.02, AFFECTNET),
+    Anchor("happiness", 0.67, 0.08, AFFECTNET),
+    Anchor("surprise", 0.18, 0.70, AFFECTNET),
+    Anchor("sadness", -0.63, -0.27, AFFECTNET),
+    Anchor("anger", -0.43, 0.55, AFFECTNET),
+    Anchor("disgust", -0.68, 0.45, AFFECTNET),
+    Anchor("fear", -0.12, 0.76, AFFECTNET),
+    Anchor("contempt", -0.51, 0.58, AFFECTNET),
+)
+"""Where people rate faces of an expression to lie, which is not where its word lies."""
+
 
 def find_anchor(label: str) -> Anchor | None:
-    """The point of a label, whatever its case; the nouns' own source wins over the words'.
+    """The point of a label as a word, whatever its case; the nouns' own source wins over the words'.
 
     >>> find_anchor("Fatigue").word
     'tired'

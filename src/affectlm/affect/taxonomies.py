@@ -1,10 +1,27 @@
-"""The label sets of the field, and what is published of how their labels are related."""
+"""The label sets of the field, what folders call expressions, and what is published of how labels are related."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 BASIC = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+
+# Only other forms of the same word: a synonym in somebody's folder names may be another class to them.
+_EXPRESSIONS: Mapping[str, tuple[str, ...]] = {
+    "neutral": (),
+    "happiness": ("happy", "joy"),
+    "surprise": ("surprised",),
+    "sadness": ("sad",),
+    "anger": ("angry",),
+    "disgust": ("disgusted",),
+    "fear": ("fearful", "afraid"),
+    "contempt": ("contemptuous",),
+}
+_NAMES = {form: noun for noun, forms in _EXPRESSIONS.items() for form in (noun, *forms)}
+FERPLUS = tuple(_EXPRESSIONS)
+AFFECTNET = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
+"""The same eight expressions in the order of AffectNet's numbers."""
+
 EMOTIC = (
     "affection", "anger", "annoyance", "anticipation", "aversion", "confidence", "disapproval", "disconnection",
     "disquietment", "doubt/confusion", "embarrassment", "engagement", "esteem", "excitement", "fatigue", "fear",
@@ -76,7 +93,7 @@ TAXONOMIES: Mapping[str, tuple[str, ...]] = {
     "basic": BASIC,
     "basic7": (*BASIC, "neutral"),
     "basic8": (*BASIC, "neutral", "contempt"),
-    "ferplus": ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
+    "ferplus": FERPLUS,
     "emotic": EMOTIC,
     "plutchik": PLUTCHIK,
     "parrott": tuple(PARROTT),
@@ -89,6 +106,15 @@ TAXONOMIES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """Where each comes from is said in docs/taxonomies.md."""
+
+
+def find_expression(name: str) -> str | None:
+    """Which of the eight expressions a folder's name stands for, in any case, noun or adjective; None for others.
+
+    >>> find_expression("Angry"), find_expression("HAPPY"), find_expression("rage")
+    ('anger', 'happiness', None)
+    """
+    return _NAMES.get(name.strip().casefold())
 
 
 def label_set(labels: str | Sequence[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
+from affectlm.affect.points import FEELINGS
 from affectlm.errors import ImageError
 from affectlm.line import images
 from affectlm.text import printable
@@ -25,16 +26,7 @@ from affectlm.types import Pixels, Record
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Digitised from Fig. 4 of Russell 1980, J. Pers. Soc. Psychol. 39: valence, arousal.
-_LANDMARKS = {
-    "excited": (0.62, 0.76),
-    "happy": (0.83, 0.53),
-    "calm": (0.56, -0.31),
-    "tired": (0.04, -0.63),
-    "sad": (-0.65, -0.27),
-    "afraid": (-0.34, 0.64),
-    "angry": (-0.52, 0.58),
-}
+_LANDMARKS = ("excited", "happy", "calm", "tired", "sad", "afraid", "angry")  # far enough apart to be read
 
 
 def draw_faces(records: Iterable[Record], folder: Path) -> list[Path]:
@@ -74,8 +66,8 @@ def draw_circumplex(axes: Axes) -> None:
     axes.add_patch(Circle((0, 0), 1, fill=False, color="0.6"))
     axes.axhline(0, color="0.8", linewidth=0.8)
     axes.axvline(0, color="0.8", linewidth=0.8)
-    for word, (valence, arousal) in _LANDMARKS.items():
-        axes.text(valence, arousal, word, color="0.45", fontsize=8, ha="center", va="center")
+    for landmark in (anchor for anchor in FEELINGS if anchor.word in _LANDMARKS):
+        axes.text(landmark.valence, landmark.arousal, landmark.word, color="0.45", fontsize=8, ha="center", va="center")
     axes.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), xlabel="valence", ylabel="arousal", aspect="equal")
 
 

@@ -9,11 +9,12 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
+from affectlm.affect.nearness import likelihoods
 from affectlm.affect.taxonomies import EMOTIC
 from affectlm.scores.scores import score_all
 from affectlm.types import Metric, Outcome, Record, Request, Sample, Truth
 from affectlm_categories.accuracy import Accuracy
-from affectlm_categories.baselines import chance, circumplex, classifiers, compare, covered, folds
+from affectlm_categories.baselines import chance, classifiers, compare, covered, folds
 from affectlm_categories.classification import Classification
 from affectlm_categories.judging import CategoryMetric, one_hot
 from affectlm_categories.multilabel import MultiLabel
@@ -93,8 +94,7 @@ def test_the_circumplex_answers_as_the_adapter_of_that_name() -> None:
     adapter = Circumplex()
     asked = [Request(str(row), (), choices=EMOTIC, sample=Sample(str(row), *pair)) for row, pair in enumerate(affect)]
     expected = [completion.choice_logprobs for completion in adapter.score_choices(asked)]
-    found = circumplex(affect, EMOTIC)
-    assert found is not None
+    found = likelihoods(affect, EMOTIC)
     np.testing.assert_allclose(np.log(found), [list(given.values()) for given in expected if given], atol=1e-9)
     named = [EMOTIC[place] for place in found.argmax(axis=1)]
     assert named == [completion.text for completion in adapter.complete(asked)]

@@ -13,6 +13,7 @@ import PIL.Image
 import pytest
 from scipy.io import savemat
 
+from affectlm.affect.taxonomies import EMOTIC as CATEGORIES
 from affectlm.errors import ConfigError
 from affectlm.jobs.run import run
 from affectlm.registry import Component, Registry
@@ -20,7 +21,7 @@ from affectlm.store.records import read_records
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, check_dataset
 from affectlm.types import Box, Image, Outcome, Truth
 from affectlm_data.emotic.dataset import EMOTIC
-from affectlm_data.emotic.definitions import DEFINITIONS, LABELS, find_label
+from affectlm_data.emotic.definitions import DEFINITIONS, find_label
 
 COLUMNS = (
     "Index",
@@ -128,7 +129,7 @@ def test_the_published_tables_hold_the_published_number_of_people(data: Path, sp
 
     check_dataset(dataset)
     assert dataset.describe()["rows"] == dataset.describe()["people"] == str(count)
-    assert {label for image in dataset.items() for label in image.truth.labels} == set(LABELS)
+    assert {label for image in dataset.items() for label in image.truth.labels} == set(CATEGORIES)
 
 
 def test_the_test_split_has_76_pairs_of_valence_and_arousal(data: Path) -> None:
@@ -175,12 +176,13 @@ def test_spellings_seen_in_the_wild_are_one_label(tmp_path: Path) -> None:
 
 
 def test_every_category_is_defined_once() -> None:
-    """26 different definitions, none of which gives its own category away."""
-    assert len(LABELS) == len(set(DEFINITIONS.values())) == 26
-    assert LABELS[9] == "doubt/confusion"
+    """26 different definitions, in the order of the published numbers, none of which gives its own category away."""
+    assert tuple(DEFINITIONS) == CATEGORIES
+    assert len(set(DEFINITIONS.values())) == 26
+    assert CATEGORIES[9] == "doubt/confusion"
     for label, definition in DEFINITIONS.items():
         assert not any(part[:5] in definition.lower() for part in label.split("/"))
-    assert all(find_label(label) == label for label in LABELS)
+    assert all(find_label(label) == label for label in CATEGORIES)
 
 
 def test_people_without_labels_or_ratings_are_left_out_and_counted(tmp_path: Path) -> None:

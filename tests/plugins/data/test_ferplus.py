@@ -8,11 +8,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from affectlm.affect.taxonomies import FERPLUS
 from affectlm.errors import ConfigError
 from affectlm.testing import check_dataset
-from affectlm_data.ferplus import ANCHORS, LABELS, FERPlus
+from affectlm_data.ferplus import FERPlus
 
-HEADER = f"index,name,split,{','.join(LABELS)},unknown,NF"
+HEADER = f"index,name,split,{','.join(FERPLUS)},unknown,NF"
 
 
 def folder(root: Path, *lines: str, header: str = HEADER) -> Path:
@@ -39,7 +40,9 @@ def test_a_face_has_votes_labels_and_their_mean_valence_and_arousal(tmp_path: Pa
     tied, sad = dataset.items()
     assert tied.truth.labels == ("neutral", "happiness")
     assert (sad.id, sad.truth.labels, sad.truth.votes["sadness"]) == ("f1", ("sadness",), 0.9)
-    assert (sad.truth.valence, sad.truth.arousal) == pytest.approx(tuple(0.1 * ANCHORS[0] + 0.9 * ANCHORS[3]))
+    assert (sad.truth.valence, sad.truth.arousal) == pytest.approx(
+        (0.1 * -0.03 + 0.9 * -0.63, 0.1 * -0.02 + 0.9 * -0.27)
+    )
     assert isinstance(sad.source, np.ndarray)
     assert (sad.source.shape, int(sad.source.min())) == ((48, 48, 3), 255)
 

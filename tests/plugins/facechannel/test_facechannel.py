@@ -15,8 +15,8 @@ from affectlm.registry import Registry
 from affectlm.scores.intervals import concordance
 from affectlm.testing import check_estimator, check_metric, faces, record
 from affectlm.types import Box, LabelledFaces, Truth
+from affectlm_estimators.metrics import Concordance
 from affectlm_facechannel.estimator import FaceChannelEstimator, as_grey
-from affectlm_facechannel.metrics import Concordance
 from affectlm_facechannel.network import FaceChannel, ShuntingInhibition
 from affectlm_facechannel.shape import CATEGORIES, SIDE
 from affectlm_facechannel.training import Plan, train
