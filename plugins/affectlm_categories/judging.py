@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from affectlm.affect.labels import folded, spellings
 from affectlm.affect.relations import crosswalk
 from affectlm.affect.taxonomies import label_set
-from affectlm.types import Outcome, Record, Score
+from affectlm.types import Outcome, Record, Score, Statistic
 from affectlm.validators import flag
 
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -44,9 +44,13 @@ class Classes:
         """Where a label stands among the k names; k when it is none of them."""
         return self.forms.get(folded(label), len(self.names))
 
-    def members(self, labels: Iterable[tuple[str, ...]]) -> BoolArray:
+    def members(self, labels: Sequence[tuple[str, ...]]) -> BoolArray:
         """Which classes each of n tuples names, shape (n, k)."""
-        return _members(self, tuple(labels))
+        places = {label: self.place(label) for label in set(chain.from_iterable(labels))}
+        table = np.zeros((len(labels), len(self.names) + 1), np.bool_)
+        rows = np.repeat(np.arange(len(labels)), [len(named) for named in labels])
+        table[rows, [places[label] for named in labels for label in named]] = True
+        return table[:, :-1]
 
     def first(self, labels: Sequence[tuple[str, ...]]) -> IntArray:
         """The place of the first label of each of n tuples, shape (n,); k where there is none or it is no class."""
@@ -66,16 +70,6 @@ class Classes:
                     list((given[row] or {}).values()) for row in rows
                 ]
         return table[:, :-1]
-
-
-@lru_cache(maxsize=8)  # the same records are asked about again for each part of the resamples
-def _members(classes: Classes, labels: tuple[tuple[str, ...], ...]) -> BoolArray:
-    places = {label: classes.place(label) for label in set(chain.from_iterable(labels))}
-    table = np.zeros((len(labels), len(classes.names) + 1), np.bool_)
-    rows = np.repeat(np.arange(len(labels)), [len(named) for named in labels])
-    table[rows, [places[label] for named in labels for label in named]] = True
-    table.flags.writeable = False
-    return table[:, :-1]
 
 
 @lru_cache(maxsize=64)
@@ -279,12 +273,9 @@ class Counted(CategoryMetric):
         found = self.over(truth, replies, np.ones((1, len(truth))))
         return {name: float(values[0]) for name, values in found.items()}
 
-    def known(self, records: Sequence[Record]) -> BoolArray:
-        """Which records fit, shape (n,)."""
+    def statistics(self, records: Sequence[Record]) -> Sequence[tuple[BoolArray, Statistic]]:
+        """The figures over the records that fit."""
         _, truth, replies = self.read(records)
-        return self.fits(truth, replies)
-
-    def weighted(self, records: Sequence[Record], weights: FloatArray) -> Mapping[str, FloatArray]:
-        """Each figure of shape (draws,) for weights (draws, n) of records that fit."""
-        _, truth, replies = self.read(records)
-        return self.over(truth, replies, weights)
+        rows = self.fits(truth, replies)
+        truth, replies = truth[rows], replies.of(rows)
+        return [(rows, lambda weights: self.over(truth, replies, weights))]

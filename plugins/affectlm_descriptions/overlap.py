@@ -24,11 +24,10 @@ from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.scoring import fmeasure
 from rouge_score.tokenizers import DefaultTokenizer
 
-from affectlm.scores.intervals import intervals
-from affectlm.scores.scores import clusters
-from affectlm.types import Record, Score
+from affectlm.scores.scores import once
+from affectlm.types import Record, Score, Statistic
 from affectlm.validators import flag, one_of
-from affectlm_descriptions.pairs import Figures, Pair, Shuffling, TextMetric, best, pair_up, with_floors
+from affectlm_descriptions.pairs import Figures, Floats, Pair, Pairs, Shuffling, TextMetric, best, pair_up, with_floors
 
 ORDERS = (1, 2, 3, 4)  # lengths of the runs of words that BLEU counts
 ROUGE = ("rouge1", "rouge2", "rougeL")
@@ -89,19 +88,18 @@ class CorpusBleu(Shuffling):
         """The figure and its floor."""
         return with_floors(["corpus_bleu"])
 
-    def score(self, records: Sequence[Record]) -> list[Score]:
-        """`corpus_bleu` with its interval, and `corpus_bleu_floor`, the mean over the shuffles."""
+    def statistics(self, records: Sequence[Record]) -> Sequence[tuple[NDArray[np.bool_], Statistic]]:
+        """`corpus_bleu`, and `corpus_bleu_floor`, the mean over the shuffles, of the records with texts."""
         pairs = pair_up(records, self.seed, self.floor_pairs)
-        if not pairs.rows:
-            return []
-        counts = shared_runs(pairs.own).astype(np.float64)
-        together = clusters([records[row] for row in pairs.rows])
-        drawn = intervals(lambda weights: _corpus_bleu(weights @ counts), together, np.random.default_rng(self.seed))
-        figures = [(name, float(value), drawn[name]) for name, value in _corpus_bleu(counts.sum(axis=0)).items()]
-        if pairs.others:
-            floors = [_corpus_bleu(shared_runs(shuffle).sum(axis=0))["corpus_bleu"] for shuffle in pairs.others]
-            figures.append(("corpus_bleu_floor", float(np.mean(floors)), None))
-        return [Score(name, value, len(counts), *(bounds or ())) for name, value, bounds in figures]
+        known = np.zeros(len(records), np.bool_)
+        known[list(pairs.rows)] = True
+        order = np.argsort(np.argsort(pairs.rows))  # from the records' order to that of the pairs
+        figures = _corpus_figures(pairs)
+        return [(known, lambda weights: figures(weights[:, order]))]
+
+    def score(self, records: Sequence[Record]) -> list[Score]:
+        """The same of each record once, without intervals."""
+        return once(self.statistics(records))
 
 
 @attrs.frozen(kw_only=True)
@@ -209,12 +207,31 @@ def _bleu(row: Sequence[int], smooth: Callable[..., Any]) -> float:
     return float(brevity_penalty(row[9], row[8]) * math.exp(sum(map(math.log, smoothed)) / len(ORDERS)))
 
 
-def _corpus_bleu(sums: NDArray[Any]) -> Figures:
-    """BLEU of added `shared_runs`, shape (..., 10)."""
-    with np.errstate(divide="ignore"):  # one share of 0 makes the whole 0
-        mean = np.log(sums[..., :4] / sums[..., 4:8]).mean(axis=-1)
-    penalty = np.minimum(1 - sums[..., 9] / np.maximum(sums[..., 8], 1), 0)
-    return {"corpus_bleu": np.asarray(np.exp(mean + penalty))}
+def _corpus_figures(pairs: Pairs) -> Statistic:
+    """BLEU of all pairs together and its floor, from how often each draw has each pair.
+
+    A draw has an answer beside another record's texts as often as both records together, the product of how often it
+    has each (Arcones & Gine 1992, Ann. Statist. 20); in a single shuffle as often as the answer, as in `floor`.
+    """
+    own, *others = (shared_runs(each).astype(np.float64) for each in (pairs.own, *pairs.others))
+
+    def figures(weights: Floats) -> Figures:
+        found = {"corpus_bleu": _corpus_bleu(weights @ own)}
+        if others:
+            together = (weights * weights[:, each] if len(others) > 1 else weights for each in pairs.partners)
+            floors = [_corpus_bleu(drawn @ counts) for drawn, counts in zip(together, others, strict=True)]
+            found["corpus_bleu_floor"] = np.mean(floors, axis=0)
+        return found
+
+    return figures
+
+
+def _corpus_bleu(sums: Floats) -> Floats:
+    """BLEU of added `shared_runs`, shape (draws, 10); NaN of nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # one share of 0 makes the whole 0
+        mean = np.log(sums[:, :4] / sums[:, 4:8]).mean(axis=1)
+    penalty = np.minimum(1 - sums[:, 9] / np.maximum(sums[:, 8], 1), 0)
+    return np.asarray(np.exp(mean + penalty))
 
 
 class _Stems:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import compress
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from affectlm.scores.agreement import number, pcc
-from affectlm.scores.intervals import intervals
-from affectlm.scores.scores import clusters
-from affectlm.types import Record, Score
-from affectlm.validators import at_least
+from affectlm.scores.agreement import pcc
+from affectlm.scores.scores import once
+from affectlm.types import Record, Score, Statistic
 from affectlm_descriptions.pairs import (
     Figures,
     Floats,
@@ -76,36 +76,28 @@ class Polarity(Shuffling):
         return means(self.values(records))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class PolarityCorrelation:
     """Pearson's correlation of the compound with valence over the records with an answer, as VADER's authors give it.
 
     A missing answer has no place on the scale, so it is left out. There is no floor, for that of a correlation is 0.
-
-    Args:
-        seed: of the resamples of the interval.
     """
-
-    seed: int = attrs.field(default=0, validator=at_least(0))
 
     def score_names(self) -> tuple[str, ...]:
         """Its one score."""
         return ("polarity_correlation",)
 
-    def score(self, records: Sequence[Record]) -> list[Score]:
-        """`polarity_correlation` with its interval; none where all answers or all valences are the same."""
-        chosen = [record for record in records if record.valence is not None and answer_of(record)]
-        if not chosen:
-            return []
+    def statistics(self, records: Sequence[Record]) -> Sequence[tuple[NDArray[np.bool_], Statistic]]:
+        """`polarity_correlation`; undefined where all answers or all valences are the same."""
+        known = np.array([record.valence is not None and answer_of(record) != "" for record in records], np.bool_)
+        chosen = list(compress(records, known))
         heard = compounds([answer_of(record) for record in chosen])
         asked = np.array([record.valence for record in chosen], dtype=np.float64)
-        value = number(pcc(heard, asked))
-        if value is None:
-            return []
-        drawn = intervals(
-            lambda weights: {"pcc": pcc(heard, asked, weights)}, clusters(chosen), np.random.default_rng(self.seed)
-        )
-        return [Score("polarity_correlation", value, len(chosen), *(drawn["pcc"] or ()))]
+        return [(known, lambda weights: {"polarity_correlation": pcc(heard, asked, weights)})]
+
+    def score(self, records: Sequence[Record]) -> list[Score]:
+        """The same of each record once, without an interval."""
+        return once(self.statistics(records))
 
 
 def compounds(texts: Sequence[str]) -> Floats:

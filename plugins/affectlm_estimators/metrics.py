@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
-from affectlm.scores.agreement import ccc, number
-from affectlm.types import Record, Score
+from affectlm.scores.agreement import ccc
+from affectlm.scores.scores import once
+from affectlm.types import Record, Score, Statistic
+
+_Group = tuple[NDArray[np.bool_], Statistic]
 
 
 @attrs.frozen
@@ -19,13 +23,19 @@ class Concordance:
         """Valence's and arousal's."""
         return ("ccc_valence", "ccc_arousal")
 
+    def statistics(self, records: Sequence[Record]) -> Sequence[_Group]:
+        """Each of the two over the measured faces with such a rating."""
+        return [_agreement(records, name) for name in ("valence", "arousal")]
+
     def score(self, records: Sequence[Record]) -> list[Score]:
-        """One score for each of the two that at least two measured faces have and that is defined."""
-        scores = []
-        measured = [record for record in records if record.box is not None]  # the others' values are the ratings
-        for name in ("valence", "arousal"):
-            pairs = [(getattr(record, name), getattr(record.truth, name)) for record in measured]
-            known = np.array([pair for pair in pairs if None not in pair], dtype=np.float64).reshape(-1, 2)
-            if len(known) >= 2 and (value := number(ccc(known[:, 0], known[:, 1]))) is not None:
-                scores.append(Score(f"ccc_{name}", value, len(known)))
-        return scores
+        """Those of the two that are defined, without intervals."""
+        return once(self.statistics(records))
+
+
+def _agreement(records: Sequence[Record], name: str) -> _Group:
+    pairs = [(getattr(record, name), getattr(record.truth, name)) for record in records]
+    values = np.array(pairs, np.float64).reshape(-1, 2)  # None becomes NaN
+    values[[record.box is None for record in records]] = np.nan  # not measured: the values are the ratings
+    known = np.asarray(np.isfinite(values).all(axis=1))
+    measured, rated = values[known].T
+    return known, lambda weights: {f"ccc_{name}": ccc(measured, rated, weights)}

@@ -199,12 +199,10 @@ def check_metric(metric: Metric | ValuedMetric | WeightedMetric, records: Sequen
             _require(np.shape(values) == (size,), f"'{name}' has shape {np.shape(values)}, expected ({size},)")
             _require(not np.isinf(values).any(), f"'{name}' is infinite; NaN where a record has no such truth")
     elif isinstance(metric, WeightedMetric):
-        known = np.asarray(metric.known(records))
-        _require(known.shape == (size,) and known.dtype == bool, f"known has shape {known.shape}, expected ({size},)")
-        chosen = [record for record, is_known in zip(records, known, strict=True) if is_known]
-        found = metric.weighted(chosen, np.ones((3, len(chosen)))) if chosen else {}
-        for name, values in found.items():
-            _require(np.shape(values) == (3,), f"'{name}' of three draws has shape {np.shape(values)}, expected (3,)")
+        for known, statistic in metric.statistics(records):
+            _require(np.shape(known) == (size,), f"which records are known has shape {np.shape(known)}")
+            for name, values in statistic(np.ones((3, int(np.sum(known))))).items() if np.any(known) else ():
+                _require(np.shape(values) == (3,), f"'{name}' of three draws has shape {np.shape(values)}, not (3,)")
     else:
         for score in metric.score(records):
             _require(isinstance(score, Score) and bool(np.isfinite(score.value)), f"bad score {score}")

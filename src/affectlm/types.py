@@ -32,6 +32,7 @@ from affectlm.values import (
     Request,
     Sample,
     Score,
+    Statistic,
     Truth,
 )  # fmt: skip
 
@@ -41,7 +42,7 @@ __all__ = [
     "ExplainableEstimator", "Face", "FaceDetector", "FaceReader", "GuardedLLM", "Image", "LLMAdapter",
     "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM", "NamedMetric", "Outcome",
     "PartedMetric", "Pixels", "Progress", "PromptTemplate", "RatingsDataset", "Record", "RepeatableLLM", "Request",
-    "Sample", "SampleReader", "Score", "SingleLLM", "TokenCounter", "TrainableEstimator", "Truth", "TruthMetric",
+    "Sample", "SampleReader", "Score", "SingleLLM", "Statistic", "TokenCounter", "TrainableEstimator", "Truth", "TruthMetric",
     "Tunable", "VAEstimator", "ValuedMetric", "WeightedMetric",
 ]  # fmt: skip
 
@@ -303,16 +304,11 @@ class ValuedMetric(Protocol):
 class WeightedMetric(Protocol):
     """A metric that is no mean, computed for many resamples at once; the core adds the interval."""
 
-    def known(self, records: Sequence[Record]) -> NDArray[np.bool_]:
-        """Which records have the truth this metric needs, shape (n,)."""
-        ...
+    def statistics(self, records: Sequence[Record]) -> Sequence[tuple[NDArray[np.bool_], Statistic]]:
+        """Figures in groups that need the same truth: which records have it, shape (n,), and how the figures follow.
 
-    def weighted(self, records: Sequence[Record], weights: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:
-        """Each figure of shape (draws,), NaN where undefined.
-
-        Args:
-            records: those that are known, n of them.
-            weights: (draws, n), how often each draw has each record; ones for the figure itself.
+        A group's function takes weights (draws, records that have it), how often each draw has each record, ones for
+        the figures themselves. It gives each figure of shape (draws,), NaN where undefined.
         """
         ...
 

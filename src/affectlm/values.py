@@ -19,6 +19,7 @@ Pixels: TypeAlias = NDArray[np.uint8]  # (height, width, 3), RGB
 VA: TypeAlias = NDArray[np.float32]  # (batch, 2): valence, arousal, each in [-1, 1]
 Details: TypeAlias = Mapping[str, NDArray[np.float32]]  # name -> (batch,)
 Progress: TypeAlias = Callable[[float, float], None]  # share done, mean loss
+Statistic: TypeAlias = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]  # (draws, n) -> (draws,) each
 Maps: TypeAlias = NDArray[np.float32]  # (batch, 2, rows, columns): what each part adds to valence and to arousal
 
 

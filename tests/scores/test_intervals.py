@@ -120,16 +120,16 @@ class Macro:
 
     judges_answers = True
 
-    def known(self, records):
-        return np.array([bool(record.truth.labels) for record in records])
+    def statistics(self, records):
+        known = np.array([bool(record.truth.labels) for record in records], bool)
+        right = np.array([record.labels == record.truth.labels for record in records])[known]
+        of = np.array([[record.truth.labels == (label,) for record in records] for label in "ab"])[:, known]
 
-    def weighted(self, records, weights):
-        right = np.array([record.labels == record.truth.labels for record in records])
-        shares = []
-        for label in ("a", "b"):
-            of = np.array([record.truth.labels == (label,) for record in records])
-            shares.append(weights[:, of] @ right[of] / weights[:, of].sum(axis=1))
-        return {"macro": (shares[0] + shares[1]) / 2}
+        def macro(weights):
+            shares = [weights[:, each] @ right[each] / weights[:, each].sum(axis=1) for each in of]
+            return {"macro": (shares[0] + shares[1]) / 2}
+
+        return [(known, macro)]
 
     def parts(self, records):
         return {"macro": {"chance": 0.5}}

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from affectlm.scores import agreement as quality
+from affectlm.types import Statistic
 
 DRAWS = 2000
 _AT_ONCE = 1_000_000  # weights held at a time, 8 MB
 
 Interval = tuple[float, float] | None
-Statistic = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
 
 
 @attrs.frozen(eq=False)

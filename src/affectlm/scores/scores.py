@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.contract import called
+from affectlm.contract import called, class_name, failure
 from affectlm.errors import ConfigError, ContractError
 from affectlm.registry import closest
 from affectlm.scores.intervals import Resamples
@@ -23,6 +23,7 @@ from affectlm.types import (
     PartedMetric,
     Record,
     Score,
+    Statistic,
     ValuedMetric,
     WeightedMetric,
 )
@@ -101,19 +102,34 @@ def _means(columns: Mapping[str, NDArray[np.float64]], resamples: Callable[[], R
 
 
 def _weighted(metric: WeightedMetric, records: Sequence[Record], resamples: Callable[[], Resamples]) -> list[Score]:
-    rows = np.flatnonzero(called(metric.known, records))
-    if not len(rows):
-        return []
-    chosen = [records[row] for row in rows.tolist()]
+    scores: list[Score] = []
+    for known, statistic in called(metric.statistics, records):
+        told = _named(metric, statistic)
+        found = once([(known, told)])
+        bounds = resamples().intervals(told, np.flatnonzero(known)) if found else {}
+        scores += [Score(each.name, each.value, each.count, *(bounds[each.name] or ())) for each in found]
+    return scores
 
-    def statistic(weights: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:
-        return called(metric.weighted, chosen, weights)
 
-    bounds = resamples().intervals(statistic, rows)
-    found = statistic(np.ones((1, len(rows))))
+def _named(metric: WeightedMetric, statistic: Statistic) -> Statistic:
+    """The statistic, which names its metric when it fails."""
+
+    def told(weights: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:
+        try:
+            return statistic(weights)
+        except Exception as error:
+            raise failure(f"{class_name(metric)}.statistics", error) from error
+
+    return told
+
+
+def once(groups: Iterable[tuple[NDArray[np.bool_], Statistic]]) -> list[Score]:
+    """The defined figures of a `WeightedMetric`'s groups, each record counted once, without intervals."""
     return [
-        Score(name, float(values[0]), len(rows), *(bounds[name] or (None, None)))
-        for name, values in found.items()
+        Score(name, float(values[0]), int(known.sum()))
+        for known, statistic in groups
+        if known.any()
+        for name, values in statistic(np.ones((1, int(known.sum())))).items()
         if np.isfinite(values[0])
     ]
 

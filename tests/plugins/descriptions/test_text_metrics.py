@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,7 +21,8 @@ from safetensors.numpy import load_file, save_file
 from scipy.stats import pearsonr
 
 from affectlm.errors import AccessError, WeightsError
-from affectlm.scores.scores import score_all
+from affectlm.scores.intervals import Resamples
+from affectlm.scores.scores import clusters, score_all
 from affectlm.testing import check_metric
 from affectlm.types import Outcome, Record, Truth, ValuedMetric
 from affectlm.weights.named import fetching, obtain
@@ -181,8 +183,7 @@ def test_the_yaml_files_give_the_options_and_their_defaults(name: str) -> None:
     fields = {field.name: field.default for field in attrs.fields(CLASSES[name]) if field.init}
 
     assert options.pop("name") == name
-    assert options.pop("seed") == "${seed}"
-    assert options == {key: default for key, default in fields.items() if key != "seed"}
+    assert options == fields | ({"seed": "${seed}"} if "seed" in fields else {})
 
 
 # The floor
@@ -314,14 +315,43 @@ def test_corpus_bleu_is_that_of_nltk_with_missing_answers_empty() -> None:
 
 def test_corpus_bleu_has_an_interval_and_a_floor() -> None:
     """Drawn by picture like those of means, and the same each time."""
-    own, floor = CorpusBleu().score(records())
+    own, floor = judge(records(), [CorpusBleu()])
 
     assert own.low is not None
     assert own.high is not None
     assert 0 <= own.low < own.value < own.high <= 1
     assert floor.name == "corpus_bleu_floor"
     assert floor.value < own.value
-    assert CorpusBleu().score(records()) == [own, floor]
+    assert judge(records()[::-1], [CorpusBleu()]) == [own, floor]
+
+
+def test_the_interval_of_corpus_bleu_is_that_of_a_bootstrap() -> None:
+    """Each draw is the corpus of the records it has, as often as it has them; the records' order says nothing."""
+    given = records()[::-1]
+    resamples = Resamples.draw(clusters(given), np.random.default_rng(3))
+    drawn = [[PAIRS[::-1][row] for row in np.repeat(range(5), counts[resamples.member])] for counts in resamples.counts]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nltk's where no run of four words is shared
+        expected = [
+            corpus_bleu([[*map(words, texts)] for _, texts in each], [words(answer) for answer, _ in each])
+            for each in drawn
+        ]
+
+    own, _ = judge(given, [CorpusBleu()], seed=3)
+
+    assert (own.low, own.high) == pytest.approx(tuple(np.quantile(expected, [0.025, 0.975])), rel=1e-9)
+
+
+def test_the_interval_of_the_floor_of_corpus_bleu_is_that_of_other_people() -> None:
+    """As of the means: an answer that is the same for everybody varies as its floor does."""
+    texts = ("a calm and happy face", "somebody who looks rather sad today", "a happy face", "a calm face, I think")
+    given = [record(f"r{place:02}", "a calm and happy face", texts[place % 4]) for place in range(60)]
+    own, shuffled = judge(given, [CorpusBleu()])
+
+    assert own.low is not None
+    assert shuffled.low is not None
+    assert shuffled.value == pytest.approx(own.value, rel=0.02)
+    assert shuffled.value - shuffled.low == pytest.approx(own.value - own.low, rel=0.15)
 
 
 def test_meteor_is_that_of_nltk_with_a_wordnet_that_knows_nothing() -> None:
@@ -600,12 +630,19 @@ def test_polarity_correlation_is_pearsons_over_the_answered() -> None:
         for place, (answer, valence) in enumerate(zip(answers, valences, strict=True))
     ]
 
-    (score,) = PolarityCorrelation().score([*given, record("z", "", valence=1.0)])
+    given.append(record("z", "", valence=1.0))
+    resamples = Resamples.draw(clusters(given), np.random.default_rng(0))
+    heard = compounds(answers)
+    rows = [np.repeat(range(6), counts[resamples.member]) for counts in resamples.counts]
+    drawn = [each[each < 5] for each in rows]
+    defined = [each for each in drawn if len(set(each.tolist())) > 1]
+    expected = [np.corrcoef(heard[each], np.array(valences)[each])[0, 1] for each in defined]
+
+    (score,) = judge(given, [PolarityCorrelation()])
 
     assert score.value == pytest.approx(pearsonr(compounds(answers), valences).statistic, rel=1e-12)
     assert score.count == 5
-    assert score.low is not None
-    assert score.low < score.value
+    assert (score.low, score.high) == pytest.approx(tuple(np.quantile(expected, [0.025, 0.975])), rel=1e-9)
 
 
 def test_there_is_no_correlation_with_a_constant() -> None:

@@ -12,10 +12,8 @@ from affectlm.errors import ConfigError, WeightsError
 from affectlm.jobs.train import load_faces
 from affectlm.neural.validation import judge
 from affectlm.registry import Registry
-from affectlm.scores.intervals import concordance
-from affectlm.testing import check_estimator, check_metric, faces, record
-from affectlm.types import Box, LabelledFaces, Truth
-from affectlm_estimators.metrics import Concordance
+from affectlm.testing import check_estimator, faces
+from affectlm.types import LabelledFaces
 from affectlm_facechannel.estimator import FaceChannelEstimator, as_grey
 from affectlm_facechannel.network import FaceChannel, ShuntingInhibition
 from affectlm_facechannel.shape import CATEGORIES, SIDE
@@ -190,26 +188,6 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path, content):
 
     with pytest.raises(WeightsError, match="is no readable safetensors file"):
         FaceChannelEstimator(weights=path)
-
-
-def test_the_metric_is_the_concordance_over_rated_faces():
-    """Faces without a rating, and ratings without a face, are left out."""
-    box = Box(0, 0, 1, 1)
-    rated = [
-        record(id=str(n), box=box, valence=n / 10, arousal=0.1, truth=Truth(valence=(n + n % 2) / 10, arousal=n / 10))
-        for n in range(6)
-    ]
-    others = [
-        record(box=box, valence=0.5, arousal=0.5),
-        record(valence=1, arousal=1, truth=Truth(valence=1, arousal=1)),
-    ]
-    expected = concordance(np.arange(6) / 10, np.array([0, 2, 2, 4, 4, 6]) / 10)
-
-    scores = {score.name: score for score in Concordance().score([*rated, *others])}
-
-    check_metric(Concordance(), rated)
-    assert (scores["ccc_valence"].value, scores["ccc_valence"].count) == (pytest.approx(expected), 6)
-    assert scores["ccc_arousal"].value == 0
 
 
 def test_the_committed_weights_reach_their_bar_on_ferplus(data):

@@ -64,9 +64,9 @@ def recall(detector: FaceDetector, root: Path) -> tuple[int, int, int]:
     return faces, found, boxes - found
 
 
-def test_the_hooks_offer_five_detectors_and_yunets_weights() -> None:
+def test_the_hooks_offer_four_detectors_and_yunets_weights() -> None:
     """Each name can be resolved; the weights carry their licence."""
-    assert sorted(affectlm_detectors()) == ["auto", "haar", "ssd", "whole", "yunet"]
+    assert sorted(affectlm_detectors()) == ["auto", "haar", "whole", "yunet"]
     assert [(weights.name, weights.licence) for weights in affectlm_weights()] == [("yunet", "MIT")]
     for name in affectlm_detectors():
         assert callable(Registry.installed().find("detector", name).resolve())
