@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from affectlm_categories.judging import BoolArray, FloatArray, IntArray, RecordMean, Replies, one_hot
+from affectlm_categories.classes import BoolArray, FloatArray, IntArray, Replies, one_hot
+from affectlm_categories.judging import RecordMean
 
 
 def hits(truth: BoolArray, first: IntArray) -> FloatArray:

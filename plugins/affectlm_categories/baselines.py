@@ -16,7 +16,7 @@ import numpy as np
 
 from affectlm.affect import nearness
 from affectlm.types import Record
-from affectlm_categories.judging import BoolArray, FloatArray, IntArray, Replies, one_hot
+from affectlm_categories.classes import BoolArray, FloatArray, IntArray, Replies, one_hot
 
 FOLDS = 10
 LEAST = 3  # faces of a class; fewer say nothing of its spread in two directions

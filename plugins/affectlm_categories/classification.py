@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from affectlm_categories.judging import BoolArray, Counted, FloatArray, IntArray, Replies, one_hot, ratio
+from affectlm_categories.classes import BoolArray, FloatArray, IntArray, Replies, one_hot, ratio
+from affectlm_categories.judging import Counted
 
 Counts = tuple[FloatArray, FloatArray, FloatArray]
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from affectlm.affect.relations import FARTHEST, crosswalk, opposites, place, tree_distance
 from affectlm.affect.taxonomies import PLUTCHIK
-from affectlm_categories.judging import BoolArray, FloatArray, RecordMean, Replies
+from affectlm_categories.classes import BoolArray, FloatArray, Replies
+from affectlm_categories.judging import RecordMean
 
 
 @lru_cache(maxsize=64)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from affectlm_categories.accuracy import hits
+from affectlm_categories.classes import BoolArray, FloatArray, Replies, ratio
 from affectlm_categories.classification import by_class, count, f1, mean_over_true, share
-from affectlm_categories.judging import BoolArray, Counted, FloatArray, Replies, ratio
+from affectlm_categories.judging import Counted
 
 
 def overlap(truth: BoolArray, named: BoolArray) -> dict[str, FloatArray]:

@@ -10,7 +10,8 @@ import attrs
 
 from affectlm.affect.labels import folded, noun
 from affectlm.types import Record
-from affectlm_categories.judging import BoolArray, Classes, Counted, FloatArray, Replies
+from affectlm_categories.classes import BoolArray, Classes, FloatArray, Replies
+from affectlm_categories.judging import Counted
 from affectlm_categories.multilabel import means, overlap
 
 # Nouns and words that mean much the same; their inflections, and what is no less sure, are in `labels.FORMS`.

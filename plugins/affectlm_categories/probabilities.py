@@ -10,16 +10,8 @@ import numpy as np
 
 from affectlm.validators import at_least
 from affectlm_categories.accuracy import hits
-from affectlm_categories.judging import (
-    BoolArray,
-    CategoryMetric,
-    Counted,
-    FloatArray,
-    RecordMean,
-    Replies,
-    finite,
-    ratio,
-)
+from affectlm_categories.classes import BoolArray, FloatArray, Replies, ratio
+from affectlm_categories.judging import CategoryMetric, Counted, RecordMean, finite
 
 
 def among_likeliest(truth: BoolArray, probabilities: FloatArray, count: int) -> FloatArray:

@@ -18,8 +18,8 @@ from affectlm.affect.taxonomies import FERPLUS as LABELS
 from affectlm.errors import ConfigError
 from affectlm.line import images
 from affectlm.types import Image, Pixels, Truth
-from affectlm_data.manifest import Line, read_csv
 from affectlm_data.options import one_path
+from affectlm_data.tables import Line, read_csv
 
 SIDE = 48
 _COLUMNS = 50  # of a sheet

@@ -19,7 +19,8 @@ from affectlm.store.pictures import EXTENSIONS, UNREAD, extension, is_drawn, is_
 from affectlm.text import natural
 from affectlm.types import Box, Image, Truth
 from affectlm.validators import flag
-from affectlm_data.manifest import UNIT, read_manifest, scale_ends
+from affectlm_data.manifest import read_manifest, scale_ends
+from affectlm_data.tables import UNIT
 
 
 @attrs.frozen

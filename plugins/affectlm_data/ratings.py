@@ -11,18 +11,9 @@ import attrs
 
 from affectlm.errors import ConfigError
 from affectlm.types import Sample, Truth
-from affectlm_data.manifest import (
-    UNIT,
-    Line,
-    check_split,
-    number_in,
-    rating,
-    read_csv,
-    read_json_lines,
-    scale_ends,
-    several,
-)
+from affectlm_data.manifest import check_split, scale_ends
 from affectlm_data.options import one_path
+from affectlm_data.tables import UNIT, Line, number_in, rating, read_csv, read_json_lines, several
 
 _RATED = ("valence", "arousal")
 _KNOWN = ("id", "label", "text", "split", *_RATED)

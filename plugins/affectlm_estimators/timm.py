@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,77 +15,18 @@ from numpy.typing import NDArray
 from affectlm.errors import ConfigError, WeightsError
 from affectlm.neural.crops import as_grey, resize
 from affectlm.neural.devices import DEVICES, as_tensor, seeded, torch_device, within_memory
-from affectlm.neural.files import load_weights, read_metadata
+from affectlm.neural.files import load_weights
 from affectlm.types import VA, Details, Pixels
 from affectlm.validators import flag
-from affectlm.weights.hub import fetch_file
 from affectlm.weights.named import sha256
+from affectlm_estimators.design import Design, check_architecture, from_hub
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from affectlm.neural.plan import Plan
     from affectlm.types import LabelledFaces, Progress
     from affectlm_estimators.network import AffectNetwork
 
 _BATCH = 64
-_WANTED = "expected the timm.safetensors that 'affectlm train estimator=timm' wrote"
-
-
-@attrs.frozen(kw_only=True)
-class Design:
-    """What a network is; a file of weights says it in its metadata."""
-
-    architecture: str = attrs.field(validator=instance_of(str))
-    side: int = attrs.field(validator=[instance_of(int), ge(16)])
-    categories: tuple[str, ...] = ()
-    excitation: bool = False
-
-    def build(self, *, dropout: float = 0.0, pretrained: Mapping[str, Tensor] | None = None) -> AffectNetwork:
-        """The network with random weights, or with a backbone that begins from given tensors.
-
-        Raises:
-            ConfigError: timm cannot build this architecture for this side.
-        """
-        import torch
-
-        from affectlm_estimators.network import AffectNetwork
-
-        try:
-            network = AffectNetwork(
-                self.architecture,
-                self.side,
-                categories=len(self.categories),
-                excitation=self.excitation,
-                dropout=dropout,
-                pretrained=pretrained,
-            )
-            with torch.inference_mode():  # many refuse a side only when they see it
-                network.eval()(torch.zeros(1, 1, self.side, self.side))
-            return network
-        except Exception as error:  # each of timm's thousand architectures refuses in its own way
-            raise ConfigError(
-                f"architecture '{self.architecture}' with side {self.side} cannot be built: "
-                f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            ) from error
-
-    def to_metadata(self) -> dict[str, str]:
-        """What `from_metadata` reads."""
-        return {"architecture": self.architecture, "design": json.dumps(attrs.asdict(self))}
-
-    @classmethod
-    def from_metadata(cls, path: Path) -> Design:
-        """The design that a file of weights tells.
-
-        Raises:
-            WeightsError: the file cannot be read, or tells none.
-        """
-        try:
-            told = json.loads(read_metadata(path)["design"])
-            design = cls(**{**told, "categories": tuple(told["categories"])})
-        except (KeyError, TypeError, ValueError) as error:
-            raise WeightsError(f"'{path}' does not say what network it holds; {_WANTED}") from error
-        _check_architecture(design.architecture)
-        return design
 
 
 @attrs.define(kw_only=True, slots=False)
@@ -124,7 +63,7 @@ class TimmEstimator:
                 "estimator 'timm' needs estimator.weights=PATH to measure, or estimator.architecture=NAME to be trained"
             )
         else:
-            _check_architecture(self.architecture)
+            check_architecture(self.architecture)
 
     def estimate(self, faces: Sequence[Pixels]) -> VA:
         """Valence and arousal, (batch, 2).
@@ -178,13 +117,7 @@ class TimmEstimator:
             raise ConfigError(
                 f"'{design.architecture}' takes faces of {design.side} pixels only; set estimator.side, not plan.side"
             )
-        tensors = _from_hub(design.architecture) if self.pretrained and checked.start is None else None
-        with seeded(checked.seed):
-            network = design.build(dropout=checked.dropout, pretrained=tensors)
-            if checked.side is not None:
-                attrs.evolve(design, side=checked.side).build()  # a side that it cannot take must show now
-        if checked.start is not None:
-            load_weights(network, Path(checked.start).expanduser(), f"'{design.architecture}' with these categories")
+        network = self._begun(design, checked)
         return train(
             network,
             training,
@@ -216,6 +149,22 @@ class TimmEstimator:
             )
         side = self.side or own_side(self.architecture)
         return Design(architecture=self.architecture, side=side, categories=categories, excitation=self.excitation)
+
+    def _begun(self, design: Design, plan: Plan) -> AffectNetwork:
+        """The network as training begins with it.
+
+        Raises:
+            ConfigError: it cannot be built for a side that the plan names.
+            WeightsError: the weights to begin from cannot be had.
+        """
+        tensors = from_hub(design.architecture) if self.pretrained and plan.start is None else None
+        with seeded(plan.seed):
+            network = design.build(dropout=plan.dropout, pretrained=tensors)
+            if plan.side is not None:
+                attrs.evolve(design, side=plan.side).build()  # a side that it cannot take must show now
+        if plan.start is not None:
+            load_weights(network, Path(plan.start).expanduser(), f"'{design.architecture}' with these categories")
+        return network
 
     def _measure(self, faces: Sequence[Pixels]) -> tuple[VA, NDArray[np.float32]]:
         import torch
@@ -257,38 +206,3 @@ class TimmEstimator:
         network = self._design.build()
         load_weights(network, self._path, f"the '{self._design.architecture}' that it says it is")
         return network.eval().to(torch_device(self.device, "estimator.device"), memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _check_architecture(name: str) -> None:
-    """Raises ConfigError when timm does not know a name."""
-    import timm
-
-    if name.count(":") == 0 and timm.is_model(name):
-        return
-    close = difflib.get_close_matches(name, timm.list_models(), n=3)
-    hint = f"did you mean {' or '.join(repr(each) for each in close)}? " if close else ""
-    raise ConfigError(
-        f"timm knows no architecture '{name}'; {hint}its names: python -c 'import timm; print(*timm.list_models())'"
-    )
-
-
-def _from_hub(architecture: str) -> Mapping[str, Tensor]:
-    """The tensors of a backbone as timm publishes them, from this machine's hub cache or from the hub.
-
-    Raises:
-        WeightsError: there are none, or they cannot be fetched.
-    """
-    import timm
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    published = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
-    if published is None or not published.hf_hub_id:
-        raise WeightsError(f"timm publishes no weights of '{architecture}'; use estimator.pretrained=false")
-    try:
-        return load_file(fetch_file(published.hf_hub_id, "model.safetensors"))
-    except (WeightsError, SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"the backbone '{published.hf_hub_id}' is not on this machine and the hub does not give it "
-            f"({error}); use estimator.pretrained=false, or plan.start=PATH of an earlier training"
-        ) from error

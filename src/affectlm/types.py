@@ -42,8 +42,8 @@ __all__ = [
     "ExplainableEstimator", "Face", "FaceDetector", "FaceReader", "GuardedLLM", "Image", "LLMAdapter",
     "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM", "NamedMetric", "Outcome",
     "PartedMetric", "Pixels", "Progress", "PromptTemplate", "RatingsDataset", "Record", "RepeatableLLM", "Request",
-    "Sample", "SampleReader", "Score", "SingleLLM", "Statistic", "TokenCounter", "TrainableEstimator", "Truth", "TruthMetric",
-    "Tunable", "VAEstimator", "ValuedMetric", "WeightedMetric",
+    "Sample", "SampleReader", "Score", "SingleLLM", "Statistic", "TokenCounter", "TrainableEstimator", "Truth",
+    "TruthMetric", "Tunable", "VAEstimator", "ValuedMetric", "WeightedMetric",
 ]  # fmt: skip
 
 

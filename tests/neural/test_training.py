@@ -27,9 +27,10 @@ from affectlm.neural import devices
 from affectlm.neural.augmentation import Augmentation, Compression
 from affectlm.neural.devices import torch_device
 from affectlm.neural.files import load_weights, read_metadata, save_weights
+from affectlm.neural.fit import Fit, rate
 from affectlm.neural.losses import concordance_loss, loss, row_weights
 from affectlm.neural.plan import Plan
-from affectlm.neural.training import Fit, rate, train
+from affectlm.neural.training import train
 from affectlm.neural.validation import judge, predict
 from affectlm.scores.intervals import concordance
 from affectlm.store.run_folder import locked

@@ -15,7 +15,7 @@ import attrs
 
 from affectlm_data.emotic.definitions import find_label
 from affectlm_data.emotic.people import Person
-from affectlm_data.manifest import read_csv
+from affectlm_data.tables import read_csv
 
 _PICTURE, _EMOTION, _CAPTION = "image name", "human annotated emotion", "full caption"
 _COUNT = re.compile(r"_\d+$")

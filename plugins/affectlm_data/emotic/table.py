@@ -8,7 +8,7 @@ from pathlib import Path
 
 from affectlm.errors import ConfigError
 from affectlm_data.emotic.people import Entry
-from affectlm_data.manifest import Line, number_in, read_csv, said
+from affectlm_data.tables import Line, number_in, read_csv, said
 
 _COLUMNS = ("folder", "filename", "bbox", "categorical_labels", "continuous_labels")
 

@@ -1,7 +1,7 @@
 """The FaceChannel authors' Keras files as torch networks, built from the graph that each file stores.
 
 The shipped files need not have the published graph: batch norm, inhibition, data format and input are whatever the
-file says. `keras_file.py` reads it, `keras_layers.py` knows its layers; a converted copy in the cache serves later
+file says. `file.py` reads it, `layers.py` knows its layers; a converted copy in the cache serves later
 runs. See docs/original-facechannel.md.
 """
 

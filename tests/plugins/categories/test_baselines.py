@@ -15,8 +15,9 @@ from affectlm.scores.scores import score_all
 from affectlm.types import Metric, Outcome, Record, Request, Sample, Truth
 from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.baselines import chance, classifiers, compare, covered, folds
+from affectlm_categories.classes import one_hot
 from affectlm_categories.classification import Classification
-from affectlm_categories.judging import CategoryMetric, one_hot
+from affectlm_categories.judging import CategoryMetric
 from affectlm_categories.multilabel import MultiLabel
 from affectlm_categories.open_set import OpenSet
 from affectlm_categories.probabilities import AveragePrecision, Calibration, TopK

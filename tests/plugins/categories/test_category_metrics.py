@@ -13,6 +13,7 @@ from sklearn import metrics as reference
 from affectlm.scores.scores import score_all
 from affectlm.types import Metric, Outcome, Record, Score, Truth
 from affectlm_categories.accuracy import Accuracy, hits
+from affectlm_categories.classes import Classes, one_hot
 from affectlm_categories.classification import (
     Classification,
     balanced_accuracy,
@@ -23,7 +24,7 @@ from affectlm_categories.classification import (
     share,
     weighted_f1,
 )
-from affectlm_categories.judging import CategoryMetric, Classes, one_hot
+from affectlm_categories.judging import CategoryMetric
 from affectlm_categories.multilabel import MultiLabel, means, overlap
 from affectlm_categories.open_set import OpenSet, group_of
 from affectlm_categories.probabilities import (

@@ -315,14 +315,14 @@ def test_corpus_bleu_is_that_of_nltk_with_missing_answers_empty() -> None:
 
 def test_corpus_bleu_has_an_interval_and_a_floor() -> None:
     """Drawn by picture like those of means, and the same each time."""
-    own, floor = judge(records(), [CorpusBleu()])
+    own, floor = score_all(records(), [CorpusBleu()])
 
     assert own.low is not None
     assert own.high is not None
     assert 0 <= own.low < own.value < own.high <= 1
     assert floor.name == "corpus_bleu_floor"
     assert floor.value < own.value
-    assert judge(records()[::-1], [CorpusBleu()]) == [own, floor]
+    assert score_all(records()[::-1], [CorpusBleu()]) == [own, floor]
 
 
 def test_the_interval_of_corpus_bleu_is_that_of_a_bootstrap() -> None:
@@ -337,7 +337,7 @@ def test_the_interval_of_corpus_bleu_is_that_of_a_bootstrap() -> None:
             for each in drawn
         ]
 
-    own, _ = judge(given, [CorpusBleu()], seed=3)
+    own, _ = score_all(given, [CorpusBleu()], seed=3)
 
     assert (own.low, own.high) == pytest.approx(tuple(np.quantile(expected, [0.025, 0.975])), rel=1e-9)
 
@@ -346,7 +346,7 @@ def test_the_interval_of_the_floor_of_corpus_bleu_is_that_of_other_people() -> N
     """As of the means: an answer that is the same for everybody varies as its floor does."""
     texts = ("a calm and happy face", "somebody who looks rather sad today", "a happy face", "a calm face, I think")
     given = [record(f"r{place:02}", "a calm and happy face", texts[place % 4]) for place in range(60)]
-    own, shuffled = judge(given, [CorpusBleu()])
+    own, shuffled = score_all(given, [CorpusBleu()])
 
     assert own.low is not None
     assert shuffled.low is not None
@@ -638,7 +638,7 @@ def test_polarity_correlation_is_pearsons_over_the_answered() -> None:
     defined = [each for each in drawn if len(set(each.tolist())) > 1]
     expected = [np.corrcoef(heard[each], np.array(valences)[each])[0, 1] for each in defined]
 
-    (score,) = judge(given, [PolarityCorrelation()])
+    (score,) = score_all(given, [PolarityCorrelation()])
 
     assert score.value == pytest.approx(pearsonr(compounds(answers), valences).statistic, rel=1e-12)
     assert score.count == 5

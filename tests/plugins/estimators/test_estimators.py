@@ -23,9 +23,9 @@ from affectlm.registry import Component, Registry
 from affectlm.testing import check_estimator, faces
 from affectlm.types import LabelledFaces
 from affectlm_estimators.anchors import points
+from affectlm_estimators.design import Design, from_hub
 from affectlm_estimators.external import model_files
 from affectlm_estimators.network import SqueezeExcitation
-from affectlm_estimators.timm import Design, _from_hub
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -403,9 +403,9 @@ def test_a_backbone_that_cannot_be_fetched_is_one_sentence(monkeypatch):
     """Offline, with an empty hub cache; and where its publisher has none."""
     monkeypatch.setenv("AFFECTLM_OFFLINE", "1")
     with pytest.raises(WeightsError, match=r"'timm/vit_huge.*' is not on this machine and the hub does not give it"):
-        _from_hub("vit_huge_patch14_clip_336.laion2b_ft_in12k_in1k")
+        from_hub("vit_huge_patch14_clip_336.laion2b_ft_in12k_in1k")
     with pytest.raises(WeightsError, match="publishes no weights of 'coatnet_0_224'"):
-        _from_hub("coatnet_0_224")
+        from_hub("coatnet_0_224")
 
 
 def test_training_may_begin_from_a_published_backbone():
