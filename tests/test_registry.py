@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from affectlm.errors import ConfigError, PluginError, UnknownComponentError
-from affectlm.registry import KINDS, Registry
+from affectlm.offers import KINDS
+from affectlm.registry import Registry
 
 GOOD = """
     from affectlm import hookimpl

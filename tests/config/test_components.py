@@ -14,7 +14,8 @@ from affectlm.config.compose import compose, to_plain
 from affectlm.config.settings import EvaluateSettings, RunSettings, settings
 from affectlm.errors import ConfigError
 from affectlm.jobs.run import run
-from affectlm.registry import Component, Registry
+from affectlm.offers import Component
+from affectlm.registry import Registry
 from affectlm.store.records import read_records
 from affectlm.types import Sample, Truth
 

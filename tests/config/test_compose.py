@@ -12,7 +12,8 @@ from hydra import initialize_config_dir
 
 from affectlm.config import compose as config
 from affectlm.errors import ConfigError, UnknownWordError
-from affectlm.registry import KINDS, Registry, check_options
+from affectlm.offers import KINDS
+from affectlm.registry import Registry, check_options
 
 NAMES = ("a b.png", "it's, [so].png", "größe{1}.png", "x${seed}=y.png", "tok_key=1.png")
 SECRETS = ("llm.api_key=a", "+llm.api_key=a", "llm.token=a", "password=1", "++llm={name: a, api_key: b}", "+llm.key=a")

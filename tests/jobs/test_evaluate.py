@@ -18,7 +18,8 @@ from affectlm.config import compose as configuration
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
 from affectlm.jobs.evaluate import EVALUATION, FACES, PAGE, evaluate
 from affectlm.jobs.evaluation import RatedFaces, measure_agreement
-from affectlm.registry import Component, Registry
+from affectlm.offers import Component
+from affectlm.registry import Registry
 from affectlm.scores.agreement import CONVENTIONS, figures
 from affectlm.store.cache import usage
 from affectlm.store.pictures import SCATTER

@@ -21,7 +21,8 @@ import affectlm
 from affectlm.cli.run import run_job
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
 from affectlm.jobs.run import run
-from affectlm.registry import Component, Registry
+from affectlm.offers import Component
+from affectlm.registry import Registry
 from affectlm.report.pages import write_pages
 from affectlm.scores.scores import missed, score_all
 from affectlm.store.records import RECORDS, Report, read_records, read_report

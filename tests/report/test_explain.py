@@ -9,7 +9,8 @@ import pytest
 from affectlm.errors import ConfigError, ContractError
 from affectlm.jobs.run import run
 from affectlm.line import images
-from affectlm.registry import Component, Registry
+from affectlm.offers import Component
+from affectlm.registry import Registry
 from affectlm.report.explain import GRID, Explainer, occlusion
 from affectlm.report.pages import write_pages
 from affectlm.report.sections import EMBEDDED

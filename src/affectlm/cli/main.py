@@ -104,7 +104,8 @@ def _help() -> int:
     """Commands, choices and settings; Hydra's own page would take twice as long to copy every configuration."""
     from importlib.resources import files
 
-    from affectlm.registry import KINDS, OWN_CONFIG, Registry
+    from affectlm.offers import KINDS
+    from affectlm.registry import OWN_CONFIG, Registry
 
     registry = Registry.installed()
     choices = "\n".join(f"  {group}: {', '.join(registry.files(group))}" for group in (*KINDS, "experiment"))

@@ -27,7 +27,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from affectlm.config.watched import refuse_object, watched
 from affectlm.errors import ConfigError, UnknownWordError
-from affectlm.registry import KINDS, OWN_CONFIG, Registry
+from affectlm.offers import KINDS
+from affectlm.registry import OWN_CONFIG, Registry
 from affectlm.secrets import refuse_secrets, refuse_word
 
 GROUPS = (*KINDS, "experiment")

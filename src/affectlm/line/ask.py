@@ -68,10 +68,7 @@ def ask(
                 yield from pending.drain()
             pending.give_up()
             yield from pending.drain()
-    if isinstance(pending.failed, AffectlmError):
-        raise pending.failed
-    if pending.failed is not None:
-        raise failure("the dataset", pending.failed) from pending.failed
+    pending.raise_failure()
 
 
 @attrs.define
@@ -198,6 +195,13 @@ class _PendingRequests:
         """Answers those that the adapter has left without a completion."""
         for request_id in list(self._keys):
             self.receive(self.model.nothing_from(request_id))
+
+    def raise_failure(self) -> None:
+        """Raises what the line raised, if anything."""
+        if isinstance(self.failed, AffectlmError):
+            raise self.failed
+        if self.failed is not None:
+            raise failure("the dataset", self.failed) from self.failed
 
     def drain(self) -> Iterator[Record]:
         """The records that are ready."""

@@ -224,25 +224,29 @@ def complete_all(
     pace = Pace(llm.concurrency if isinstance(llm, ConcurrentLLM) else MOST)
     scheduler = _Scheduler(workers, iter(requests), pace, patience or Patience(), notice, until=until)
     try:
-        while True:
-            yield from scheduler.overdue()
-            scheduler.fill()
-            if scheduler.stop is not None:
-                break
-            wait = scheduler.idle_for()
-            if not workers.under_way and wait is None:
-                return
-            eager = scheduler.more and pace.grows_in_silence and (wait is None or wait > SILENCE)
-            result = workers.wait(SILENCE if eager else wait)
-            if result is None and eager:
-                pace.heard_nothing()
-            elif result and (completion := scheduler.receive(*result)):
-                yield completion
-        list(workers.recall())
-        yield from _farewell(workers, scheduler)
-        raise scheduler.stop
+        yield from _replies(workers, scheduler, pace)
+        if scheduler.stop is not None:
+            list(workers.recall())
+            yield from _farewell(workers, scheduler)
+            raise scheduler.stop
     finally:
         workers.dismiss()
+
+
+def _replies(workers: _Workers, scheduler: _Scheduler, pace: Pace) -> Iterator[Completion]:
+    """The completions until all requests are answered or the run must stop."""
+    while True:
+        yield from scheduler.overdue()
+        scheduler.fill()
+        wait = scheduler.idle_for()
+        if scheduler.stop is not None or (not workers.under_way and wait is None):
+            return
+        eager = scheduler.more and pace.grows_in_silence and (wait is None or wait > SILENCE)
+        result = workers.wait(SILENCE if eager else wait)
+        if result is None and eager:
+            pace.heard_nothing()
+        elif result and (completion := scheduler.receive(*result)):
+            yield completion
 
 
 def _farewell(workers: _Workers, scheduler: _Scheduler) -> Iterator[Completion]:

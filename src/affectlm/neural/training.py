@@ -39,10 +39,7 @@ def train(
     metadata: Mapping[str, str] | None = None,
     progress: Progress = silent,
 ) -> Iterator[dict[str, float]]:
-    """Trains epoch by epoch and yields the figures of each.
-
-    The figures: mean loss, seconds, and on the validation faces accuracy against the commonest vote (where there are
-    votes), CCC of valence and of arousal, all by the averaged weights.
+    """Trains epoch by epoch and yields the figures of each: mean loss, seconds, and how it does on validation faces.
 
     Args:
         network: takes grey faces (batch, 1, side, side) in [0, 1]; gives VA (batch, 2) in [-1, 1] and category logits
@@ -67,16 +64,21 @@ def train(
     if checkpoint.exists():
         fit.resume(checkpoint)
     while not fit.finished:
-        begin = time.monotonic()
-        with within_memory(_SMALLER):
-            figures = {"epoch": float(fit.epochs + 1), "loss": fit.run_epoch(progress)}
-            figures |= {"seconds": time.monotonic() - begin, **judge(fit.average, validation, side)}
+        figures = _epoch(fit, validation, side, progress)
         fit.judged(figures)
         fit.save(checkpoint)
         _log(folder / "log.csv", figures)
         yield figures
     fit.choose()
     save_weights(fit.average, folder / file, metadata)
+
+
+def _epoch(fit: Fit, validation: LabelledFaces, side: int, progress: Progress) -> dict[str, float]:
+    """Trains one epoch and returns its figures."""
+    begin = time.monotonic()
+    with within_memory(_SMALLER):
+        found = {"epoch": float(fit.epochs + 1), "loss": fit.run_epoch(progress)}
+        return {**found, "seconds": time.monotonic() - begin, **judge(fit.average, validation, side)}
 
 
 def _check_enough(training: LabelledFaces, validation: LabelledFaces, batch_size: int) -> None:

@@ -16,7 +16,8 @@ from scipy.io import savemat
 from affectlm.affect.taxonomies import EMOTIC as CATEGORIES
 from affectlm.errors import ConfigError
 from affectlm.jobs.run import run
-from affectlm.registry import Component, Registry
+from affectlm.offers import Component
+from affectlm.registry import Registry
 from affectlm.store.records import read_records
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, check_dataset
 from affectlm.types import Box, Image, Outcome, Truth

@@ -10,7 +10,8 @@ import pytest
 from affectlm.affect.points import find_anchor
 from affectlm.errors import ConfigError
 from affectlm.jobs.run import run
-from affectlm.registry import Component, Registry
+from affectlm.offers import Component
+from affectlm.registry import Registry
 from affectlm.store.records import read_records
 from affectlm.testing import check_dataset
 from affectlm.types import Sample

@@ -19,7 +19,8 @@ import affectlm
 from affectlm.config.components import Components
 from affectlm.errors import ConfigError, ContractError, WeightsError
 from affectlm.neural.files import load_weights, save_weights
-from affectlm.registry import Component, Registry
+from affectlm.offers import Component
+from affectlm.registry import Registry
 from affectlm.testing import check_estimator, faces
 from affectlm.types import LabelledFaces
 from affectlm_estimators.anchors import points
