@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Reader", "Registry", "__version__", "hookimpl", "load", "read_records", "run"]
 
-# ONNX Runtime 1.32 writes a device id under the home folder and calls its maker's host; the hub's client tells what is
-# installed here. Both read these when they are imported, which no module of ours does before this one.
+# ONNX Runtime 1.32 writes a device id under the home folder and calls its maker's host; the hub's client reports what
+# is installed here. Both read these variables on import, which none of our modules does before this one.
 os.environ |= {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 _HOMES = {

@@ -1,4 +1,4 @@
-"""affectlm inside other programs: a run as a function, and a reader of single pictures that writes no files."""
+"""affectlm inside other programs: a run as a function, and a reader for single pictures that writes no files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Picture: TypeAlias = "str | Path | Pixels | PILImage"
 
 
 def run(*words: str) -> Report:
-    """Runs what the command line of the same words would run, silently, and returns its report.
+    """The report of the run that these words start on the command line; prints nothing.
 
     >>> report = affectlm.run("photos/", "llm=circumplex")  # doctest: +SKIP
 
@@ -65,9 +65,9 @@ def run(*words: str) -> Report:
 
 
 def load(*words: str, **choices: str | bool) -> Reader:
-    """A reader with the given choices, as in `load(estimator="facechannel", llm="smollm2")`; words are overrides.
+    """A reader with the given components, as in `load(estimator="facechannel", llm="smollm2")`; words are overrides.
 
-    A setting such as `accept_licence=True` may stand among the choices.
+    Settings such as `accept_licence=True` work as keywords too.
 
     Raises:
         ConfigError: a choice or option cannot be used.
@@ -78,7 +78,7 @@ def load(*words: str, **choices: str | bool) -> Reader:
 
 @attrs.define(slots=False, kw_only=True)
 class Reader:
-    """Reads single pictures. Parts are built when they are first used, by one thread; nothing is written."""
+    """Reads single pictures. Components are built on first use, by one thread; nothing is written to disk."""
 
     config: Mapping[str, object] = attrs.field(repr=False)
     registry: Registry = attrs.field(factory=Registry.installed, repr=False)
@@ -111,7 +111,7 @@ class Reader:
         return cast("LLMAdapter | SingleLLM", self._build("llm"))
 
     def estimate(self, picture: Picture) -> list[Sample]:
-        """Valence and arousal of each face of a picture, the best face first; empty when there is none.
+        """Valence and arousal of each face of a picture, the best face first; empty if there is none.
 
         Args:
             picture: a path, a PIL image, or RGB pixels (height, width, 3) of uint8.
@@ -128,8 +128,8 @@ class Reader:
         return samples
 
     def read(self, picture: Picture) -> list[Record]:
-        """A record with valence, arousal and answer for each face, or one that says why there is none."""
-        with self._building:  # one for all readings, so that limits hold for them together
+        """A record with valence, arousal and answer per face, or one that says why there is no face."""
+        with self._building:  # one permission for all calls, so that limits hold for them together
             if "permission" not in self._built:
                 self._built["permission"] = permission_of(self._chosen, self.llm)
         asking = asking_of(self._chosen, self.prompt, self.llm)

@@ -1,4 +1,4 @@
-"""Calling components so that what they do wrong is told with the name of who did it."""
+"""Calls to components, so that an error in one names the component."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 
 def called(method: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
-    """What a component's method returns; what it raises becomes a ContractError that names class and method."""
+    """What a component's method returns; an exception from it becomes a ContractError naming class and method."""
     try:
         return method(*arguments, **named)
     except AffectlmError:
@@ -24,10 +24,10 @@ def called(method: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) ->
 
 
 def failure(where: str, error: Exception) -> ContractError:
-    """What a component raised, as an error that names it."""
+    """The exception of a component as a ContractError that names the component."""
     return ContractError(f"{where} failed: {type(error).__name__}: {error}")
 
 
 def class_name(component: object) -> str:
-    """The component's class, for messages."""
+    """The name of a component's class, for messages."""
     return type(component).__name__

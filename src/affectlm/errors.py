@@ -2,11 +2,11 @@
 
 
 class AffectlmWarning(RuntimeWarning):
-    """What a user should know although the work goes on; of all warnings the command prints these alone."""
+    """Something the user should know although the work goes on; the command prints no other warnings."""
 
 
 class AffectlmError(Exception):
-    """Base of the errors that a user can mend; the command prints the message alone, without a traceback."""
+    """Base of the errors that a user can fix; the command prints the message without a traceback."""
 
 
 class ConfigError(AffectlmError):
@@ -14,11 +14,11 @@ class ConfigError(AffectlmError):
 
 
 class UnknownWordError(ConfigError):
-    """A word of a command line is no subcommand, file, group or setting; the command ends with exit status 2."""
+    """A command-line word is not a subcommand, file, group or setting; the command ends with exit status 2."""
 
 
 class UnknownComponentError(ConfigError):
-    """A component was asked for by a name that no plugin offers, or that two plugins offer."""
+    """No plugin offers a component of this name, or two plugins do."""
 
 
 class PluginError(AffectlmError):
@@ -30,11 +30,11 @@ class WeightsError(AffectlmError):
 
 
 class AccessError(AffectlmError):
-    """A model or service needs a key, a licence click or a network that is not there."""
+    """A model or service needs a key, an accepted licence or a network, and it is missing."""
 
 
 class TransientError(AffectlmError):
-    """A service failed in a way that may pass; `retry_after` are the seconds it asks to wait, where it says so."""
+    """A service failed in a way that may pass; `retry_after` is how many seconds it asks to wait, if it says so."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class TransientError(AffectlmError):
 
 
 class BusyError(TransientError):
-    """A service that is asked too much at once."""
+    """A service gets too many requests at once."""
 
 
 class ContractError(AffectlmError):

@@ -1,4 +1,4 @@
-"""The hooks a plugin may implement. Each is called once, when the registry is built, and takes no arguments."""
+"""The hooks a plugin may implement. Each is called once, without arguments, when the registry is built."""
 
 from __future__ import annotations
 

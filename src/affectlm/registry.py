@@ -1,6 +1,6 @@
 """Finds plugins by their entry points and builds the components they offer.
 
-A plugin that cannot be loaded is kept with its reason and the rest works; nothing depends on the order of loading.
+A plugin that cannot be loaded is kept with the reason and the others work; nothing depends on the loading order.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from affectlm.weights.named import Weights
 
 OWN_CONFIG = "affectlm.conf"  # the package with affectlm's own YAML files
-# What the core reads of a section; the rest of it is the component's own.
+# Keys of a section that the core reads; the others are the component's options.
 CORE_KEYS: Mapping[str, tuple[str, ...]] = {"dataset": ("va", "limit")}
-_REGISTRY = "registry"  # a factory's parameter of this name is given the registry that builds
+_REGISTRY = "registry"  # a factory with a parameter of this name gets the registry that builds
 
 
 @attrs.frozen
 class Plugin:
-    """One entry point of the group `affectlm`, loaded or not."""
+    """One entry point in the group `affectlm`, loaded or not."""
 
     name: str
     distribution: str
@@ -49,23 +49,23 @@ class Registry:
         self.config_packages: dict[str, str] = {}  # plugin -> package
         self.weights: dict[str, Weights] = {}
         disabled = {name.strip() for name in os.environ.get("AFFECTLM_DISABLED", "").split(",")}
-        # A name that is taken twice stays with affectlm's own plugin.
+        # If a name is taken twice, affectlm's own plugin keeps it.
         for point in sorted(points, key=lambda point: (_distribution(point) != "affectlm", point.name, point.value)):
             self._load(point, disabled=point.name in disabled)
 
     @classmethod
     def installed(cls) -> Registry:
-        """The registry of what is installed, built once."""
+        """The registry of the installed plugins, built once."""
         return _installed()
 
     @property
     def broken(self) -> list[Plugin]:
-        """Plugins that could not be loaded, with the reason in `error`."""
+        """The plugins that could not be loaded, with the reason in `error`."""
         return [plugin for plugin in self.plugins if plugin.status == "broken"]
 
     @property
     def absent(self) -> list[str]:
-        """A sentence for each plugin that is broken or disabled, for messages about what cannot be found."""
+        """A sentence per broken or disabled plugin, for messages about what cannot be found."""
         return [
             f"plugin '{plugin.name}' is {plugin.status} ({plugin.error})"
             for plugin in self.plugins
@@ -73,11 +73,11 @@ class Registry:
         ]
 
     def names(self, kind: str) -> list[str]:
-        """Names of the components of a kind, sorted."""
+        """The names of all components of a kind, sorted."""
         return sorted({component.name for component in self.components if component.kind == kind})
 
     def files(self, group: str) -> list[str]:
-        """Names of the YAML files of a group, affectlm's own and those of plugins, sorted."""
+        """The names of a group's YAML files, affectlm's own and those of plugins, sorted."""
         found = set()
         for package in (OWN_CONFIG, *self.config_packages.values()):
             folder = files(package) / group
@@ -107,17 +107,17 @@ class Registry:
         raise UnknownComponentError(f"no {kind} named '{name}'; {self._suggest(kind, bare)}")
 
     def origin(self, kind: str, name: str) -> str:
-        """Distribution and version of what offers a component, as in "affectlm 1.0.0"; raises as `find`."""
+        """Distribution and version of the plugin that offers a component: "affectlm 1.0.0"; raises like `find`."""
         plugin = self.find(kind, name).plugin
         return ", ".join(f"{each.distribution} {each.version}" for each in self.plugins if each.name == plugin)
 
     def build(self, kind: str, config: Mapping[str, object]) -> object:
-        """A component from its configuration: `name` and options; what is the core's own there is left out.
+        """A component built from its configuration, `name` and options; keys that the core reads are left out.
 
-        A factory that has a parameter `registry` is given this one, to build further components by.
+        A factory with a parameter `registry` gets this registry, to build other components with.
 
         Raises:
-            UnknownComponentError: no such component.
+            UnknownComponentError: there is no such component, or two plugins offer it.
             ConfigError: an option is unknown, missing or has a wrong value.
         """
         options = {key: value for key, value in config.items() if key not in ("name", *CORE_KEYS.get(kind, ()))}
@@ -133,7 +133,7 @@ class Registry:
             raise
         except (ValueError, TypeError) as error:
             raise ConfigError(f"{kind} '{component.name}': {error.args[0] if error.args else error}") from error
-        except Exception as error:  # a plugin's own failure must end as one sentence that names it
+        except Exception as error:  # a failing plugin must end in one sentence that names it
             raise ConfigError(f"{kind} '{component.name}' cannot be built: {type(error).__name__}: {error}") from error
 
     def _suggest(self, kind: str, name: str) -> str:
@@ -155,8 +155,8 @@ class Registry:
                     )
             offer = ask(point)
             if taken := [weights.name for weights in offer.weights if weights.name in self.weights]:
-                raise PluginError(f"weights named '{taken[0]}' are another plugin's")
-        except Exception as error:  # whatever a plugin does wrong must not stop the others
+                raise PluginError(f"another plugin already has weights named '{taken[0]}'")
+        except Exception as error:  # an error in one plugin must not stop the others
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             if os.environ.get("AFFECTLM_STRICT") == "1":
                 raise PluginError(f"plugin '{point.name}' ({known[1]}) cannot be loaded: {reason}") from error
@@ -199,6 +199,6 @@ def _installed() -> Registry:
 
 
 def closest(name: str, names: Sequence[str]) -> str:
-    """A hint for the end of a message, "did you mean 'X'?"; empty where no name is like it."""
+    """A hint for the end of a message, "; did you mean 'X'?"; empty if no name is similar."""
     close = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,7 +1,7 @@
-"""What looks like a secret: names that keys go by, values that are keys, addresses that hold one.
+"""Finds what looks like a secret: names of keys, values that are keys, addresses that contain one.
 
-Nothing that looks so may come into a configuration, for configurations are written to disk; what is written is
-scrubbed again.
+Configurations are written to disk, so nothing that looks like a secret may enter one; what is written is scrubbed
+again.
 """
 
 from __future__ import annotations
@@ -14,43 +14,44 @@ from affectlm.errors import ConfigError
 
 STARS = "***"
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")  # of camelCase, snake_case and dash-case
-# The following are of such words with dashes between.
+# The next three match such words joined by dashes.
 _ANYWHERE = re.compile(
     r"\b(password|passwd|passphrase|pwd|secret|credential|authorization|bearer|(api|access|secret|private|signing)-?key"
     r"|(api|access|auth|bearer|refresh)-?token)s?\b"
 )
-_AT_THE_END = re.compile(r"\b(key|token|auth|jwt|cookie|creds?)$")  # what a name is about stands there
+_AT_THE_END = re.compile(r"\b(key|token|auth|jwt|cookie|creds?)$")  # the last word says what a name is about
 _HARMLESS = re.compile(  # tokens of text, and keys of tables
     r"\b((bos|eos|pad|unk|sep|cls|mask|stop|start|end|per|image|special|first|next|last)-token"
     r"|(sort|group|row|primary|foreign)-key)$"
 )
 
-# How keys begin: of OpenAI and others, GitLab, Slack; of Groq, Hugging Face, Replicate, GitHub; of Google, AWS.
+# How keys begin: OpenAI and others, GitLab, Slack; Groq, Hugging Face, Replicate, GitHub; Google, AWS.
 _DASHED = r"(?:sk|xai|pplx|nvapi|glpat|xox[abprs])-"
 _JOINED = r"(?:gsk|hf|r8|gh[ops]|github_pat)_"
 _GOOGLE, _AMAZON = r"AIza[\w-]{4,}", r"AKIA[A-Z0-9]{12,}"
 _SIGNED = r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
-# In a configuration a model 'hf-internal-testing/tiny' and a folder 'hf_faces' are none: length and digits make a key.
+# In a configuration, the model 'hf-internal-testing/tiny' and the folder 'hf_faces' are not keys: a key is long and has
+# digits.
 _KEY = re.compile(
     rf"(?<![\w./-])sk-[\w-]{{4,}}|(?<![\w.-])(?:(?=[\w-]*\d)(?:{_DASHED}[\w-]{{16,}}|{_JOINED}[A-Za-z0-9]{{16,}})"
     rf"|{_GOOGLE}|{_AMAZON}|{_SIGNED})|\bBearer\s+[\w.~+/=-]{{4,}}|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
-# In what services say, no word is worth a key; they also repeat keys with stars inside.
+# In messages of services, hiding a harmless word does no damage; services also repeat keys with stars inside.
 _KEY_LIKE = re.compile(
     rf"\b(?:{_DASHED}|{_JOINED}|(?:sk|gsk|hf|xai)[-_*])[\w*.-]{{4,}}|\b(?:{_GOOGLE}|{_AMAZON}|{_SIGNED})"
     r"|[\w.-]*\*{3,}[\w*.-]*"
 )
-_USER = re.compile(r"\w://[^/\s?#@]*@")  # of an address: what stands before the host
+_USER = re.compile(r"\w://[^/\s?#@]*@")  # in an address: what comes before the host
 _PARAMETER = re.compile(r"[?&#;]([\w.-]+)=[^&\s]")
-_HELD = re.compile(r"[{,]\s*[\"']?([\w.-]+)[\"']?\s*:")  # a name inside a mapping as Hydra reads it
+_HELD = re.compile(r"[{,]\s*[\"']?([\w.-]+)[\"']?\s*:")  # a key of a mapping in Hydra's grammar
 _GIVEN = re.compile(r"(?<![\w.-])([\w.-]+)=[^\s=]")
 _VARIABLE = re.compile(r"\benv:\s*[\"']?(\w+)")  # ${oc.env:NAME}
-_FOLDERS = ("PWD", "OLDPWD")  # of the shell: where it is and was; elsewhere 'pwd' is a password
-LEAST = 16  # characters of a variable that is looked for elsewhere; 'ollama' and 'lm-studio' stand in for keys
+_FOLDERS = ("PWD", "OLDPWD")  # the shell's current and last folder; elsewhere 'pwd' is a password
+LEAST = 16  # shorter values of variables are not searched for: 'ollama' and 'lm-studio' are placeholders, not keys
 
 
 def names_secret(name: str) -> bool:
-    """Whether something of that name is a key, token or password.
+    """Whether a name is that of a key, token or password.
 
     >>> names_secret("OPENAI_API_KEY"), names_secret("llm.accessToken"), names_secret("max_tokens_total")
     (True, True, False)
@@ -73,7 +74,7 @@ def _ends_with_key(part: str) -> bool:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a text is or contains a key, an address with one, or a variable of the environment that is one.
+    """Whether a text contains a key, an address with one, or an environment variable that holds one.
 
     >>> holds_secret("https://me:word@example.org/v1"), holds_secret("${oc.env:HF_TOKEN}"), holds_secret("hf_faces")
     (True, True, False)
@@ -88,13 +89,13 @@ def holds_secret(text: str) -> bool:
 
 
 def _known() -> list[str]:
-    """The values of this process's environment that are secrets by their names; where something lies is none."""
+    """The values of environment variables that are named like secrets, unless the value is a path."""
     named = {name: value for name, value in os.environ.items() if len(value) >= LEAST and names_secret(name)}
     return [value for name, value in named.items() if name not in _FOLDERS and not os.path.exists(value)]
 
 
 def starred(text: str) -> str:
-    """A stranger's text with stars for all that may be a key; takes more for one than `holds_secret` does.
+    """Text from a service with stars in place of possible keys; stricter than `holds_secret`.
 
     >>> starred("Incorrect API key provided: sk-ab*****yz")
     'Incorrect API key provided: ***'
@@ -103,21 +104,21 @@ def starred(text: str) -> str:
 
 
 def refuse_word(word: str) -> None:
-    """Raises ConfigError for a word of the command line that holds a secret; the message does not repeat it."""
+    """Raises ConfigError if a command-line word contains a secret; the message does not repeat it."""
     name, equals, value = word.partition("=")
-    held = [] if value[:1] in ("'", '"') else _HELD.findall(value)  # a quoted text is no mapping
+    held = [] if value[:1] in ("'", '"') else _HELD.findall(value)  # a quoted text is not a mapping
     if (equals and names_secret(name)) or holds_secret(word) or any(map(names_secret, held)):
         raise _refusal(starred(name))
 
 
 def refuse_secrets(config: object) -> None:
-    """Raises ConfigError for a configuration that holds a secret; the message does not repeat it."""
+    """Raises ConfigError if a configuration contains a secret; the message does not repeat it."""
     if name := next((name for name, _ in _secrets(config)), None):
         raise _refusal(starred(name))
 
 
 def scrubbed(config: object) -> object:
-    """A configuration with stars in place of secrets: the last resort, for `refuse_secrets` comes before it.
+    """A configuration with stars in place of secrets: the last resort after `refuse_secrets`.
 
     >>> scrubbed({"llm": {"headers": {"Authorization": "Basic me"}, "max_new_tokens": 8}})
     {'llm': {'headers': {'Authorization': '***'}, 'max_new_tokens': 8}}
@@ -134,7 +135,7 @@ def _scrubbed(value: object, *, secret: bool) -> object:
 
 
 def _secrets(value: object, name: str = "", *, secret: bool = False) -> Iterator[tuple[str, object]]:
-    """The secrets of a configuration with their places."""
+    """The name, with dots, and the value of each secret in a configuration."""
     if isinstance(value, Mapping):
         for key, held in value.items():
             place = f"{name}.{key}" if name else str(key)

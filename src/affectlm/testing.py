@@ -1,6 +1,6 @@
-"""For authors of plugins: a scripted language model, simple stand-ins, and checks of what each protocol promises.
+"""For plugin authors: a scripted language model, simple stand-ins, and checks of what each protocol promises.
 
-A check raises AssertionError with a sentence; it needs no test framework.
+A failed check raises AssertionError with a sentence; no test framework is needed.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from affectlm.types import (
 
 @attrs.define
 class ScriptedLLM:
-    """A language model that gives prepared replies in turn, and repeats the last; it keeps what it was asked."""
+    """A language model that gives prepared replies in turn and repeats the last; it keeps the requests in `asked`."""
 
     replies: Sequence[str] = ("It looks calm.",)
     asked: list[Request] = attrs.field(factory=list)
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """One prepared reply for each request, in order."""
+        """One prepared reply per request, in order."""
         for request in requests:
             reply = self.replies[min(len(self.asked), len(self.replies) - 1)]
             self.asked.append(request)
@@ -57,12 +57,12 @@ class ScriptedLLM:
 
 @attrs.define
 class BrightnessEstimator:
-    """An estimator without a network: bright faces are pleasant, contrasty ones aroused."""
+    """An estimator without a network: bright faces are pleasant, high-contrast ones aroused."""
 
-    batches: list[int] = attrs.field(factory=list)  # how many faces each call had
+    batches: list[int] = attrs.field(factory=list)  # number of faces per call
 
     def estimate(self, faces: Sequence[Pixels]) -> VA:
-        """Mean and deviation of the pixels, scaled to [-1, 1]."""
+        """Mean and standard deviation of the pixels, scaled to [-1, 1]; shape (batch, 2)."""
         self.batches.append(len(faces))
         rows = [(face.mean() / 127.5 - 1, face.std() / 127.5 - 1) for face in faces]
         return np.array(rows, dtype=np.float32).reshape(-1, 2)
@@ -73,7 +73,7 @@ class WholeDetector:
     """A detector for which every picture of at least 8x8 pixels is one face."""
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
-        """One box as large as the picture."""
+        """One box as large as the picture; none for a smaller picture."""
         return [
             [Box(0, 0, pixels.shape[1], pixels.shape[0])] if min(pixels.shape[:2]) >= 8 else [] for pixels in images
         ]
@@ -86,19 +86,19 @@ class PlainPrompt:
     choices: tuple[str, ...] = ()
 
     def render(self, sample: Sample) -> Request:
-        """The request for a sample."""
+        """The request for a sample, with both numbers."""
         text = f"valence {sample.valence:.3f}, arousal {sample.arousal:.3f}"
         return Request(sample.id, (Message("user", text),), choices=self.choices)
 
     def parse(self, completion: Completion) -> Answer:
-        """The reply, as a label where labels were asked for."""
+        """The reply, as a label if the template has choices."""
         if not self.choices:
             return Answer(text=completion.text)
         return Answer(labels=(completion.text,) if completion.text else ())
 
 
 def record(**fields: object) -> Record:
-    """A record for tests: everything has a default, `label` and `truth` may be plain words."""
+    """A record for tests: every field has a default, and `label` and `truth` may be plain words."""
     label, truth = fields.pop("label", None), fields.pop("truth", None)
     values: dict[str, object] = {"id": "face", "outcome": Outcome.OK, **fields}
     if label is not None:
@@ -108,7 +108,7 @@ def record(**fields: object) -> Record:
 
 
 def faces(count: int, seed: int = 0) -> list[Pixels]:
-    """Square crops of noise of several sizes, for checks that need pixels and no faces."""
+    """Square crops of noise in several sizes, for checks that need pixels but no faces."""
     generator = np.random.default_rng(seed)
     return [
         generator.integers(0, 256, (side, side, 3), dtype=np.uint8)
@@ -140,7 +140,7 @@ def check_estimator(estimator: VAEstimator, crops: Sequence[Pixels] | None = Non
 
 
 def check_detector(detector: FaceDetector, pictures: Sequence[Pixels]) -> None:
-    """Checks that boxes come per picture, the best first, and do not depend on the batch."""
+    """Checks that there is one list of boxes per picture, the best first, and that the batch does not change them."""
     found = detector.detect(pictures)
     _require(len(found) == len(pictures), f"{len(found)} lists of boxes for {len(pictures)} pictures")
     for boxes in found:
@@ -150,22 +150,22 @@ def check_detector(detector: FaceDetector, pictures: Sequence[Pixels]) -> None:
     if isinstance(detector, CountingDetector):
         counting = detector.detect_counting(pictures)
         _require([boxes for boxes, _ in counting] == found, "detect_counting gave other boxes than detect")
-        _require(all(count >= 0 for _, count in counting), "expected how many faces were left out")
+        _require(all(count >= 0 for _, count in counting), "the number of faces left out must be 0 or more")
     _require(detector.detect([]) == [], "no pictures must give no lists")
     _require(detector.detect([np.zeros((1, 1, 3), np.uint8)]) is not None, "a picture of one pixel must not fail")
 
 
 def check_llm(llm: LLMAdapter, requests: Sequence[Request]) -> None:
-    """Checks one completion a request, under its id, the same one when asked again."""
+    """Checks that there is one completion per request, with its id, and the same one when asked again."""
     first = {completion.id: completion for completion in llm.complete(iter(requests))}
-    _require(sorted(first) == sorted(request.id for request in requests), "expected one completion for each request")
+    _require(sorted(first) == sorted(request.id for request in requests), "expected one completion per request")
     again = {completion.id: completion.text for completion in llm.complete(iter(requests))}
     _require(again == {name: each.text for name, each in first.items()}, "the same requests gave other replies")
     _require(list(llm.complete(iter(()))) == [], "no requests must give no completions")
 
 
 def check_prompt(prompt: PromptTemplate) -> None:
-    """Checks that requests keep the sample's id, are repeatable, and that no reply makes parsing fail."""
+    """Checks that requests keep the sample's id and are repeatable, and that no reply makes parsing fail."""
     for sample in samples():
         request = prompt.render(sample)
         _require(request.id == sample.id, f"the request has the id '{request.id}', expected '{sample.id}'")
@@ -178,7 +178,7 @@ def check_prompt(prompt: PromptTemplate) -> None:
 
 
 def check_dataset(dataset: Dataset) -> None:
-    """Checks that items are pictures or samples with unique ids, and the same when asked again."""
+    """Checks that items are pictures or samples with unique ids, and that a second pass gives the same ones."""
     items = list(dataset.items())
     _require(all(isinstance(item, Image | Sample) for item in items), "expected Image or Sample")
     ids = [item.id for item in items]
@@ -188,11 +188,11 @@ def check_dataset(dataset: Dataset) -> None:
         _require(len(dataset) == len(items), f"{len(items)} items, but a length of {len(dataset)}")
     if isinstance(dataset, CountingDataset):
         counts = dataset.left_out()
-        _require(all(count > 0 for count in counts.values()), f"expected what was left out, not {dict(counts)}")
+        _require(all(count > 0 for count in counts.values()), f"left_out must count above 0, found {dict(counts)}")
 
 
 def check_metric(metric: Metric | ValuedMetric | WeightedMetric, records: Sequence[Record]) -> None:
-    """Checks the shapes of what a metric gives, that scores are finite and counted, and that nothing gives nothing."""
+    """Checks shapes, that scores are finite and have a count, and that no records give no scores."""
     size = len(records)
     if isinstance(metric, ValuedMetric):
         for name, values in metric.values(records).items():

@@ -6,12 +6,12 @@ import re
 
 
 def printable(text: str) -> str:
-    """Text without what could steer a terminal."""
+    """Text with a space in place of each character that could control a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def shortened(text: str, most: int) -> str:
-    r"""The beginning of a text in one line of at most `most` characters; an ellipsis says that it goes on.
+    r"""The beginning of a text, on one line of at most `most` characters; an ellipsis shows that it goes on.
 
     >>> shortened("The person seems\ncalm.", 12)
     'The person…'
@@ -23,7 +23,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def shortened_path(name: str, most: int) -> str:
-    """The end of a path in at most `most` characters, for what tells files apart stands there.
+    """The end of a path, which tells files apart, in at most `most` characters.
 
     >>> shortened_path("photos/session 1/face.png", 16)
     '…sion 1/face.png'
@@ -33,7 +33,7 @@ def shortened_path(name: str, most: int) -> str:
 
 
 def plural(noun: str, count: object) -> str:
-    """The noun for so many.
+    """The noun, in the plural unless the count is 1.
 
     >>> plural("face", 1), plural("face", 2)
     ('face', 'faces')
@@ -42,7 +42,7 @@ def plural(noun: str, count: object) -> str:
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """A sorting key under which numbers in names count as numbers.
+    """A sorting key that treats numbers in names as numbers.
 
     >>> sorted(["10.jpg", "2.jpg"], key=natural)
     ['2.jpg', '10.jpg']

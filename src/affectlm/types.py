@@ -1,8 +1,8 @@
-"""What each kind of component must do, and may do besides; with the values it is given and gives.
+"""What each kind of component must do and what it may do, with the values it receives and returns.
 
 Valence comes before arousal everywhere; both lie in [-1, 1]. Pictures and numbers travel as numpy arrays; whatever
-touches a device or a network takes a batch. What a component may do besides is a protocol of its own, which the core
-asks for with `isinstance`; it looks at nothing that no protocol names.
+touches a device or a network takes a batch. Each optional ability is a protocol of its own. The core checks for it
+with `isinstance` and uses nothing that no protocol names.
 """
 
 from __future__ import annotations
@@ -50,33 +50,33 @@ __all__ = [
 class Dataset(Protocol):
     """Where faces come from.
 
-    One that is `Sized` as well (`__len__`: how many items there are) lets a run count what `dataset.limit` cuts off.
+    If it is also `Sized` (`__len__`: the number of items), a run can count what `dataset.limit` cuts off.
     """
 
     def items(self) -> Iterator[Image | Sample]:
-        """Pictures to look at, or samples where ratings are enough; ids are unique."""
+        """Pictures, or samples where ratings are enough; ids are unique."""
         ...
 
 
 @runtime_checkable
 class CountingDataset(Protocol):
-    """A dataset that passes over some of what it was pointed at, so that a run can say so."""
+    """A dataset that skips some of what it was pointed at and counts it, so that a run can report it."""
 
     def left_out(self) -> Mapping[str, int]:
-        """How often something was passed over, by what it is: {"file in .mov": 3}, a noun in the singular first."""
+        """How many things were skipped, by what they are: {"file in .mov": 3}; each key starts with a singular noun."""
         ...
 
 
 @runtime_checkable
 class RatingsDataset(Protocol):
-    """A dataset that says whether it has pictures; without it, items are taken as they come."""
+    """A dataset that says whether it has pictures; any other dataset's items are taken as they come."""
 
     has_pictures: bool
 
 
 @runtime_checkable
 class DerivedDataset(Protocol):
-    """A dataset whose valence and arousal are made from something else, and how; empty where people rated them."""
+    """A dataset that says how its valence and arousal were derived; empty if people rated them."""
 
     truth_is_derived: str
 
@@ -85,16 +85,16 @@ class FaceDetector(Protocol):
     """Finds faces."""
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
-        """For each picture its boxes, the best first; an empty list where there is no face."""
+        """The boxes of each picture, the best first; an empty list for a picture without a face."""
         ...
 
 
 @runtime_checkable
 class CountingDetector(Protocol):
-    """A detector that finds faces and leaves them out for being small, so that a run can say so."""
+    """A detector that counts the faces it leaves out because they are too small, so that a run can report them."""
 
     def detect_counting(self, images: Sequence[Pixels]) -> list[tuple[list[Box], int]]:
-        """For each picture the boxes that `detect` gives, and how many faces it leaves out."""
+        """For each picture, the boxes that `detect` returns and how many faces were left out."""
         ...
 
 
@@ -111,16 +111,16 @@ class DetailedEstimator(Protocol):
     """An estimator that measures more than valence and arousal."""
 
     def details(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
-        """`estimate(faces)` and further named numbers, each of shape (batch,)."""
+        """`estimate(faces)` and more numbers by name, each of shape (batch,)."""
         ...
 
 
 @runtime_checkable
 class ExplainableEstimator(Protocol):
-    """An estimator that can say which parts of a face it goes by, for `explain=true`."""
+    """An estimator that can say which parts of a face drive its values, for `explain=true`."""
 
     def saliency(self, faces: Sequence[Pixels]) -> Maps:
-        """What each part of each crop adds to valence and to arousal: (batch, 2, rows, columns), in a unit of its own.
+        """What each part of each crop adds to valence and arousal: (batch, 2, rows, columns), in the method's own unit.
 
         Positive where the part raises the value, negative where it lowers it; the first row is the top of the crop.
         """
@@ -131,7 +131,8 @@ class ExplainableEstimator(Protocol):
 class TrainableEstimator(Protocol):
     """An estimator that can be trained.
 
-    It raises ConfigError, TypeError, ValueError or KeyError, before the first figures, for a plan that it cannot take.
+    For a plan it cannot use, `train` raises ConfigError, TypeError, ValueError or KeyError before the first epoch's
+    measures.
     """
 
     def train(
@@ -142,7 +143,7 @@ class TrainableEstimator(Protocol):
         folder: Path,
         progress: Progress,
     ) -> Iterator[Mapping[str, float]]:
-        """Trains, continues what it finds in `folder`, writes its weights there, and yields each epoch's figures."""
+        """Yields the measures of each epoch; continues the training found in `folder` and writes the weights there."""
         ...
 
 
@@ -150,87 +151,83 @@ class LLMAdapter(Protocol):
     """Asks a language model."""
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """One completion for each request, in any order, as they finish; requests are drawn as there is room."""
+        """One completion per request, in any order, as they finish; takes the next request when there is room."""
         ...
 
 
 @runtime_checkable
 class SingleLLM(Protocol):
-    """A language model behind a network, in place of `LLMAdapter`: the core asks several requests at once and again."""
+    """A language model behind a network, instead of `LLMAdapter`: the core sends requests in parallel and retries."""
 
     def complete_one(self, request: Request) -> Completion:
-        """The reply; called by several threads at once, each request possibly more than once.
+        """The reply; called from several threads at once, possibly more than once per request.
 
         Raises:
-            BusyError: the service had no time; the core waits, asks fewer at once, and asks again.
-            TransientError: asking again may help; the core does, after a while.
-            AffectlmError: any other stops the run.
+            BusyError: the service is overloaded; the core waits, sends fewer requests at once, and retries.
+            TransientError: a retry may help; the core retries after a wait.
+            AffectlmError: any other error stops the run.
         """
         ...
 
 
 @runtime_checkable
 class ChoiceScorer(Protocol):
-    """A language model that can say how likely it is to give each of the choices, for `answer=choices`."""
+    """A language model that can say how likely each choice is as its answer, for `answer=choices`."""
 
     def score_choices(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """As `complete`, but with `choice_logprobs` and `choice_tokens` of every choice and without a text."""
+        """Like `complete`, but with `choice_logprobs` and `choice_tokens` of every choice and without text."""
         ...
 
 
 @runtime_checkable
 class GuardedLLM(Protocol):
-    """A language model that not everybody may ask; checked before the first picture, but not in a dry run."""
+    """A language model with restricted access; the core checks it before the first picture, but not in a dry run."""
 
     def check_access(self) -> None:
-        """Nothing where the model may be asked.
-
-        Raises:
-            AccessError: a key, a licence or the model itself is missing.
-        """
+        """Raises AccessError if a key, a licence or the model itself is missing."""
         ...
 
 
 @runtime_checkable
 class TokenCounter(Protocol):
-    """A language model that knows how many tokens it would read."""
+    """A language model that can count the tokens of a request in advance."""
 
     def count_tokens(self, request: Request) -> int:
-        """Tokens of the request, without asking anybody."""
+        """Tokens of the request, without calling a service."""
         ...
 
 
 @runtime_checkable
 class NamedLLM(Protocol):
-    """An adapter that says which language model it asks, as price lists name it."""
+    """An adapter that names its language model as price lists do."""
 
     model: str
 
 
 @runtime_checkable
 class LimitedLLM(Protocol):
-    """A language model that writes at most so many tokens for each request."""
+    """A language model with a limit on the tokens it writes per request."""
 
     max_new_tokens: int
 
 
 @runtime_checkable
 class ConcurrentLLM(Protocol):
-    """A language model behind a network that takes at most so many requests at once, in place of 64."""
+    """A language model behind a network with its own limit on parallel requests, instead of 64."""
 
     concurrency: int
 
 
 @runtime_checkable
 class RepeatableLLM(Protocol):
-    """A language model that says whether the same question gets the same reply; where not, no reply is stored."""
+    """A language model that says whether the same question gets the same reply; if not, no reply is stored."""
 
     repeatable: bool
 
 
 @runtime_checkable
 class SampleReader(Protocol):
-    """A language model that says whether its replies depend on `Request.sample`; without it they do not."""
+    """A language model that says whether its replies depend on `Request.sample`; by default they do not."""
 
     reads_sample: bool
 
@@ -243,39 +240,39 @@ class FaceReader(Protocol):
 
 
 class PromptTemplate(Protocol):
-    """Turns a sample into a request and the reply into an answer: who asks knows how to read the reply."""
+    """Turns a sample into a request, and the reply into an answer."""
 
     def render(self, sample: Sample) -> Request:
-        """The request for a sample, under the sample's id."""
+        """The request for a sample, with the sample's id."""
         ...
 
     def parse(self, completion: Completion) -> Answer:
-        """What the reply says; an empty answer when it cannot be read, never an exception."""
+        """What the reply says; an empty answer if it cannot be read. Never raises."""
         ...
 
 
 @runtime_checkable
 class BlindPrompt(Protocol):
-    """A template that can ask its question without saying anything about a face, for `choice_score=normalised`."""
+    """A template that can ask its question without describing a face, for `choice_score=normalised`."""
 
     def render_blind(self) -> Request:
-        """The request with valence and arousal left out, and the same choices."""
+        """The request without valence and arousal, with the same choices."""
         ...
 
 
 class Metric(Protocol):
-    """Judges records, unless it is a `ValuedMetric` or `WeightedMetric`, which need no `score`."""
+    """Scores records; a `ValuedMetric` or `WeightedMetric` needs no `score`."""
 
     def score(self, records: Sequence[Record]) -> list[Score]:
-        """Scores over the records that have the truth this metric needs; an empty list when none has."""
+        """Scores over the records that have the truth this metric needs; an empty list if none has."""
         ...
 
 
 @runtime_checkable
 class AnswerMetric(Protocol):
-    """A metric that says whether a missing answer counts as a wrong one.
+    """A metric that says whether a missing answer counts as wrong.
 
-    Where it does, the core scores the records with an answer once more, as `NAME_answered`.
+    If it does, the core also scores only the records with an answer, as `NAME_answered`.
     """
 
     judges_answers: bool
@@ -283,9 +280,9 @@ class AnswerMetric(Protocol):
 
 @runtime_checkable
 class TruthMetric(Protocol):
-    """A metric that cannot do without one field of `Truth`.
+    """A metric that needs one field of `Truth`.
 
-    The core tells before the first question when a dataset does not seem to have it.
+    The core warns before the first question if the dataset does not seem to have it.
     """
 
     judges_by: str
@@ -296,58 +293,58 @@ class ValuedMetric(Protocol):
     """A metric that is a mean over records; the core adds the interval."""
 
     def values(self, records: Sequence[Record]) -> Mapping[str, NDArray[np.float64]]:
-        """For each name one value a record, shape (n,); NaN where the record has no such truth."""
+        """One value per record under each score's name, shape (n,); NaN where the record has no such truth."""
         ...
 
 
 @runtime_checkable
 class WeightedMetric(Protocol):
-    """A metric that is no mean, computed for many resamples at once; the core adds the interval."""
+    """A metric that is not a mean, computed for many resamples at once; the core adds the interval."""
 
     def statistics(self, records: Sequence[Record]) -> Sequence[tuple[NDArray[np.bool_], Statistic]]:
-        """Figures in groups that need the same truth: which records have it, shape (n,), and how the figures follow.
+        """Scores in groups that need the same truth: which records have it, shape (n,), and how the scores follow.
 
-        A group's function takes weights (draws, records that have it), how often each draw has each record, ones for
-        the figures themselves. It gives each figure of shape (draws,), NaN where undefined.
+        A group's function takes weights (draws, records that have it): how often each draw contains each record, all
+        ones for the scores themselves. It gives one value per draw under each score's name, NaN where undefined.
         """
         ...
 
 
 @runtime_checkable
 class PartedMetric(Protocol):
-    """A metric whose scores have parts: figures by class, baselines beside it, ..."""
+    """A metric whose scores have parts: values per class, baselines, ..."""
 
     def parts(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, float]]:
-        """For each score's name its parts by name."""
+        """The parts of each score, by the score's name and the part's name."""
         ...
 
 
 @runtime_checkable
 class NamedMetric(Protocol):
-    """A metric that knows what its scores are called, so that `fail_under` is checked before the first question."""
+    """A metric that lists the names of its scores, so that `fail_under` is checked before the first question."""
 
     def score_names(self) -> tuple[str, ...]:
-        """The names of all scores it may give."""
+        """The names of all scores it may return."""
         ...
 
 
 @runtime_checkable
 class Described(Protocol):
-    """A component that has more to say about itself than its options, such as weights' digests or what `auto` chose.
+    """A component that describes itself beyond its options: digests of weights, what `auto` chose, ...
 
-    What it says enters the report and the cache keys.
+    The description enters the report and the cache keys.
     """
 
     def describe(self) -> Mapping[str, str]:
-        """Names and values that tell what this component really is."""
+        """Names and values that identify this component."""
         ...
 
 
 @runtime_checkable
 class Tunable(Protocol):
-    """A component with options that change how fast its answers come and not what they are.
+    """A component with options that change its speed but not its results.
 
-    They are left out of what identifies its answers in the cache; without it, every option counts.
+    These options stay out of its cache keys; for any other component every option counts.
     """
 
-    speed_options: tuple[str, ...]  # names of options; of what lies in one, with dots: "members.0.device"
+    speed_options: tuple[str, ...]  # names of options, with dots for nested ones: "members.0.device"

@@ -1,4 +1,4 @@
-"""Validators of options and settings; their messages name the key and what it may be."""
+"""Validators for options and settings; their messages name the key and what it may be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _Check = Callable[[object, Any, Any], None]
 
 
 def at_least(least: int) -> _Check:
-    """A validator of whole numbers that are `least` or more."""
+    """A validator for whole numbers that are `least` or more."""
 
     def check(_: object, attribute: Any, value: Any) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -20,13 +20,13 @@ def at_least(least: int) -> _Check:
 
 
 def flag(_: object, attribute: Any, value: Any) -> None:
-    """A validator of true and false."""
+    """A validator for true and false."""
     if not isinstance(value, bool):
         raise ValueError(f"{_key(attribute)}={value} does not fit; expected true or false")
 
 
 def one_of(*choices: object) -> _Check:
-    """A validator of the given values."""
+    """A validator for the given values."""
 
     def check(_: object, attribute: Any, value: Any) -> None:
         if value not in choices:
@@ -36,9 +36,9 @@ def one_of(*choices: object) -> _Check:
 
 
 def deviation(_: object, attribute: Any, value: Any) -> None:
-    """A validator of standard deviations."""
+    """A validator for standard deviations."""
     if not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f"{_key(attribute)}={value} is no standard deviation; expected 0 or more")
+        raise ValueError(f"{_key(attribute)}={value} is not a standard deviation; expected 0 or more")
 
 
 def _key(attribute: Any) -> str:
@@ -46,6 +46,6 @@ def _key(attribute: Any) -> str:
 
 
 def amount(_: object, attribute: Any, value: Any) -> None:
-    """A validator of finite numbers that are 0 or more."""
+    """A validator for finite numbers that are 0 or more."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
         raise ValueError(f"{_key(attribute)}={value} does not fit; expected a number, 0 or more")

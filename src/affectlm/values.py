@@ -1,4 +1,4 @@
-"""The values that travel along the line; authors of plugins find them in `affectlm.types`, with the protocols.
+"""The values that travel along the line; plugin authors import them from `affectlm.types`, with the protocols.
 
 Valence comes before arousal everywhere; both lie in [-1, 1]. Pictures and numbers travel as numpy arrays; whatever
 touches a device or a network takes a batch.
@@ -24,7 +24,7 @@ Maps: TypeAlias = NDArray[np.float32]  # (batch, 2, rows, columns): what each pa
 
 
 class Outcome(StrEnum):
-    """How one face, or one picture without a face, ended."""
+    """How it ended for one face, or for one picture without a face."""
 
     OK = "ok"
     NO_FACE = "no_face"
@@ -44,22 +44,22 @@ def _affect(_: object, attribute: Any, value: Any) -> None:
 
 @attrs.frozen(kw_only=True)
 class Truth:
-    """What people say about a face; every part may be missing."""
+    """What people say about a face; every field may be empty."""
 
     labels: tuple[str, ...] = ()
     valence: float | None = attrs.field(default=None, validator=_affect)
     arousal: float | None = attrs.field(default=None, validator=_affect)
     text: tuple[str, ...] = ()
-    group: Mapping[str, str] = attrs.field(factory=dict)  # what intervals and slices group by: subject, age, ...
-    votes: Mapping[str, float] = attrs.field(factory=dict)  # label -> share of the raters, adding up to 1
+    group: Mapping[str, str] = attrs.field(factory=dict)  # for grouping intervals and slices: subject, age, ...
+    votes: Mapping[str, float] = attrs.field(factory=dict)  # label -> share of the raters; shares add up to 1
 
 
 @attrs.frozen
 class Box:
-    """A rectangle in a picture, in pixels, right and bottom excluded; it may leave the picture.
+    """A rectangle in a picture, in pixels; right and bottom are exclusive. It may extend beyond the picture.
 
-    A detector's box holds the face from the hairline to the chin and from ear to ear; the same face gives nearly
-    the same box whatever found it.
+    A detector's box spans the face from hairline to chin and from ear to ear, so that all detectors give nearly the
+    same box for the same face.
     """
 
     left: float
@@ -81,12 +81,12 @@ class Box:
 
 @attrs.frozen
 class Image:
-    """A picture that has not been read yet; reading, hashing and decoding it are the core's business."""
+    """A picture that has not been read yet; the core reads, hashes and decodes it."""
 
     id: str
     source: Path | bytes | Pixels = attrs.field(eq=False, repr=False)
     truth: Truth = Truth()
-    region: Box | None = None  # where in the picture the person asked about is
+    region: Box | None = None  # where in the picture the person in question is
 
 
 @attrs.frozen
@@ -101,7 +101,7 @@ class Face:
 
 @attrs.frozen
 class Sample:
-    """Valence and arousal of one face, with further named numbers."""
+    """Valence and arousal of one face, with more numbers by name."""
 
     id: str
     valence: float = attrs.field(validator=_affect)
@@ -122,8 +122,8 @@ class Message:
 class Request:
     """What a language model is asked about one sample.
 
-    `choices` are the labels it should choose from, empty for free text. The core adds `sample`, for baselines that
-    answer from the numbers, and `face` only under `privacy.send_images=true`, to adapters with `takes_faces`.
+    `choices` are the labels to choose from, empty for free text. The core adds `sample`, for baselines that answer from
+    the numbers. It adds `face` only with `privacy.send_images=true` and for adapters with `takes_faces`.
     """
 
     id: str
@@ -135,21 +135,21 @@ class Request:
 
 @attrs.frozen(kw_only=True)
 class Completion:
-    """A language model's reply to the request of the same id; a failed request has `error` and is no exception."""
+    """A language model's reply to the request with the same id; a failed request has `error` instead of raising."""
 
     id: str
     text: str = ""
     model: str = ""
     finish_reason: str = "stop"  # stop, length, content_filter, ...
     usage: Mapping[str, int] | None = None  # prompt_tokens, completion_tokens
-    choice_logprobs: Mapping[str, float] | None = None  # of each choice, summed over its tokens, natural logarithm
-    choice_tokens: Mapping[str, int] | None = None  # how many tokens each choice has
+    choice_logprobs: Mapping[str, float] | None = None  # per choice, summed over its tokens, natural logarithm
+    choice_tokens: Mapping[str, int] | None = None  # number of tokens per choice
     error: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """What was read out of a reply: labels, text, or neither when it was unreadable."""
+    """What was read out of a reply: labels or text; neither if it was unreadable."""
 
     labels: tuple[str, ...] = ()
     text: str = ""
@@ -157,16 +157,16 @@ class Answer:
 
 @attrs.frozen(kw_only=True)
 class Record:
-    """Everything about one face, or about one picture that gave none."""
+    """Everything about one face, or about one picture without a face."""
 
     id: str
     outcome: Outcome
-    image: str = ""  # path or name of the picture, empty where ratings alone were used
+    image: str = ""  # path or name of the picture, empty if only ratings were used
     image_sha256: str | None = None
     face: int | None = None  # rank of the face in its picture, 0 the best
     box: Box | None = None
     others: int = 0  # how many other faces the picture has
-    too_small: int = 0  # how many more the detector found and left out for their size
+    too_small: int = 0  # how many more faces the detector found but left out as too small
     valence: float | None = None
     arousal: float | None = None
     extra: Mapping[str, float] = attrs.field(factory=dict)
@@ -179,16 +179,16 @@ class Record:
     reason: str = ""  # why the outcome is not ok
     choice_logprobs: Mapping[str, float] | None = None  # with answer=choices, summed over the tokens of each label
     choice_tokens: Mapping[str, int] | None = None
-    choice_means: Mapping[str, float] | None = None  # a token
-    choice_normalised: Mapping[str, float] | None = None  # the sums less those of the question without numbers
-    probabilities: Mapping[str, float] | None = None  # of the labels, by the score that decided
+    choice_means: Mapping[str, float] | None = None  # per token
+    choice_normalised: Mapping[str, float] | None = None  # the sums minus those of the question without numbers
+    probabilities: Mapping[str, float] | None = None  # of the labels, from the deciding score
     entropy: float | None = None  # of the probabilities, in nats
     truth: Truth = attrs.field(factory=Truth)
 
 
 @attrs.frozen
 class Score:
-    """A figure over `count` records, with its 95 % interval where one can be given."""
+    """A number over `count` records, with its 95 % interval if it has one."""
 
     name: str
     value: float
@@ -200,12 +200,12 @@ class Score:
 
 @attrs.frozen
 class LabelledFaces:
-    """Faces of one split; row i of each array belongs to face i."""
+    """The faces of one split; row i of each array belongs to face i."""
 
     pixels: NDArray[np.uint8]  # (n, h, w), grey
     affect: NDArray[np.float32]  # (n, 2), valence and arousal in [-1, 1]
-    categories: NDArray[np.float32]  # (n, labels), shares of the raters; a row of zeros where nobody was asked
-    labels: tuple[str, ...]  # none where the faces have valence and arousal only
+    categories: NDArray[np.float32]  # (n, labels), shares of the raters; a row of zeros if nobody was asked
+    labels: tuple[str, ...]  # empty if the faces have only valence and arousal
 
     def __len__(self) -> int:
         return len(self.pixels)

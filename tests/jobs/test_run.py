@@ -318,7 +318,7 @@ def test_missing_truth_is_told_before_the_first_question(compose, fresh_cache, t
     run(config, tmp_path / "run", on_notice=told.append, on_record=lambda _: told.append("record"))
 
     assert told[0] == (
-        "without a score unless later items of the dataset differ: accuracy, rouge, bleu; "
+        "no score for accuracy, rouge, bleu unless later items of the dataset differ; "
         "the first 64 have no labels and no text by people"
     )
     assert told[1:] == ["record"] * 70
@@ -393,7 +393,7 @@ def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):
         (["cache=maybe"], "cache=maybe is unknown; expected off or read or on"),
         (["dataset.limit=-1"], "dataset.limit=-1 does not fit"),
         (["batch_size=0"], "batch_size=0 does not fit; expected a whole number, 1 or more"),
-        (["perturb.va_sd=-0.1"], "perturb.va_sd=-0.1 is no standard deviation"),
+        (["perturb.va_sd=-0.1"], "perturb.va_sd=-0.1 is not a standard deviation"),
         (["seed=abc"], "seed=abc does not fit"),
         (["fail_under.accuracy=high"], "is no threshold"),
     ],

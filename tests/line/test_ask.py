@@ -293,7 +293,7 @@ def test_scores_that_are_not_of_the_choices_are_refused(tmp_path, scores, messag
 @pytest.mark.parametrize(
     ("llm", "prompt", "options", "message"),
     [
-        (ScriptedLLM(), CHOICES, {"answer": "choices"}, "ScriptedLLM has none; type answer=generate"),
+        (ScriptedLLM(), CHOICES, {"answer": "choices"}, "ScriptedLLM gives none; type answer=generate"),
         (Scorer(), PlainPrompt(), {"answer": "choices"}, "asks an open question"),
         (Scorer(), PlainPrompt(choices=("a",)), {"answer": "choices"}, "type choice_score=mean"),
         (ScriptedLLM(), PlainPrompt(), {"send_images": True}, "ScriptedLLM takes no pictures"),

@@ -58,7 +58,7 @@ def test_the_digest_of_an_array_depends_on_its_shape() -> None:
 @pytest.mark.parametrize("array", [np.zeros((2, 2, 3)), np.zeros((2, 2), np.uint8), np.zeros((0, 2, 3), np.uint8)])
 def test_an_array_of_another_kind_is_refused(array: np.ndarray) -> None:
     """Only uint8 (height, width, 3) is taken."""
-    with pytest.raises(ImageError, match=r"is no picture; expected uint8 \(height, width, 3\)"):
+    with pytest.raises(ImageError, match=r"is not a picture; expected uint8 \(height, width, 3\)"):
         images.read(array)
 
 
@@ -137,10 +137,10 @@ def test_a_pillow_image_is_read_and_left_as_it_is() -> None:
     ("content", "reason"),
     [
         (b"", "is empty"),
-        (b"not a picture", "is no picture that can be read; expected JPEG, PNG, "),
+        (b"not a picture", "is not a readable picture; expected JPEG, PNG, "),
         (b"%PDF-1.7", "is a PDF document; expected JPEG"),
         (b"\n<!DOCTYPE HTML><title>403</title>", "is a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "which git lfs pull fetches"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "type git lfs pull to fetch the picture"),
         (b"\0\0\0\x20ftypisom\0\0\2\0", "is a film"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "is a JPEG XL picture"),
         (b"\xff\xd8\xff\xe0", "is a damaged JPEG picture"),
@@ -175,7 +175,7 @@ def test_a_missing_file_a_folder_and_what_cannot_be_opened_are_told_apart(tmp_pa
     ring = tmp_path / "ring.png"
     ring.symlink_to(ring)
 
-    with pytest.raises(ImageError, match=r"no file '.*none.png'"):
+    with pytest.raises(ImageError, match=r"there is no file '.*none.png'"):
         images.read(tmp_path / "none.png")
     with pytest.raises(ImageError, match="is a folder; expected a picture"):
         images.read(tmp_path)
@@ -193,7 +193,7 @@ def test_nothing_of_what_an_unreadable_file_holds_is_told(tmp_path: Path) -> Non
         images.read(path)
 
     assert str(caught.value).removeprefix(f"'{path}'") == (
-        " is no picture that can be read; expected JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF"
+        " is not a readable picture; expected JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF"
     )
 
 
@@ -245,7 +245,7 @@ def test_what_never_ends_is_no_picture(tmp_path: Path) -> None:
     device.symlink_to("/dev/zero")
 
     for path in (pipe, device):
-        with pytest.raises(ImageError, match="is no ordinary file; expected a picture"):
+        with pytest.raises(ImageError, match="is not an ordinary file; expected a picture"):
             images.read(path)
 
 

@@ -139,7 +139,7 @@ def test_a_stopped_process_is_not_waited_for_without_end(tmp_path, holder, monke
     monkeypatch.setattr(known, "PATIENCE", 0.3)
     begin = time.monotonic()
 
-    monkeypatch.setattr(module, "LOOKS_IN_SILENCE", 2)
+    monkeypatch.setattr(module, "LOOKS_PER_NOTICE", 2)
     asking, told = Asking(prompt=PlainPrompt(), llm=ScriptedLLM(["x"])), []
     records = list(ask(found(3), asking, store=Store("completions", root=tmp_path), notice=told.append))
 

@@ -146,7 +146,7 @@ def numbers_told(text: str, scale: str) -> list[float]:
         ({"shots": -1}, r"prompt\.shots=-1"),
         ({"shots": 2}, r"prompt\.shots=2, but no examples are given; type prompt\.examples=train\.csv"),
         ({"shots": 2, "examples": {"name": "manifest", "path": None}}, "no examples are given"),
-        ({"examples": ["a.csv"]}, "is no dataset"),
+        ({"examples": ["a.csv"]}, "is not a dataset"),
         ({"shots": 2, "reasoning": "sections"}, r"prompt\.shots=2 .* prompt\.reasoning=sections"),
     ],
 )

@@ -89,7 +89,7 @@ def test_a_service_that_asks_for_a_day_stops_the_run():
     """Nobody wants to find a run asleep in the morning."""
     service = Service(raising(BusyError("HTTP 429", 86_400.0)))
 
-    with pytest.raises(AffectlmError, match="HTTP 429: the service asks to come back in 86400 s"):
+    with pytest.raises(AffectlmError, match="HTTP 429: the service asks to wait 86400 s"):
         list(complete_all(service, requests(20), patience=QUICK))
 
 
@@ -107,7 +107,7 @@ def test_a_service_that_only_fails_stops_the_run():
     """A dead server is not asked ten thousand times."""
     service = Service(raising(TransientError("connection refused")), latency=0)
 
-    with pytest.raises(AffectlmError, match="8 requests failed one after the other, the last: connection refused"):
+    with pytest.raises(AffectlmError, match="8 requests in a row failed, the last: connection refused"):
         list(complete_all(service, requests(500), patience=QUICK))
 
     assert len(service.attempts) < 30

@@ -1,1 +1,1 @@
-"""The steps from a picture to an answer, a file for each, in this order: images, faces, prompt, ask, reply."""
+"""The steps from a picture to an answer, one file per step, in this order: images, faces, prompt, ask, reply."""

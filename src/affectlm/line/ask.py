@@ -1,6 +1,7 @@
-"""Measured faces to answered records, each question asked once.
+"""From measured faces to answered records; each question is asked once.
 
-What is known is answered at once, what may not be asked is left, and the rest is handed to the adapter as it has room.
+Known answers are used at once, questions that may not be asked are skipped, and the rest goes to the adapter when it
+has room.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from affectlm.types import Completion, Outcome, Record, Request
 
 READY_LIMIT = 256  # answered records that may wait while requests are under way
 ASIDE_LIMIT = 256  # questions that may wait for another process
-LOOK_AGAIN = 0.05  # seconds between two looks at what other processes ask
-LOOKS_IN_SILENCE = 40  # after so many looks the wait is told
+LOOK_AGAIN = 0.05  # seconds between two checks of what other processes ask
+LOOKS_PER_NOTICE = 40  # checks before each notice about the wait
 
 
 def ask(
@@ -38,18 +39,18 @@ def ask(
     permission: Permission | None = None,
     notice: Notice = silent,
 ) -> Iterator[Record]:
-    """Asks about every measured face and yields its record as answers come; records pass through.
+    """One record per step, as answers come: measured faces are asked about, records pass through.
 
     Args:
-        steps: what `estimate` gives.
-        asking: the template, the language model, and how it is to answer.
-        store: where completions are kept; what it has is not asked for, and errors are not stored.
+        steps: the output of `estimate`.
+        asking: the template, the language model, and the way it is to answer.
+        store: keeps completions; stored ones are not requested again, and errors are not stored.
         permission: the limits; none by default.
-        notice: told, in a sentence, what a language model is waited for.
+        notice: called with a sentence that says why the run waits.
 
     Raises:
-        ConfigError: the template or the model cannot do what is asked of them.
-        AffectlmError: what `steps` raised, once all that is under way has come in; or what stops a language model.
+        ConfigError: the template or the model cannot do what is asked.
+        AffectlmError: `steps` raised it, after all open requests were answered; or the language model had to stop.
     """
     asking.check()
     permission = permission or Permission()
@@ -73,17 +74,17 @@ def ask(
 
 @attrs.define
 class _PendingRequests:
-    """The requests under way: who waits for which, and which records are ready to leave."""
+    """The open requests, the questions that wait for them, and the records that are ready."""
 
     steps: Iterator[Step]
     model: Model
-    failed: Exception | None = None  # what the line raised; said when all that is under way has come in
-    _ended: bool = False  # the line
-    _held: Step | None = None  # what waits until the budget is known again
-    _aside: deque[tuple[Step, str]] = attrs.field(factory=deque)  # with its key: another process asks it now
-    _waiting: dict[str, list[Question]] = attrs.field(factory=dict)  # key -> who waits for this answer
-    _keys: dict[str, str] = attrs.field(factory=dict)  # id of a request under way -> key
-    _sharing: int = 0  # questions that wait for a request which another has made
+    failed: Exception | None = None  # what `steps` raised; raised again when all open requests are answered
+    _ended: bool = False  # whether `steps` has ended
+    _held: Step | None = None  # waits until open requests show what is left of the budget
+    _aside: deque[tuple[Step, str]] = attrs.field(factory=deque)  # steps that another process asks about now, and keys
+    _waiting: dict[str, list[Question]] = attrs.field(factory=dict)  # key -> questions that wait for this answer
+    _keys: dict[str, str] = attrs.field(factory=dict)  # id of an open request -> key
+    _sharing: int = 0  # questions that wait for the request of an equal question
     _ready: deque[Record] = attrs.field(factory=deque)
 
     @property
@@ -92,9 +93,9 @@ class _PendingRequests:
         return self._ended and not self._aside
 
     def requests(self) -> Iterator[Request]:
-        """Requests that have to be asked; everything else becomes ready.
+        """The requests that have to be asked; records of all other steps become ready.
 
-        Ends early when much is ready, when what is under way may use up the budget, or when others ask the rest.
+        Ends early if many records are ready, if open requests may use up the budget, or if others ask the rest.
         """
         known, permission = self.model.known, self.model.permission
         while len(self._ready) + self._sharing < READY_LIMIT and (step := self._next()) is not None:
@@ -110,7 +111,7 @@ class _PendingRequests:
                 return
             if not known.claim(question.key):
                 self._aside.append((step, question.key))
-            elif known.shared and self._is_settled(question):  # since another process had it
+            elif known.shared and self._is_settled(question):  # another process has just stored the answer
                 known.release(question.key)
             else:
                 self._waiting[question.key] = [question]
@@ -119,7 +120,7 @@ class _PendingRequests:
                 yield question.request
 
     def _is_settled(self, question: Question) -> bool:
-        """Whether a question need not or must not be asked; then its record is ready, or waits with another."""
+        """Whether a question need not or must not be asked; its record is then ready, or it waits for an equal one."""
         model = self.model
         refusal = model.learn_blind()
         model.check_choices(question.request)
@@ -141,18 +142,18 @@ class _PendingRequests:
         return bool(refusal) or completion is not None
 
     def _next(self) -> Step | None:
-        """The next step, of the line or of those put aside; None when there is none now."""
+        """The next step, from `steps` or from those put aside; None if there is none now."""
         if self._held is None and not self._ended and len(self._aside) < ASIDE_LIMIT:
             try:
                 self._held = next(self.steps, None)
             except Exception as error:
                 self.failed = error
             self._ended = self._held is None
-        step, self._held = self._held or self._back(), None
+        step, self._held = self._held or self._take_back(), None
         return step
 
-    def _back(self) -> Step | None:
-        """A step put aside that no other process asks now; waits for one where nothing else is to be done."""
+    def _take_back(self) -> Step | None:
+        """A step put aside that no other process asks about now; waits for one if there is nothing else to do."""
         looks = 0
         while self._aside:
             for _ in range(len(self._aside)):
@@ -164,7 +165,7 @@ class _PendingRequests:
                 return None
             time.sleep(LOOK_AGAIN)
             looks += 1
-            if looks % LOOKS_IN_SILENCE == 0:
+            if looks % LOOKS_PER_NOTICE == 0:
                 self.model.notice(f"waiting for another process that asks {len(self._aside)} of the same questions")
         return None
 
@@ -177,13 +178,13 @@ class _PendingRequests:
         return free
 
     def receive(self, completion: Completion) -> None:
-        """Answers everybody who waits for a completion."""
+        """Makes the records of all questions that wait for a completion ready."""
         name = class_name(self.model.asking.llm)
         if not isinstance(completion, Completion):
             raise ContractError(f"{name} gave {completion!r}, expected a Completion")
         key = self._keys.pop(completion.id, None)
         if key is None:
-            raise ContractError(f"{name}: a completion for '{completion.id}', which was not asked")
+            raise ContractError(f"{name} gave a completion for '{completion.id}', which was not asked")
         waiting = self._waiting.pop(key)
         self._sharing -= len(waiting) - 1
         self.model.accept(completion, waiting[0].request, key)
@@ -192,7 +193,7 @@ class _PendingRequests:
             self._ready.append(self.model.record(question, attrs.evolve(completion, id=question.request.id)))
 
     def give_up(self) -> None:
-        """Answers those that the adapter has left without a completion."""
+        """Answers the open requests for which the adapter gave no completion, with an error."""
         for request_id in list(self._keys):
             self.receive(self.model.nothing_from(request_id))
 

@@ -1,7 +1,7 @@
-"""What asking has cost, what it may cost, and what it would.
+"""What asking has cost, may cost and would cost.
 
-Prices come from a list that the user keeps; affectlm ships none, for they change. The file is YAML or JSON: a model's
-name, and what a million tokens read (`input`) and written (`output`) cost:
+Prices come from a file that the user keeps; affectlm ships none because prices change. The file is YAML or JSON. It
+gives, under a model's name, the price of a million tokens read (`input`) and written (`output`):
 
     gpt-4o-mini: {input: 0.15, output: 0.60}
 """
@@ -21,20 +21,18 @@ from affectlm.errors import ConfigError
 from affectlm.store.files import read_yaml
 
 EXAMPLE = "'gpt-4o-mini: {input: 0.15, output: 0.60}', the price of a million tokens read and written"
-
-
 MOST_SHOWN = 500  # characters of a list in a message
 
 
 @attrs.frozen
 class Price:
-    """What a million tokens cost, in the currency of the user's list."""
+    """The price of a million tokens, in the currency of the user's price list."""
 
     input: float
     output: float
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What so many tokens cost.
+        """The cost of this many tokens.
 
         >>> Price(2.0, 8.0).cost(500_000, 250_000)
         3.0
@@ -46,7 +44,7 @@ def find_price(path: Path, model: str) -> Price:
     """The price of a model in a list.
 
     Raises:
-        ConfigError: the file is no price list, or does not name the model.
+        ConfigError: the file is not a price list, or does not name the model.
     """
     try:
         prices = read_yaml(path)
@@ -78,34 +76,34 @@ ESTIMATES = ("estimated_requests", "estimated_prompt_tokens", "estimated_complet
 
 @attrs.define
 class Tally:
-    """What asking has cost so far."""
+    """How much was asked so far."""
 
     requests: int = 0
     cache_hits: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    estimated_requests: int = 0  # that a dry run would ask
+    estimated_requests: int = 0  # what a run without dry_run=true would ask
     estimated_prompt_tokens: int = 0
     estimated_completion_tokens: int = 0  # the most that could be written
 
     @property
     def tokens(self) -> int:
-        """Tokens read and written."""
+        """The number of tokens read and written."""
         return self.prompt_tokens + self.completion_tokens
 
 
 @attrs.define
 class Ledger:
-    """A file that says what a run has asked before it is asked, so that limits hold however the run ends.
+    """A file that counts each request before it is sent, so that limits hold however the run ends.
 
-    One line of JSON, always as long, so that writing it again leaves no half of an older one.
+    It is one line of JSON of constant length, so that rewriting leaves no remains of an older line.
     """
 
     path: Path
     _file: int | None = attrs.field(default=None, init=False)
 
     def write(self, requests: int, prompt_tokens: int, completion_tokens: int) -> None:
-        """Says what was asked, with what is being asked and may take."""
+        """Writes what was asked, including open requests with the most tokens they may take."""
         if self._file is None:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o666)
         numbers = dict(zip(ASKED, (requests, prompt_tokens, completion_tokens), strict=True))
@@ -113,7 +111,7 @@ class Ledger:
         os.write(self._file, json.dumps(numbers).ljust(120).encode() + b"\n")
 
     def read(self) -> dict[str, int]:
-        """What it says; empty where it says nothing that can be read."""
+        """The counts in the file, by name; empty if it cannot be read."""
         try:
             found = json.loads(self.path.read_bytes())
             return {name: int(found[name]) for name in ASKED}
@@ -121,7 +119,7 @@ class Ledger:
             return {}
 
     def remove(self) -> None:
-        """Lets go of the file, and of what it says."""
+        """Closes and deletes the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -141,11 +139,11 @@ class Budget:
 
     @property
     def until(self) -> float | None:
-        """When `max_seconds` are over, by time.monotonic()."""
+        """When `max_seconds` are over, by time.monotonic(); None for no limit."""
         return None if self.max_seconds is None else self._begin + self.max_seconds
 
     def spent(self, tally: Tally) -> str:
-        """Which limit was reached, or nothing."""
+        """Which limit was reached, as a sentence; empty if none was."""
         if self.max_requests is not None and tally.requests >= self.max_requests:
             return f"max_requests={self.max_requests} was reached"
         if self.max_tokens_total is not None and tally.tokens >= self.max_tokens_total:
@@ -157,7 +155,7 @@ class Budget:
         return ""
 
     def holds(self, tally: Tally, prompt_tokens: int, completion_tokens: int) -> bool:
-        """Whether so many tokens more stay within the limits; if not, asking waits for what is under way."""
+        """Whether this many more tokens stay within the limits; if not, asking waits for the open requests."""
         after = attrs.evolve(
             tally,
             prompt_tokens=tally.prompt_tokens + prompt_tokens,
@@ -167,5 +165,5 @@ class Budget:
         return fits and (self.max_cost is None or self.cost(after) <= self.max_cost)
 
     def cost(self, tally: Tally) -> float:
-        """What was asked so far has cost; 0 without a price."""
+        """The cost of what was asked so far; 0 without a price."""
         return 0.0 if self.price is None else self.price.cost(tally.prompt_tokens, tally.completion_tokens)

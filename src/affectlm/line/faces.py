@@ -1,4 +1,4 @@
-"""From pictures to faces: read, found, cut out; in windows, so that few pictures are held at a time."""
+"""From pictures to faces: read, found, cut out; in windows, so that few pictures are in memory at a time."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _T = TypeVar("_T")
 
 @attrs.frozen(kw_only=True)
 class Place:
-    """Where a face was found; the names are those of `Record`."""
+    """Where a face was found; field names as in `Record`."""
 
     image: str  # path or name of the picture
     image_sha256: str
     face: int  # rank among the faces of the picture, 0 the best
     box: Box
     others: int  # how many other faces the picture has
-    too_small: int  # how many more the detector found and left out for their size
+    too_small: int  # how many more faces the detector found but left out as too small
 
 
 @attrs.frozen
 class Found:
-    """A face that was found and is not measured yet."""
+    """A face that was found but not measured yet."""
 
     face: Face
     place: Place
@@ -41,9 +41,9 @@ class Found:
 def find_faces(
     items: Iterable[Image], detector: FaceDetector, *, best_only: bool = False, batch_size: int = 8
 ) -> Iterator[Found | Record]:
-    """The faces of pictures, cut out; a record where there is none or the picture cannot be read.
+    """The faces of pictures, cut out; a record for a picture without a face or one that cannot be read.
 
-    A picture gives its best face only (inside `region` when it has one) where it `has_one`.
+    If only one face is wanted (`has_one`), it is the best one, inside `region` if the picture has a region.
     """
     for window in windows(items, batch_size):
         read: list[tuple[Image, Pixels, str]] = []
@@ -61,7 +61,7 @@ def find_faces(
 
 
 def has_one(image: Image, *, best_only: bool) -> bool:
-    """Whether one face of a picture is wanted: as chosen, or as what is known of it is known of one person."""
+    """Whether only one face of a picture is wanted: by choice, or because its truth is about one person."""
     return best_only or image.region is not None or image.truth != Truth(group=image.truth.group)
 
 
@@ -95,7 +95,7 @@ def _faces(
 
 
 def _detect(detector: FaceDetector, pictures: Sequence[Pixels]) -> list[tuple[list[Box], int]]:
-    """For each picture its boxes, and how many faces were left out as too small."""
+    """For each picture, its boxes and how many faces were left out as too small."""
     if not pictures:
         return []
     if isinstance(detector, CountingDetector):
@@ -110,7 +110,7 @@ def _detect(detector: FaceDetector, pictures: Sequence[Pixels]) -> list[tuple[li
             raise ContractError(f"{where} returned {count!r} with the boxes of a picture, expected a count of faces")
         for box in boxes:
             if not _fits(box, pixels):
-                raise ContractError(f"{where} returned {box!r}, expected a Box about the picture")
+                raise ContractError(f"{where} returned {box!r}, expected a Box in or near the picture")
     return found
 
 
@@ -131,7 +131,7 @@ def _name(image: Image) -> str:
 
 
 def windows(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Lists of `size` items, the last one possibly shorter, drawn as they are needed."""
+    """Lists of `size` items, the last one possibly shorter; items are taken as they are needed."""
     iterator = iter(items)
     while window := list(islice(iterator, size)):
         yield window

@@ -1,6 +1,6 @@
-"""Pictures from files, bytes and arrays; and the one rule by which a face is cut out of a picture.
+"""Reads pictures from files, bytes and arrays, and cuts faces out of them by one rule.
 
-Whatever a file holds, it ends as RGB in uint8 or as an `ImageError` of one sentence.
+Any file ends as RGB in uint8 or as an `ImageError` of one sentence.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from PIL import Image
 from affectlm.errors import ImageError
 from affectlm.types import Box, Pixels
 
-MARGIN = 0.0  # share of the box added on each side; detectors' boxes already are what the estimators were trained on
+MARGIN = 0.0  # share of the box added on each side; the estimators were trained on boxes as detectors give them
 MAX_PIXELS = 100_000_000
-MAX_BYTES = 10 * MAX_PIXELS  # without compression red, green, blue and alpha in 16 bits take eight a pixel
-_MOST_REPEATED = 16  # crops are squares: that much more than the picture itself, its border is no face
-_FOREIGN = ("EPS", "WMF")  # drawings that Pillow hands to another program
+MAX_BYTES = 10 * MAX_PIXELS  # uncompressed red, green, blue and alpha in 16 bits take 8 bytes per pixel
+_MOST_REPEATED = 16  # a square with this many times the pixels of the picture is mostly repeated border, not a face
+_FOREIGN = ("EPS", "WMF")  # drawings that Pillow passes to another program
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -38,34 +38,34 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_HEIC = re.compile(rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)  # how an iPhone saves; Pillow alone cannot
-_SIGNS = (  # how files begin that take a picture's place
+_HEIC = re.compile(rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)  # from iPhones; Pillow needs pillow-heif
+_SIGNS = (  # first bytes of files that are often given as pictures
     (rb"\xff\xd8\xff", "a damaged JPEG picture"),
     (rb"\x89PNG\r\n", "a damaged PNG picture"),
     (rb"GIF8", "a damaged GIF picture"),
     (rb"RIFF.{4}WEBP", "a damaged WebP picture"),
-    (rb"II\*\0|MM\0\*|II\+\0|MM\0\+", "a damaged TIFF picture, or one as a camera saves it raw"),
+    (rb"II\*\0|MM\0\*|II\+\0|MM\0\+", "a damaged TIFF picture, or a raw picture from a camera"),
     (rb".{4}ftypavi[fs]", "a damaged AVIF picture"),
     (_HEIC.pattern, "a damaged HEIC picture"),
-    (rb".{4}ftypcrx |FUJIFILM", "a raw picture of a camera"),
+    (rb".{4}ftypcrx |FUJIFILM", "a raw picture from a camera"),
     (rb".{4}ftyp|.{4}moov|\x1aE\xdf\xa3|RIFF.{4}AVI ", "a film"),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL picture"),
     (rb"%PDF", "a PDF document"),
     (rb"\s*(?:<!doctype html|<html)", "a web page (HTML)"),
     (rb"\s*(?:<\?xml|<svg)", "an SVG drawing or other XML"),
     (rb"PK\x03\x04", "a ZIP archive or an office document"),
-    (rb"version https://git-lfs", "what Git LFS leaves in place of a picture, which git lfs pull fetches"),
+    (rb"version https://git-lfs", "a Git LFS pointer, type git lfs pull to fetch the picture"),
 )
 _quiet = threading.Lock()  # `warnings.catch_warnings` changes the whole process
 
 
 def read(source: Path | bytes | Pixels) -> tuple[Pixels, str]:
-    """RGB pixels (height, width, 3) and the SHA-256 of the encoded bytes, or of shape and pixels of an array.
+    """RGB pixels (height, width, 3), and the SHA-256 of the encoded bytes, or of shape and pixels of an array.
 
-    EXIF orientation is honoured, transparency shows white, of an animation the first frame is taken.
+    EXIF orientation is applied, transparency becomes white, and an animation gives its first frame.
 
     Raises:
-        ImageError: it cannot be read, is no picture, or has more than 100 megapixels.
+        ImageError: the source cannot be read, is not a picture, or has more than 100 megapixels.
     """
     if isinstance(source, np.ndarray):
         pixels = _checked(source)
@@ -82,7 +82,7 @@ def read(source: Path | bytes | Pixels) -> tuple[Pixels, str]:
 
 
 def from_pil(picture: Image.Image) -> Pixels:
-    """RGB pixels (height, width, 3) of a Pillow image, which stays as it is.
+    """RGB pixels (height, width, 3) of a Pillow image, which is not changed.
 
     Raises:
         ImageError: it cannot be decoded, or has more than 100 megapixels.
@@ -93,12 +93,12 @@ def from_pil(picture: Image.Image) -> Pixels:
 
 
 def crop(pixels: Pixels, box: Box) -> Pixels:
-    """The square (side, side, 3) around the centre of a box, as large as its longer side and `MARGIN`; a copy.
+    """A copy of the square (side, side, 3) around the centre of a box, as large as its longer side plus `MARGIN`.
 
-    Where it leaves the picture the border is repeated. It is at least one pixel large.
+    Outside the picture its border is repeated. The square has at least one pixel.
 
     Raises:
-        ImageError: it has more than 16 times as many pixels as the picture, or more than 100 megapixels.
+        ImageError: the square has more than 16 times as many pixels as the picture, or more than 100 megapixels.
 
     >>> crop(np.zeros((10, 20, 3), np.uint8), Box(15, 2, 25, 8)).shape
     (10, 10, 3)
@@ -115,7 +115,7 @@ def crop(pixels: Pixels, box: Box) -> Pixels:
 
 
 def check_fits(pixels: Pixels, side: int) -> None:
-    """Raises ImageError when the square of a face has far more pixels than the picture, or too many to be copied."""
+    """Raises ImageError if the square of a face has far more pixels than the picture, or too many to copy."""
     height, width = pixels.shape[:2]
     if side * side > min(_MOST_REPEATED * height * width, MAX_PIXELS):
         raise ImageError(
@@ -125,7 +125,7 @@ def check_fits(pixels: Pixels, side: int) -> None:
 
 
 def _span(centre: float, side: int, size: int) -> tuple[slice, tuple[int, int]]:
-    """What of `side` pixels around a centre lies inside, at least the nearest one; how many are before and after."""
+    """Which of `side` pixels around a centre lie inside (at least one), and how many lie before and after."""
     first = round(centre - side / 2)
     start = min(max(first, 0), size - 1)
     stop = min(max(first + side, start + 1), size)
@@ -137,7 +137,7 @@ def _span(centre: float, side: int, size: int) -> tuple[slice, tuple[int, int]]:
 def _checked(pixels: Pixels) -> Pixels:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise ImageError(
-            f"an array of {pixels.dtype} with shape {pixels.shape} is no picture; "
+            f"an array of {pixels.dtype} with shape {pixels.shape} is not a picture; "
             "expected uint8 (height, width, 3), RGB"
         )
     return pixels
@@ -149,25 +149,25 @@ def _content(path: Path) -> bytes:
         if stat.S_ISDIR(found.st_mode):
             raise ImageError(f"'{path}' is a folder; expected a picture")
         if not stat.S_ISREG(found.st_mode):
-            raise ImageError(f"'{path}' is no ordinary file; expected a picture")
+            raise ImageError(f"'{path}' is not an ordinary file; expected a picture")
         if found.st_size > MAX_BYTES:
             raise _too_long(path, found.st_size)
-        if not found.st_size:  # some files of the kernel say 0 and wait for ever when they are read
+        if not found.st_size:  # some kernel files report size 0, and reading them never ends
             return b""
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise ImageError(f"no file '{path}'") from error
+        raise ImageError(f"there is no file '{path}'") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ImageError(f"'{path}' cannot be read: {reason.lower()}") from error
-    if len(content) > MAX_BYTES:  # it has grown since
+    if len(content) > MAX_BYTES:  # it has grown meanwhile
         raise _too_long(path, len(content))
     return content
 
 
 def _too_long(path: Path, size: int) -> ImageError:
-    return ImageError(f"'{path}' has {size:,} bytes, expected at most {MAX_BYTES:,}: more than a picture takes")
+    return ImageError(f"'{path}' has {size:,} bytes, more than any picture needs; expected at most {MAX_BYTES:,}")
 
 
 def _decode(name: str, content: bytes) -> Pixels:
@@ -191,11 +191,11 @@ def _open(content: bytes) -> Image.Image:
 
 
 def _kind(content: bytes) -> str:
-    """What a file is that no decoder took; of the content of an unknown one nothing is told, it may be a secret."""
+    """What kind of file it is if no decoder can read it; unknown content is not quoted, as it may be a secret."""
     if _HEIC.match(content) and sys.modules.get("pillow_heif") is None:
-        return "a HEIC picture, which is read once you type pip install pillow-heif; or save it as JPEG"
+        return "a HEIC picture, which needs pip install pillow-heif; or save it as JPEG"
     name = next((name for sign, name in _SIGNS if re.match(sign, content, re.DOTALL | re.IGNORECASE)), None)
-    return f"{name or 'no picture that can be read'}; expected JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF"
+    return f"{name or 'not a readable picture'}; expected JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF"
 
 
 def _convert(name: str, picture: Image.Image) -> Pixels:
@@ -217,7 +217,7 @@ def _convert(name: str, picture: Image.Image) -> Pixels:
 
 
 def _too_large(name: str, found: str = "") -> ImageError:
-    return ImageError(f"{name} has {found}more than the {MAX_PIXELS // 1_000_000} megapixels that are read")
+    return ImageError(f"{name} has {found}more than {MAX_PIXELS // 1_000_000} megapixels; save it smaller")
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -238,7 +238,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def _to_bytes(values: NDArray[np.generic], *, deep: bool) -> NDArray[np.uint8]:
-    """Grey values (height, width) scaled to 0..255: 16 bits linearly, floats from 0..1, 0..255 or 0..their maximum."""
+    """Grey values (height, width) scaled to 0..255: 16 bits linearly, floats from 0..1, 0..255 or 0..maximum."""
     grey = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0).clip(min=0)
     highest = float(grey.max())
     if deep:

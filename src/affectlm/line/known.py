@@ -1,4 +1,4 @@
-"""Answers that need not be asked for: stored ones, those of this run, and those that another process is asking for."""
+"""Answers that need no request: stored ones, those of this run, and those that another process is requesting."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from affectlm.line.reply import from_store, to_store
 from affectlm.store.cache import Claims, Store
 from affectlm.types import Completion, Request
 
-KEPT = 4096  # answers of this run that are kept in memory where the cache keeps none
-PATIENCE = 120.0  # seconds after which a question is asked here all the same: the other process may be stopped
+KEPT = 4096  # answers of this run that are kept in memory if the cache does not keep them
+PATIENCE = 120.0  # seconds to wait for another process's answer before asking anyway: that process may be suspended
 
 
 @attrs.define
 class KnownAnswers:
-    """What is known already, under the key of each question."""
+    """The answers known so far, by the key of each question."""
 
     store: Store
     by_choices: bool
     repeatable: bool  # whether a reply may stand for the next one to the same question
-    shared: bool  # whether other processes find here what this one asks, and this one what they ask
+    shared: bool  # whether this process and others see which questions each of them is asking
     claims: Claims = attrs.field(init=False)
     _memory: dict[str, Mapping[str, object]] = attrs.field(factory=dict, init=False)
-    _since: dict[str, float] = attrs.field(factory=dict, init=False)  # when another process was first met at a question
+    _since: dict[str, float] = attrs.field(factory=dict, init=False)  # key -> first time another process was asking
 
     def __attrs_post_init__(self) -> None:
-        """Opens what processes tell one another by; `claims` is to be closed."""
+        """Opens the claims that processes share; the caller closes `claims`."""
         self.claims = self.store.claims
 
     def find(self, key: str, request: Request) -> Completion | None:
-        """The completion of a request, or None where nobody has it."""
+        """The known completion of a request, or None."""
         return from_store(request, self._memory.get(key) or self.store.load(key), by_choices=self.by_choices)
 
     def keep(self, key: str, completion: Completion) -> None:
-        """Keeps a completion for the next who asks; errors are not kept."""
+        """Keeps a completion for later questions; errors are not kept."""
         if completion.error is not None or not self.repeatable:
             return
         content = to_store(completion)
@@ -47,12 +47,12 @@ class KnownAnswers:
                 del self._memory[next(iter(self._memory))]
 
     def claim(self, key: str) -> bool:
-        """Whether a question is this process's to ask: no other asks it, or one has done so for too long."""
+        """Whether this process may ask a question: no other process asks it, or one has done so for too long."""
         if not self.shared or self.claims.take(key):
             self._since.pop(key, None)
             return True
         return time.monotonic() > self._since.setdefault(key, time.monotonic()) + PATIENCE
 
     def release(self, key: str) -> None:
-        """Lets other processes ask what they do not find."""
+        """Lets other processes ask this question."""
         self.claims.release(key)

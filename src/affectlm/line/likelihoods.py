@@ -1,8 +1,8 @@
-"""How an answer is chosen by the log-probabilities of the labels, for `answer=choices`.
+"""Chooses an answer by the log-probabilities of the labels, for `answer=choices`.
 
-Three scores: `sum` over a label's tokens; `mean` a token, which does not favour short labels; and `normalised`, the sum
-less that of the same label when the question leaves out the numbers, which does not favour labels the model likes
-anyway (the pointwise mutual information of Holtzman et al. 2021, arXiv 2104.08315).
+There are three scores: `sum` over a label's tokens; `mean` per token, which does not favour short labels; and
+`normalised`, the sum minus the same label's sum when the question leaves out the numbers, which does not favour labels
+that the model prefers anyway (the pointwise mutual information of Holtzman et al. 2021, arXiv 2104.08315).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ SCORES = ("normalised", "mean", "sum")
 
 @attrs.frozen
 class Choice:
-    """The scores of the labels, and what follows from the one that decides."""
+    """The scores of the labels, and what follows from the deciding score."""
 
     label: str  # the best; the first of equals
     means: Mapping[str, float]
-    normalised: Mapping[str, float] | None  # None when the question was not asked without numbers
+    normalised: Mapping[str, float] | None  # None if the question was not asked without numbers
     probabilities: Mapping[str, float]  # softmax of the deciding score
     entropy: float  # of the probabilities, in nats
 
@@ -29,12 +29,12 @@ class Choice:
 def choose(
     logprobs: Mapping[str, float], tokens: Mapping[str, int], blind: Mapping[str, float] | None, by: str
 ) -> Choice:
-    """The label a model prefers.
+    """The label that a model prefers, with all scores.
 
     Args:
-        logprobs: of each label, summed over its tokens.
-        tokens: how many each has.
-        blind: `logprobs` of the same labels when the numbers are left out.
+        logprobs: per label, summed over its tokens.
+        tokens: number of tokens per label.
+        blind: `logprobs` of the same labels for the question without the numbers.
         by: the deciding score, one of `SCORES`.
 
     >>> choose({"joy": -1.0, "fear": -1.5}, {"joy": 1, "fear": 1}, {"joy": -0.5, "fear": -3.0}, "normalised").label

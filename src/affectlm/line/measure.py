@@ -1,4 +1,4 @@
-"""From faces to valence and arousal; the estimator sees batches, and never a face whose value is in the store."""
+"""From faces to valence and arousal; the estimator gets batches of the faces whose values are not stored."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from affectlm.types import VA, Box, DetailedEstimator, Details, Face, Outcome, P
 
 @attrs.frozen
 class Measured:
-    """A sample that can be asked about, and where it was found."""
+    """A sample to ask about, and where its face was found."""
 
     sample: Sample
-    place: Place | None = None  # None where ratings take the place of pictures
-    pixels: Pixels | None = attrs.field(default=None, eq=False, repr=False)  # where a language model may see the face
+    place: Place | None = None  # None if ratings are used instead of pictures
+    pixels: Pixels | None = attrs.field(default=None, eq=False, repr=False)  # only if a language model may see the face
 
     def record(self, outcome: Outcome, **further: Any) -> Record:
-        """What is known of it as a record, with further fields."""
+        """A record of what is known, with further fields."""
         sample = self.sample
         known: dict[str, Any] = {} if self.place is None else attrs.asdict(self.place, recurse=False)
         known |= {"valence": sample.valence, "arousal": sample.arousal, "extra": sample.extra, "truth": sample.truth}
@@ -36,7 +36,7 @@ Watch: TypeAlias = Callable[[Sample, Face], None]
 
 
 def unwatched(sample: Sample, face: Face) -> None:
-    """Watches nothing."""
+    """Does nothing."""
 
 
 def estimate(
@@ -49,16 +49,16 @@ def estimate(
     watch: Watch = unwatched,
     keep_faces: bool = False,
 ) -> Iterator[Step]:
-    """Measures the faces that pass; records pass through.
+    """One step per face or record: faces are measured, records pass through.
 
     Args:
-        steps: what `find_faces` gives.
-        estimator: what measures.
+        steps: the output of `find_faces`.
+        estimator: measures the faces.
         batch_size: faces measured at once.
-        store: where measured values are kept, under the picture's hash, the box and `key`.
-        key: what identifies the estimator: its name, options and weights.
-        watch: called with each measured face, stored or not, before its pixels go.
-        keep_faces: the pixels go on, for a language model that may see them.
+        store: keeps measured values, under the picture's hash, the box and `key`.
+        key: identifies the estimator: its name, options and weights.
+        watch: called with each face, whether measured now or stored, before its pixels are dropped.
+        keep_faces: keep the pixels, for a language model that may see them.
     """
     for window in windows(steps, batch_size):
         values = iter(_values([step for step in window if isinstance(step, Found)], estimator, store, key))
@@ -74,7 +74,7 @@ def estimate(
 def _values(
     found: Sequence[Found], estimator: VAEstimator, store: Store | None, key: object
 ) -> list[Mapping[str, object]]:
-    """Valence, arousal and extra of each face, from the store or measured; faces of one key are measured once."""
+    """Valence, arousal and extra of each face, stored or measured; faces with the same key are measured once."""
     keys = [digest([each.place.image_sha256, _corners(each.place.box), key]) for each in found]
     stored = {each: store.load(each) for each in keys} if store else {}
     known = {each: value for each, value in stored.items() if value is not None and _is_affect(value)}
@@ -87,7 +87,7 @@ def _values(
 
 
 def _is_affect(value: Mapping[str, object]) -> bool:
-    """Whether a stored value is what `_measure` stores, whoever wrote it."""
+    """Whether a stored value has the form that `_measure` returns; any program may have written it."""
     if set(value) != {"valence", "arousal", "extra"} or not isinstance(value["extra"], dict):
         return False
     numbers = [value["valence"], value["arousal"]]

@@ -1,4 +1,4 @@
-"""The language model as the line sees it: completions checked, counted and kept, and the question without numbers."""
+"""The language model as the line uses it: completions are checked, counted and kept; asks once without numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from affectlm.types import BlindPrompt, ChoiceScorer, Completion, Record, Reques
 
 @attrs.define
 class Model:
-    """The language model, with what is known of its answers and whether it may be asked."""
+    """The language model, its known answers, and whether it may be asked."""
 
     asking: Asking
     known: KnownAnswers
@@ -27,7 +27,7 @@ class Model:
     _blind: Mapping[str, float] | None = attrs.field(default=None, init=False)
 
     def completions(self, requests: Iterator[Request]) -> Iterator[Completion]:
-        """What the adapter gives; a failure of its own is named as its own."""
+        """The adapter's completions; an exception in the adapter becomes a ContractError that names it."""
         llm = self.asking.llm
         try:
             if self.asking.by_choices and isinstance(llm, ChoiceScorer):
@@ -42,28 +42,28 @@ class Model:
             raise failure(f"{class_name(llm)}'s answer", error) from error
 
     def expected(self, request: Request) -> tuple[int, int]:
-        """Tokens that a request will make it read, and the most it may write."""
+        """How many tokens the model will read for a request, and the most it may write."""
         return self.asking.expected_tokens(request)
 
     def accept(self, completion: Completion, request: Request, key: str) -> None:
-        """Checks, counts and keeps a completion that was paid for."""
+        """Checks, counts and keeps the completion of a request that was asked."""
         if wrong := fault(completion, request, by_choices=self.asking.by_choices):
             raise ContractError(f"{class_name(self.asking.llm)}: {wrong} for '{completion.id}'")
         self.permission.end(request.id, self.asking.used_tokens(completion, request))
         self.known.keep(key, completion)
 
     def record(self, question: Question, completion: Completion) -> Record:
-        """The record of a face about which there is a completion."""
+        """The record of a face whose question has this completion."""
         if self.asking.by_choices and completion.error is None:
             return scored(question, completion, self._blind, self.asking.choice_score)
         return replied(question, completion, self.asking.prompt)
 
     def nothing_from(self, request_id: str) -> Completion:
-        """What stands for a completion that the adapter owes."""
+        """A completion with an error, for a request that the adapter left unanswered."""
         return Completion(id=request_id, error=f"{class_name(self.asking.llm)} gave no completion")
 
     def learn_blind(self) -> str:
-        """Asks the question without numbers, once; why it may not be asked, and empty where its answer is known."""
+        """Asks the question without numbers, once; returns why it may not be asked, or an empty string."""
         prompt = self.asking.prompt
         if not self.asking.by_blind or self._blind is not None or not isinstance(prompt, BlindPrompt):
             return ""
@@ -83,6 +83,6 @@ class Model:
         return ""
 
     def check_choices(self, request: Request) -> None:
-        """Raises ContractError where the question without numbers had other choices."""
+        """Raises ContractError if the question without numbers had other choices."""
         if self._blind is not None and set(self._blind) != set(request.choices):
             raise ContractError(f"{class_name(self.asking.prompt)}.render_blind gave other choices than render")

@@ -1,6 +1,6 @@
-"""What a run did not look at, and how to say it.
+"""What a run left out, counted and put into words.
 
-Counted from the records, which a continued run has all of: what an earlier try counted is neither lost nor doubled.
+The counts come from the records. A continued run has all of them, so nothing that it counted before is lost or doubled.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from affectlm.contract import called
 from affectlm.text import plural, printable
 from affectlm.types import CountingDataset, Dataset, Record
 
-Counts: TypeAlias = dict[str, int | None]  # by what was left out, a noun first; None where nobody can tell how many
+Counts: TypeAlias = dict[str, int | None]  # what was left out, with a noun first -> how many; None if unknown
 
 
 @attrs.define
 class _Picture:
-    """The faces of a picture, whichever items of the dataset show it."""
+    """The faces of a picture, which several items of the dataset may share."""
 
     found: int = 0
     too_small: int = 0
-    taken: set[int] = attrs.field(factory=set)  # their ranks
+    taken: set[int] = attrs.field(factory=set)  # ranks of the faces that were taken
 
 
 @attrs.define
 class Seen:
-    """What the records of a run show of items and faces."""
+    """The items and faces that appear in the records of a run."""
 
     _items: set[str] = attrs.field(factory=set)
     _pictures: dict[str, _Picture] = attrs.field(factory=lambda: defaultdict(_Picture))
 
     def add(self, record: Record) -> None:
-        """Takes note of a record; of a run's records each is to be added once."""
+        """Counts a record; add each record of a run once."""
         self._items.add(record.id if record.face is None else record.id.rpartition("#")[0])
         picture = self._pictures[record.image]
         picture.found = max(picture.found, record.others + (record.face is not None))
@@ -44,12 +44,12 @@ class Seen:
             picture.taken.add(record.face)
 
     def left_out(self, dataset: Dataset, *, limit: int | None, best_only: bool) -> Counts:
-        """What the dataset, its limit and the choice of faces left out, of a run that came to its end.
+        """What the dataset, its limit and the choice of faces left out, once the run has ended.
 
         Args:
-            dataset: what gave the items.
-            limit: how many were taken at most.
-            best_only: whether the best face of each picture was taken; else all, but where truth is about one person.
+            dataset: gave the items.
+            limit: the most items that were taken.
+            best_only: only the best face of a picture was taken; otherwise all, unless the truth is about one person.
         """
         beside = "face beside the best" if best_only else "face beside the person that the truth is about"
         pictures = self._pictures.values()
@@ -68,12 +68,12 @@ class Seen:
 
 
 def dataset_left_out(dataset: Dataset) -> Counts:
-    """What a dataset passed over when it was built."""
+    """What a dataset skipped when it was built."""
     return dict(called(dataset.left_out)) if isinstance(dataset, CountingDataset) else {}
 
 
 def told(counts: Mapping[str, int | None]) -> str:
-    """Counts in words that are safe to print.
+    """The counts in words that are safe to print.
 
     >>> told({"file in .mov": 3, "face beside the best": 1, "item beyond dataset.limit=9": None})
     '3 files in .mov, 1 face beside the best, an unknown number of items beyond dataset.limit=9'
@@ -82,7 +82,7 @@ def told(counts: Mapping[str, int | None]) -> str:
 
 
 def counted(count: int | None, what: str) -> str:
-    """So many of something whose first word is a noun.
+    """A count and what is counted, with its first word, a noun, in the plural if needed.
 
     >>> counted(3, "value of 'subject'")
     "3 values of 'subject'"

@@ -1,4 +1,4 @@
-"""Whether more may be asked: the limits of a run, a dry run, and what is being asked right now."""
+"""Whether more may be asked, given the limits, `dry_run` and the open requests."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ import attrs
 from affectlm.line.budget import Budget, Tally
 
 Tokens = tuple[int, int]  # read and written
-Before = Callable[[int, int, int], None]  # told how many requests, tokens read and tokens written there are
+Before = Callable[[int, int, int], None]  # called with the numbers of requests, tokens read and tokens written
 
 
 @attrs.define(kw_only=True)
 class Permission:
-    """What was asked, what is under way, and whether it may be more."""
+    """What was asked, which requests are open, and whether more may be asked."""
 
     budget: Budget = attrs.field(factory=Budget)
     tally: Tally = attrs.field(factory=Tally)
     dry_run: bool = False
-    before: Before = lambda *_: None  # told, before each request, what is asked with it
-    _under_way: dict[str, Tokens] = attrs.field(factory=dict, init=False)  # id of a request -> its tokens at most
+    before: Before = lambda *_: None  # called before each request with the totals that include it
+    _under_way: dict[str, Tokens] = attrs.field(factory=dict, init=False)  # id of an open request -> its tokens at most
     _estimated: set[str] = attrs.field(factory=set, init=False)  # keys that a dry run has counted
 
     def refusal(self) -> str:
-        """Why nothing more may be asked; empty where it may."""
+        """Why nothing more may be asked; empty if more may be asked."""
         return "dry_run=true asks nothing" if self.dry_run else self.budget.spent(self.tally)
 
     def must_wait(self, tokens: Tokens) -> bool:
-        """Whether a request could exceed a limit together with those under way, whose real cost is not known yet."""
+        """Whether a request could exceed a limit together with the open ones, whose real cost is not known yet."""
         return bool(self._under_way) and not self.budget.holds(self.tally, *self._at_most(tokens))
 
     def begin(self, request_id: str, tokens: Tokens) -> None:
-        """Notes a request that is asked now."""
+        """Counts a request that is asked now."""
         self._under_way[request_id] = tokens
         self.tally.requests += 1
         read, written = self._at_most()
         self.before(self.tally.requests, self.tally.prompt_tokens + read, self.tally.completion_tokens + written)
 
     def end(self, request_id: str, tokens: Tokens) -> None:
-        """Notes what a request has really cost."""
+        """Counts the tokens that a request really took."""
         self._under_way.pop(request_id, None)
         self.tally.prompt_tokens += tokens[0]
         self.tally.completion_tokens += tokens[1]
 
     def estimate(self, key: str, tokens: Tokens) -> None:
-        """Counts what a dry run would ask, each question once."""
+        """Counts, in a dry run, what would be asked, each question once."""
         if self.dry_run and key not in self._estimated:
             self._estimated.add(key)
             self.tally.estimated_requests += 1
@@ -53,6 +53,6 @@ class Permission:
             self.tally.estimated_completion_tokens += tokens[1]
 
     def _at_most(self, *further: Tokens) -> Tokens:
-        """The tokens of what is under way and of further requests, added up."""
+        """The tokens of open and further requests, added up."""
         tokens = [*self._under_way.values(), *further]
         return sum(read for read, _ in tokens), sum(written for _, written in tokens)

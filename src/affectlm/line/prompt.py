@@ -1,6 +1,6 @@
-"""What prompt templates can do besides asking: scales, answered examples, reasoning in sections, urging suffixes.
+"""What all prompt templates share: scales, answered examples, reasoning in sections, urging suffixes.
 
-A template inherits the options, says what is its own, and keeps its parser; wording of numbers is `wording.py`.
+A template inherits these options and adds its question and its parser; `affect/wording.py` puts numbers into words.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SUFFIXES: Mapping[int, str] = {  # the ideas of Li et al. 2023, arXiv 2307.11760
     10: "Do this as well as you can and stand by it; such thoroughness is what sets you apart.",
     11: "One step after the other leads there; carry on and do not give up.",
 }
-_NO_FILE: dict[str, object] = {"name": "manifest"}  # what conf/prompt says when no examples are given
+_NO_FILE: dict[str, object] = {"name": "manifest"}  # the value in conf/prompt if no examples are given
 _RANK = re.compile(r"#\d+$")
 _TYPE_EXAMPLES = "prompt.examples=train.csv"
 _MARK = r"(?:[^\w\n]|_)"  # before a heading's word: "## **", "> - __"
@@ -45,7 +45,7 @@ _SPACE = r"[ \t\u00a0\u202f]"
 _COLON = "[:：﹕︰]"
 _NAMES = r"observations?|interpretations?|conclusions?"
 _GLOSS = rf"(?:{_SPACE}*\([^()\n]*\))?"  # the question's words in brackets are often repeated
-# What tells the heading "Conclusion" from the sentence "Conclusions are hard to draw."
+# This distinguishes the heading "Conclusion" from the sentence "Conclusions are hard to draw."
 _END = rf"(?=\*\*|__|[\])>]|{_SPACE}*{_COLON}|\.|{_SPACE}*[–—=]|{_SPACE}+-|-{_SPACE}|[ \t*_#]*\r?$)"
 _CLOSE = rf"[*_\])>\"'`]*{_SPACE}*(?:{_COLON}|\.|[-–—=]+)?(?:{_SPACE}*[*_#]+(?=\s|$)|[*_]+)?\s*(?:[-=]{{3,}}\s+)?"
 _HEADING = re.compile(
@@ -58,7 +58,7 @@ _HEADING = re.compile(
 
 @attrs.frozen
 class Example:
-    """A rated face with the answer that is shown for it."""
+    """A rated face and the answer to show for it."""
 
     id: str
     valence: float
@@ -71,29 +71,29 @@ def _key(name: str) -> dict[str, str]:
 
 
 def _named(examples: object) -> Mapping[str, object] | None:
-    """The configuration of the examples' dataset, without what is null or the core's."""
+    """The configuration of the examples' dataset without null values; None if there are no examples."""
     if isinstance(examples, Mapping):
         given = {str(key): value for key, value in examples.items() if value is not None}
         return None if given == _NO_FILE else _NO_FILE | given
     if examples is None or isinstance(examples, str):
         return None if examples is None else _NO_FILE | {"path": examples}
-    raise ConfigError(f"prompt.examples={examples} is no dataset; expected a file with ratings: {_TYPE_EXAMPLES}")
+    raise ConfigError(f"prompt.examples={examples} is not a dataset; expected a file with ratings: {_TYPE_EXAMPLES}")
 
 
 @attrs.frozen(kw_only=True, slots=False)
 class Strategy(ABC):
-    """The options that every template has, and the conversation that follows from them.
+    """The options of every template, and the conversation that follows from them.
 
     Args:
-        style: numbers, words or both.
-        decimals: of numbers.
-        scale: of numbers.
+        style: how to say valence and arousal: numbers, words or both.
+        decimals: how many decimals numbers have.
+        scale: the scale of numbers.
         definition: whether to say first what valence and arousal mean.
         shots: how many answered examples to show.
-        examples: where from: a dataset's configuration, or the path of a manifest.
-        seed: draws the examples.
-        reasoning: none, or sections, which ends in a conclusion; only that is read.
-        suffix: None, or the number of one of `SUFFIXES`.
+        examples: their source: a dataset's configuration, or the path of a manifest.
+        seed: the seed of the random order of the examples.
+        reasoning: none, or sections, of which only the conclusion at the end is read.
+        suffix: None, or a key of `SUFFIXES`.
         registry: builds the examples' dataset.
 
     Raises:
@@ -119,11 +119,11 @@ class Strategy(ABC):
                 f"prompt.shots={self.shots} shows bare answers, and prompt.reasoning=sections asks for more; "
                 "type prompt.shots=0 or prompt.reasoning=none"
             )
-        _ = self._drawn  # what is wrong with the examples must show before anything is asked
+        _ = self._drawn  # errors in the examples must show before anything is asked
 
     @abstractmethod
     def opening(self) -> str:
-        """What is said once, before the first question; ends in a space unless it is empty."""
+        """The text before the first question, said once; ends in a space unless it is empty."""
 
     @abstractmethod
     def question(self, seen: str) -> str:
@@ -134,23 +134,23 @@ class Strategy(ABC):
         """The answers that an example with this truth may show."""
 
     def defined(self) -> str:
-        """The meaning of both values with a space behind it, where it was asked for."""
+        """The definition of valence and arousal, followed by a space; empty unless the option `definition` is set."""
         return f"{definition(self.scale)} " if self.definition else ""
 
     def urged(self) -> str:
-        """The suffix, or nothing."""
+        """The suffix; empty without one."""
         return SUFFIXES[self.suffix] if self.suffix else ""
 
     def looks(self, valence: float, arousal: float) -> str:
-        """How a face of this valence and arousal looks; fits `question`."""
+        """How a face with this valence and arousal looks, as `question` expects it."""
         style, decimals, scale = self.style, self.decimals, self.scale
-        told = phrase(valence, arousal, style=style, decimals=decimals, scale=scale, defined=self.definition)
-        return f"looks {told}"
+        look = phrase(valence, arousal, style=style, decimals=decimals, scale=scale, defined=self.definition)
+        return f"looks {look}"
 
     def conversation(self, seen: str, sample_id: str = "") -> tuple[Message, ...]:
-        """The examples as earlier turns and the question; the sample of that id is none of the examples.
+        """The examples as earlier turns, then the question; the sample with this id is never among the examples.
 
-        The next of the draw takes its place; where none is left, there is one example fewer.
+        The next example takes its place; if none is left, there is one example fewer.
         """
         turns: list[Message] = []
         fresh = (example for example in self._drawn if not is_same(example.id, sample_id))
@@ -162,7 +162,7 @@ class Strategy(ABC):
 
     @cached_property
     def _drawn(self) -> tuple[Example, ...]:
-        """All examples in the order in which they are taken; one that is the sample itself is passed over."""
+        """All examples, in the order in which they are used."""
         if not self.shots:
             return ()
         if self.examples is None:
@@ -195,7 +195,7 @@ def _rating(item: Image | Sample) -> tuple[float | None, float | None]:
 
 
 def draw(examples: Sequence[Example], seed: int) -> tuple[Example, ...]:
-    """The examples in a random order in which every answer comes once before any comes twice; each id once.
+    """The examples in random order, each id once, and each answer once before any answer comes twice.
 
     >>> [each.answer for each in draw([Example(str(n), 0.0, 0.0, "ab"[n > 0]) for n in range(4)], seed=0)][2:]
     ['b', 'b']
@@ -213,7 +213,7 @@ def draw(examples: Sequence[Example], seed: int) -> tuple[Example, ...]:
 
 
 def is_same(example: str, sample: str) -> bool:
-    """Whether two ids may mean the same face: equal, or equal but for a rank, or for the folders before the name.
+    """Whether two ids may mean the same face: equal, or equal without the rank or the folders before the name.
 
     >>> is_same("a.jpg", "photos/a.jpg#0"), is_same("a.jpg#1", "a.jpg#0"), is_same("a.jpg", "ba.jpg")
     (True, False, False)
@@ -223,10 +223,10 @@ def is_same(example: str, sample: str) -> bool:
 
 
 def conclusion(text: str) -> str:
-    """What stands under the last heading "Conclusion" of a reply; empty where there is no such heading.
+    """The text under the last heading "Conclusion" of a reply; empty if there is no such heading.
 
-    The heading may be bold, numbered, a markdown heading, in any case, with a colon of any script, a dash or nothing
-    behind it, or stand inside a line with a colon.
+    The heading may be bold, numbered, or a markdown heading, in upper or lower case, followed by a colon of any script,
+    a dash or nothing. It may also be inside a line, followed by a colon.
 
     >>> conclusion("Observations: tense. **3. CONCLUSION:** fear"), conclusion("It is fear.")
     ('fear', '')

@@ -1,4 +1,4 @@
-"""What a run asks of whom: the template, the language model, and the question about one measured face."""
+"""What a run asks: the template, the language model, and the question about one measured face."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from affectlm.types import (
 )
 
 CHARACTERS_PER_TOKEN = 4  # of English, roughly; for estimates before anything is asked
-TOKENS_PER_TURN = 16  # of a chat template around a message, roughly
+TOKENS_PER_TURN = 16  # that a chat template adds to a message, roughly
 
 
 @attrs.frozen(kw_only=True)
 class Asking:
-    """How a run asks: the template, the language model, and in which way it is to answer."""
+    """How a run asks: the template, the language model, and the way it is to answer."""
 
     prompt: PromptTemplate
     llm: LLMAdapter | SingleLLM
@@ -48,11 +48,11 @@ class Asking:
     send_images: bool = False
 
     def check(self) -> None:
-        """Raises ConfigError unless the template and the language model can do what is asked of them."""
+        """Raises ConfigError unless the template and the language model can do what is asked."""
         if self.send_images and not (isinstance(self.llm, FaceReader) and self.llm.takes_faces):
             raise ConfigError(
                 f"privacy.send_images=true, but {class_name(self.llm)} takes no pictures; leave it out, or choose "
-                "llm=openai with a model that can see"
+                "llm=openai with a model that accepts images"
             )
         if self.by_choices:
             self._check_choices()
@@ -60,7 +60,7 @@ class Asking:
     def _check_choices(self) -> None:
         if not isinstance(self.llm, ChoiceScorer):
             raise ConfigError(
-                f"answer=choices needs the log-probabilities of given labels, and {class_name(self.llm)} has none; "
+                f"answer=choices needs the log-probabilities of labels, but {class_name(self.llm)} gives none; "
                 "type answer=generate, or choose llm=smollm2, transformers, llamacpp or circumplex"
             )
         if not called(self.prompt.render, Sample("check", 0.0, 0.0)).choices:
@@ -69,18 +69,18 @@ class Asking:
             )
         if self.by_blind and not isinstance(self.prompt, BlindPrompt):
             raise ConfigError(
-                f"choice_score=normalised asks once without numbers, and {class_name(self.prompt)} cannot; "
+                f"choice_score=normalised asks once without numbers, but {class_name(self.prompt)} cannot; "
                 "type choice_score=mean or choice_score=sum"
             )
 
     @property
     def by_choices(self) -> bool:
-        """Whether the choices are scored, and no reply is written."""
+        """Whether the model scores the choices instead of writing a reply."""
         return self.answer == "choices"
 
     @property
     def by_blind(self) -> bool:
-        """Whether the answers need the question without numbers."""
+        """Whether the scores need the question without numbers."""
         return self.by_choices and self.choice_score == "normalised"
 
     @property
@@ -103,7 +103,7 @@ class Asking:
         return Question(measured, request, self.request_key(request))
 
     def request_key(self, request: Request) -> str:
-        """What identifies the reply to a request in the store."""
+        """The key of the reply to a request in the store."""
         messages = [[message.role, message.text] for message in request.messages]
         reads_sample = isinstance(self.llm, SampleReader) and self.llm.reads_sample
         sample = request.sample
@@ -112,7 +112,7 @@ class Asking:
         return digest([self.key, self.answer, messages, request.choices, affect, face])
 
     def expected_tokens(self, request: Request) -> tuple[int, int]:
-        """Tokens that a request will make the model read, and the most it may write."""
+        """How many tokens the model will read for a request, and the most it may write."""
         if isinstance(self.llm, TokenCounter):
             read = called(self.llm.count_tokens, request)
         else:
@@ -121,7 +121,7 @@ class Asking:
         return read, written
 
     def used_tokens(self, completion: Completion, request: Request) -> tuple[int, int]:
-        """Tokens that were read and written; estimated where a service does not tell, so that limits hold."""
+        """How many tokens were read and written; estimated if a service does not say, so that limits hold."""
         if completion.usage is not None:
             return completion.usage.get("prompt_tokens", 0), completion.usage.get("completion_tokens", 0)
         if completion.error is not None or not isinstance(self.llm, SingleLLM):
@@ -138,7 +138,7 @@ class Question:
     key: str  # identifies the reply in the store
 
     def record(self, outcome: Outcome, **further: Any) -> Record:
-        """What is known of the face as a record, with the prompt."""
+        """A record of what is known of the face, with the prompt."""
         messages = self.request.messages
         text = "\n\n".join(f"[{message.role}]\n{message.text}" for message in messages)
         return self.measured.record(outcome, prompt=text, prompt_sha256=prompt_hash(messages), **further)

@@ -1,7 +1,7 @@
 """Whether a reply declines to answer.
 
-What counts is who declines: the model, near the beginning of its reply, to do what it was asked. Sympathy ("I'm sorry
-to hear that"), what a person cannot do, and a reservation with an answer behind it are no refusals.
+A refusal is the model declining, near the beginning of its reply, to do what it was asked. Sympathy ("I'm sorry to hear
+that"), a person who cannot do something, and a reservation followed by an answer are not refusals.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 
 from affectlm.line.thoughts import without_thoughts
 
-_READ = 800  # characters that are looked at
-_NEAR = 400  # where a refusal has to begin
+_READ = 800  # characters that are searched
+_NEAR = 400  # characters within which a refusal must begin
 
 _EMPHASIS = re.compile(r"[*_`#>]")
 _QUOTED = re.compile(r"\"[^\"]{0,200}\"")
@@ -32,7 +32,7 @@ _DO = (  # what was asked for
     r"|help(?! but\b)(?! (?!identify|determining|answer|interpret|analy|assess|classify)\w+ing\b)"
     rf"|(?:make|give)(?: \w+){{0,2}}? {_JUDGEMENT}|{_NOT_KNOWN}"
     rf"|(?:see|view|look at|open|access|read|observe)(?= (?:\w+ ){{0,2}}?{_PICTURES}\b))\b"
-    # "How happy she looks", "a clearer example", "any sign of fear" say something about the person.
+    # "How happy she looks", "a clearer example", "any sign of fear" describe the person.
     r"(?! (?:you )?how (?:much|very|(?!exactly|or|and)\w+ (?:he|she|they|the|this|that|her|his|their|i))\b)"
     r"(?! (?:an?|any) (?:better|more|\w+ier|\w+er (?:example|case|word))\b)(?! any (?:signs?|traces?|hints?|tension)\b)"
 )
@@ -110,7 +110,7 @@ _ANSWER = re.compile(
 
 
 def is_refusal(text: str) -> bool:
-    """Whether a reply declines to answer, going by its first 800 characters; common German, French and Spanish too.
+    """Whether the first 800 characters of a reply decline to answer, in English or common German, French, Spanish.
 
     >>> is_refusal("I'm sorry, but I can't help with that."), is_refusal("I'm sorry to hear that. They look lost.")
     (True, False)
@@ -126,7 +126,7 @@ def is_refusal(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """The text in one line and one case, without quotation marks around it and without what is quoted inside it."""
+    """The text on one line in one case, without quotation marks around it and without quotations inside it."""
     text = " ".join(_EMPHASIS.sub("", text.casefold().translate(_TYPOGRAPHY)).split())
     if text[:1] in ("'", '"') and (text[0] not in text[1:-1] or text[0] == "'" == text[-1]):
         text = text.strip("\"'")

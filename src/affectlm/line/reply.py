@@ -1,4 +1,4 @@
-"""What becomes of a completion: whether it keeps its protocol, what is stored of it, and the record it makes."""
+"""What happens to a completion: it is checked against its protocol, stored, and turned into a record."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _STORED = {each.name for each in attrs.fields(Completion)} - {"id", "error"}
 
 
 def to_store(completion: Completion) -> dict[str, object]:
-    """What is stored of a completion: all but whose it is."""
+    """A completion as it is stored, without id and error."""
     content = attrs.asdict(completion)
     del content["id"], content["error"]
     return content
 
 
 def from_store(request: Request, stored: Mapping[str, object] | None, *, by_choices: bool) -> Completion | None:
-    """The stored completion, or None where there is none, it is damaged, or another version wrote it."""
+    """The stored completion, or None if there is none, it is damaged, or another version wrote it."""
     if stored is None or set(stored) != _STORED or not _is_completion(stored):
         return None
     completion = Completion(id=request.id, **stored)  # type: ignore[arg-type]
@@ -33,21 +33,21 @@ def from_store(request: Request, stored: Mapping[str, object] | None, *, by_choi
 
 
 def _is_completion(stored: Mapping[str, object]) -> bool:
-    """Whether each value has the type that `Completion` wants."""
+    """Whether each value has the type that `Completion` needs."""
     words = all(isinstance(stored[name], str) for name in ("text", "model", "finish_reason"))
     counts = all(_holds(stored[name], (int,)) for name in ("usage", "choice_tokens"))
     return words and counts and _holds(stored["choice_logprobs"], (int, float))
 
 
-def _holds(values: object, sort: tuple[type, ...]) -> bool:
-    """Whether these are finite numbers of some sort by name, or None."""
+def _holds(values: object, types: tuple[type, ...]) -> bool:
+    """Whether a value is None, or a dict whose values are finite numbers of these types."""
     if not isinstance(values, dict):
         return values is None
-    return all(isinstance(value, sort) and is_finite(value) for value in values.values())
+    return all(isinstance(value, types) and is_finite(value) for value in values.values())
 
 
 def fault(completion: Completion, request: Request, *, by_choices: bool) -> str:
-    """What a completion breaks its protocol by, or nothing; with `by_choices` it must score every choice."""
+    """How a completion breaks its protocol; empty if it does not. With `by_choices` it must score every choice."""
     found = completion.choice_logprobs
     if found is not None and not all(math.isfinite(value) for value in found.values()):
         return "log-probabilities that are not finite"
@@ -57,7 +57,7 @@ def fault(completion: Completion, request: Request, *, by_choices: bool) -> str:
 
 
 def replied(question: Question, completion: Completion, prompt: PromptTemplate) -> Record:
-    """The record of a face about which the model wrote a reply, or failed."""
+    """The record of a face for which the model wrote a reply or failed."""
     request = question.request
     answer = Answer() if completion.error else called(prompt.parse, completion)
     outcome, reason = outcome_of(request, completion, answer)
@@ -73,7 +73,7 @@ def replied(question: Question, completion: Completion, prompt: PromptTemplate) 
 
 
 def scored(question: Question, completion: Completion, blind: Mapping[str, float] | None, by: str) -> Record:
-    """The record of a face about which the model scored the choices; see `likelihoods.choose`."""
+    """The record of a face for which the model scored the choices; see `likelihoods.choose`."""
     logprobs = completion.choice_logprobs or {}
     ordered = {label: logprobs[label] for label in question.request.choices}
     choice = choose(ordered, completion.choice_tokens or {}, blind, by)
@@ -92,7 +92,7 @@ def scored(question: Question, completion: Completion, blind: Mapping[str, float
 
 
 def outcome_of(request: Request, completion: Completion, answer: Answer) -> tuple[Outcome, str]:
-    """The outcome of a reply and why it is not ok; the provider's word on refusal comes before the text's."""
+    """The outcome of a reply and why it is not ok; the provider's finish reason counts before the text."""
     if completion.error is not None:
         return Outcome.API_ERROR, completion.error
     if completion.finish_reason in ("content_filter", "refusal"):

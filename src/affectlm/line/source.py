@@ -1,4 +1,4 @@
-"""From a dataset to items: one for each id, with word of what they lack; ratings in place of faces, and noise."""
+"""From a dataset to items: unique ids, notices about missing truth, ratings instead of faces, and noise."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def items(dataset: Dataset, limit: int | None = None) -> Iterator[Image | Sample
     """The items of a dataset as they come, at most `limit`.
 
     Raises:
-        ContractError: two have the same id, or the dataset failed.
+        ContractError: two items have the same id, or the dataset failed.
     """
     seen: set[str] = set()
-    for item in islice(_given(dataset), limit):
+    for item in islice(_items_of(dataset), limit):
         if item.id in seen:
             raise ContractError(f"the dataset gave the id '{item.id}' twice, expected one item per id")
         seen.add(item.id)
         yield item
 
 
-def _given(dataset: Dataset) -> Iterator[Image | Sample]:
+def _items_of(dataset: Dataset) -> Iterator[Image | Sample]:
     try:
         yield from dataset.items()
     except AffectlmError:
@@ -44,27 +44,26 @@ def _given(dataset: Dataset) -> Iterator[Image | Sample]:
 def foretold(
     items: Iterator[Image | Sample], metrics: Mapping[str, Metric], notice: Notice
 ) -> Iterator[Image | Sample]:
-    """The items as they come, after word of the metrics whose truth the first of them lack."""
+    """The items as they come, after a notice about metrics that need a truth which the first items lack."""
     judges_by = {name: metric.judges_by for name, metric in metrics.items() if isinstance(metric, TruthMetric)}
-    first = list(
-        islice(items, ITEMS_CHECKED_FIRST if judges_by else 0)
-    )  # a live source may be slow to give its first items
+    # A live source may be slow to give its first items.
+    first = list(islice(items, ITEMS_CHECKED_FIRST if judges_by else 0))
     known = {field for field in judges_by.values() if any(getattr(item.truth, field, None) for item in first)}
     unknown = set(judges_by.values()) - known
     if first and unknown:
         names = ", ".join(name for name, field in judges_by.items() if field in unknown)
         notice(
-            f"without a score unless later items of the dataset differ: {names}; the first {len(first)} have no "
+            f"no score for {names} unless later items of the dataset differ; the first {len(first)} have no "
             f"{' and no '.join(sorted(unknown))} by people"
         )
     return chain(first, items)
 
 
 def rated(item: Image | Sample) -> Step:
-    """An item with its ratings in place of measured values; a record where it has none.
+    """An item with its ratings instead of measured values; a skipped record if it has none.
 
     Raises:
-        ContractError: further numbers of a sample are not finite.
+        ContractError: `extra` of a sample has numbers that are not finite.
     """
     truth = item.truth
     valence, arousal = (item.valence, item.arousal) if isinstance(item, Sample) else (truth.valence, truth.arousal)
@@ -79,13 +78,13 @@ def rated(item: Image | Sample) -> Step:
 
 @attrs.frozen
 class Noise:
-    """Adds the same noise to the same face in every run: how sure must valence and arousal be?"""
+    """Adds noise to valence and arousal, the same for the same face in every run, to see how exact they must be."""
 
     deviation: float
     seed: int
 
     def __call__(self, step: Step) -> Step:
-        """The step with its valence and arousal moved, and kept within [-1, 1]."""
+        """The step with noise on valence and arousal, clipped to [-1, 1]."""
         if self.deviation <= 0 or isinstance(step, Record):
             return step
         sample = step.sample

@@ -1,4 +1,4 @@
-"""Many requests at once to a language model that takes one at a time, and again where that may help."""
+"""Sends many requests at once to a language model that takes one at a time, and retries if that may help."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from affectlm.line.pace import MOST, SILENCE, Pace, Patience
 from affectlm.types import Completion, ConcurrentLLM, Request, SingleLLM
 
 Notice: TypeAlias = Callable[[str], None]
-READY_SHARE = 8  # for so many requests under way one more lies ready
+READY_SHARE = 8  # one more request is kept ready for this many open ones
 
 
 def silent(sentence: str) -> None:
-    """Tells nobody."""
+    """Ignores a notice."""
 
 
 @attrs.define(order=True)
@@ -38,7 +38,7 @@ _Result: TypeAlias = tuple[_Task, Completion | BaseException]
 
 
 class _Workers:
-    """Threads that ask; they end with the process, so that Ctrl-C waits for no reply."""
+    """Threads that send requests; they end with the process, so that Ctrl-C does not wait for replies."""
 
     def __init__(self, llm: SingleLLM) -> None:
         self._llm = llm
@@ -46,8 +46,8 @@ class _Workers:
         self._results: SimpleQueue[_Result] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
-        self.allowed = 0  # threads, and so requests that wait for a reply
-        self.under_way = 0  # tasks that were started, or are to be as soon as a thread is free
+        self.allowed = 0  # threads, which is also the number of requests that wait for a reply
+        self.under_way = 0  # tasks that a thread works on or that wait for a free thread
 
     def start(self, task: _Task) -> None:
         self.under_way += 1
@@ -58,7 +58,7 @@ class _Workers:
                 self._threads += 1
 
     def recall(self) -> Iterator[_Task]:
-        """The tasks that no thread has begun."""
+        """Takes back the tasks that no thread has begun."""
         while True:
             try:
                 task = self._tasks.get_nowait()
@@ -69,7 +69,7 @@ class _Workers:
                 yield task
 
     def wait(self, seconds: float | None) -> _Result | None:
-        """The next result, or None when there is none in that time."""
+        """The next result, or None if there is none in that time."""
         try:
             result = self._results.get(timeout=seconds)
         except Empty:
@@ -87,7 +87,7 @@ class _Workers:
             task.begun = time.monotonic()
             try:
                 self._results.put((task, self._llm.complete_one(task.request)))
-            except BaseException as error:  # handed to who waits for the result
+            except BaseException as error:  # goes to the caller of `wait`
                 self._results.put((task, error))
             with self._lock:
                 if self._threads > self.allowed:
@@ -97,7 +97,7 @@ class _Workers:
 
 @attrs.define
 class _Scheduler:
-    """Who is asked when: new requests, those to be asked again, and what to do with each result."""
+    """Decides which request is sent when, new or again, and what to do with each result."""
 
     workers: _Workers
     requests: Iterator[Request]
@@ -105,15 +105,15 @@ class _Scheduler:
     patience: Patience
     notice: Notice
     again: list[_Task] = attrs.field(factory=list)
-    pause: float = 0.0  # until when the service asked for peace
-    more: bool = True
+    pause: float = 0.0  # time until which the service asked for no requests
+    more: bool = True  # whether `requests` may have more
     failures: int = 0  # requests given up since the last reply
     stop: BaseException | None = None
     until: float | None = None  # by time.monotonic(); nothing is asked again later
     _numbers: Iterator[int] = attrs.field(factory=count)
 
     def fill(self) -> None:
-        """Starts as many requests as may be under way."""
+        """Starts as many requests as may be open."""
         self.workers.allowed = int(self.pace.limit)
         while self.stop is None and self.workers.under_way < self._room:
             now = time.monotonic()
@@ -131,7 +131,7 @@ class _Scheduler:
             self.workers.start(_Task(now, next(self._numbers), request))
 
     def idle_for(self) -> float | None:
-        """Seconds until something can be started; None when only a result can change that."""
+        """Seconds until something can be started; None if only a result can change that."""
         if self.stop is not None or self.workers.under_way >= self._room:
             return None
         waits = [self.again[0].due] if self.again else []
@@ -145,16 +145,16 @@ class _Scheduler:
 
     @property
     def _room(self) -> int:
-        """Requests that may be drawn: some lie ready, so that no thread waits for the next."""
+        """How many requests may be taken: a few more than may be open, so that no thread waits for the next."""
         return int(self.pace.limit) + int(self.pace.limit) // READY_SHARE
 
     @property
     def _held(self) -> int:
-        """Requests drawn and not answered; those to be asked again keep their place."""
+        """How many requests were taken but not answered, including those to be sent again."""
         return self.workers.under_way + len(self.again)
 
     def receive(self, task: _Task, result: Completion | BaseException) -> Completion | None:
-        """The completion, or None where the request is asked again or the run must stop."""
+        """The completion, or None if the request is sent again or the run must stop."""
         if isinstance(result, Completion):
             self.pace.succeeded()
             self.failures = 0
@@ -167,7 +167,7 @@ class _Scheduler:
         return None
 
     def overdue(self) -> Iterator[Completion]:
-        """Completions of the requests that were to be asked again, when there is no time left to do so."""
+        """Completions with an error for requests that can no longer be sent again in time."""
         while self.again and self.until is not None and max(self.again[0].due, time.monotonic()) >= self.until:
             task = heapq.heappop(self.again)
             yield Completion(id=task.request.id, error=f"no time was left to ask again ({task.reason})")
@@ -176,7 +176,7 @@ class _Scheduler:
         now = time.monotonic()
         wait = self.patience.wait(task.attempt, error.retry_after)
         if (error.retry_after or 0) > self.patience.patient_for:
-            later = f"the service asks to come back in {error.retry_after:.0f} s; repeat the command then to continue"
+            later = f"the service asks to wait {error.retry_after:.0f} s; repeat the command then to continue"
             self.stop = self.stop or AffectlmError(f"{error}: {later}")
             return None
         if isinstance(error, BusyError):
@@ -193,7 +193,7 @@ class _Scheduler:
         self.failures += 1
         reason = f"{error} (asked {task.attempt} times)"
         if self.failures >= self.patience.given_up:
-            self.stop = AffectlmError(f"{self.failures} requests failed one after the other, the last: {reason}")
+            self.stop = AffectlmError(f"{self.failures} requests in a row failed, the last: {reason}")
         return Completion(id=task.request.id, error=reason)
 
 
@@ -205,20 +205,20 @@ def complete_all(
     notice: Notice = silent,
     until: float | None = None,
 ) -> Iterator[Completion]:
-    """A completion for each request, as they finish; requests are drawn when they can be asked.
+    """One completion per request, as they finish; a request is taken when it can be sent.
 
-    A failure that may pass is waited for; one that stays becomes a completion with `error`. What stops the run is
-    raised after the replies under way have come in.
+    A failure that may pass is retried; if it stays, it becomes a completion with `error`. An error that stops the run
+    is raised after the replies to open requests have come in.
 
     Args:
-        llm: what is asked, by several threads.
-        requests: drawn by the calling thread only.
+        llm: the language model, called from several threads.
+        requests: taken by the calling thread only.
         patience: how often and how long to wait.
-        notice: told, in a sentence, what is waited for.
-        until: when to stop asking again, by time.monotonic(); what was under way is still waited for.
+        notice: called with a sentence that says why the run waits.
+        until: when to stop sending again, by time.monotonic(); replies to open requests are still waited for.
 
     Raises:
-        AffectlmError: what the language model raised, if it is no TransientError; or nothing but failures came.
+        AffectlmError: the language model raised it (not TransientError), or too many requests in a row failed.
     """
     workers = _Workers(llm)
     pace = Pace(llm.concurrency if isinstance(llm, ConcurrentLLM) else MOST)
@@ -250,7 +250,7 @@ def _replies(workers: _Workers, scheduler: _Scheduler, pace: Pace) -> Iterator[C
 
 
 def _farewell(workers: _Workers, scheduler: _Scheduler) -> Iterator[Completion]:
-    """The replies that were under way when the run had to stop."""
+    """The replies to requests that were open when the run had to stop."""
     end = time.monotonic() + scheduler.patience.farewell
     while workers.under_way and (result := workers.wait(max(0.0, end - time.monotonic()))):
         if isinstance(result[1], Completion):
