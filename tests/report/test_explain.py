@@ -103,7 +103,7 @@ class Wide(BrightnessEstimator):
 @pytest.mark.parametrize(
     ("estimator", "message"),
     [
-        (Wide(), r"Wide\.estimate returned shape \(1, 3\) for faces hidden in part, expected finite \(1, 2\)"),
+        (Wide(), r"Wide\.estimate returned shape \(1, 3\) for partly hidden faces, expected finite \(1, 2\)"),
         (Explaining(np.zeros((2, 8, 8))), r"Explaining\.saliency returned shape \(2, 8, 8\), expected finite \(1, 2"),
         (Explaining(np.full((1, 2, 8, 8), np.nan)), r"Explaining\.saliency returned .*finite"),
     ],

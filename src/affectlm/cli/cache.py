@@ -1,4 +1,4 @@
-"""`affectlm cache`: what is stored."""
+"""`affectlm cache`: shows or removes what is stored."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from affectlm.cli.tables import parser, show
 
 USAGE = "cache [info|prune|clear] [--json]"
-HELP = "what is stored of answers and measurements"
+HELP = "stored answers and measurements"
 
 
 def run(words: Sequence[str]) -> int:
-    """Shows or removes what is stored; returns the exit status."""
-    words_of = parser("cache", "What is stored of answers, measurements, converted models and weights.")
-    words_of.add_argument("action", choices=("info", "prune", "clear"), nargs="?", default="info")
-    words_of.add_argument("--days", type=_days, default=30.0, help="prune: keep what was written in the last DAYS (30)")
-    given = words_of.parse_args(words)
+    """The exit status, after showing or removing what is stored."""
+    arguments = parser("cache", "Stored answers, measurements, converted models and weights.")
+    arguments.add_argument("action", choices=("info", "prune", "clear"), nargs="?", default="info")
+    arguments.add_argument("--days", type=_days, default=30.0, help="prune: keep files from the last DAYS days (30)")
+    given = arguments.parse_args(words)
     from affectlm.store import cache
 
     if given.action == "info":

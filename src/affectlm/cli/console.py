@@ -1,4 +1,4 @@
-"""What a run shows: progress on stderr when that is a terminal; on stdout a table, counts and the scores."""
+"""What a run shows: progress on stderr if that is a terminal; a table, counts and scores on stdout."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from affectlm.store.records import Report
 from affectlm.text import natural, printable, shortened, shortened_path
 from affectlm.types import Outcome, Record, Score
 
-QUIET = 10.0  # seconds between two notices of a kind
-SHOWN = 30  # records in the table; a larger run is told by its counts
-ROOMY = 90  # columns from which face and outcome have columns of their own
+QUIET = 10.0  # seconds between two notices of the same kind
+SHOWN = 30  # records in the table; a larger run shows only counts
+ROOMY = 90  # terminal width from which face and outcome have their own columns
 MOST_NAME, MOST_ANSWER = 40, 300  # characters of a picture's name, and of an answer
-UNNOTICED = ("ccc",)  # metrics that are chosen by default, for those who have ratings
+UNNOTICED = ("ccc",)  # default metrics that need ratings; without ratings, their missing score is not mentioned
 
 
 def output() -> rich.console.Console:
-    """Where results are printed: as wide as the terminal, 140 columns into a pipe."""
+    """The console for results: as wide as the terminal, or 140 columns in a pipe."""
     return rich.console.Console(width=None if sys.stdout.isatty() else 140, highlight=False)
 
 
@@ -58,14 +58,14 @@ class Console:
             yield
 
     def notice(self, sentence: str) -> None:
-        """Says what there is to know; what differs from an earlier sentence by numbers alone, once in a while."""
+        """Prints a sentence; sentences that differ only in numbers are printed at most every `QUIET` seconds."""
         kind, now = re.sub(r"[\d.]+", "", sentence), time.monotonic()
         if now >= self._quiet_until.get(kind, 0.0):
             self._quiet_until[kind] = now + QUIET
             sys.stderr.write(f"affectlm: {printable(sentence)}\n")
 
     def record(self, record: Record) -> None:
-        """Counts a record and keeps the first ones for the table; each prompt of a dry run is shown once."""
+        """Counts a record and keeps the first ones for the table; shows each prompt of a dry run once."""
         self._count += 1
         if len(self.records) < SHOWN:
             self.records.append(record)
@@ -75,7 +75,7 @@ class Console:
         self._progress.advance(self._task)
 
     def finished(self, report: Report, folder: Path) -> None:
-        """The table of a small run, counts, scores, and where everything is."""
+        """Prints the table of a small run, counts, scores, and where the files are."""
         if self._count <= SHOWN:
             self._out.print(_records(self.records, self._out.width))
         else:
@@ -93,7 +93,7 @@ class Console:
         for sentence in outside(report.scores):
             self._say(sentence)
         if unscored := ", ".join(name for name in report.unscored if name not in UNNOTICED):
-            self._say(f"without a score, as no record has what they need: {unscored}")
+            self._say(f"no score, because no record has what they need: {unscored}")
         self._say(f"records and report are in {folder}")
 
     def _say(self, sentence: str) -> None:
@@ -101,7 +101,7 @@ class Console:
 
 
 def outside(scores: Sequence[Score]) -> list[str]:
-    """A sentence for each way in which scores leave records out whose true label was not offered."""
+    """Sentences on how many records scores leave out because their true label is not among the choices."""
     found: dict[str, list[str]] = {}
     for score in scores:
         if left_out := score.parts.get("outside"):
@@ -111,7 +111,7 @@ def outside(scores: Sequence[Score]) -> list[str]:
 
 
 def _estimate(usage: Mapping[str, float]) -> str:
-    """What a dry run would cost."""
+    """What a dry run would ask and cost."""
     cost = f", at most {usage['estimated_cost']:.4f} by your prices" if "estimated_cost" in usage else ""
     return (
         f"to be asked: {usage['estimated_requests']:,.0f} requests, about {usage['estimated_prompt_tokens']:,.0f} "
@@ -121,7 +121,7 @@ def _estimate(usage: Mapping[str, float]) -> str:
 
 
 def _records(records: Sequence[Record], width: int) -> Table:
-    """The records by name; where there is little room, a face's rank and a bad outcome stand with name and answer."""
+    """A table of the records by name; if it is narrow, rank and outcome share the columns of name and answer."""
     roomy = width >= ROOMY
     table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("image", overflow="fold", min_width=min(width // 4, MOST_NAME))
@@ -143,7 +143,7 @@ def _records(records: Sequence[Record], width: int) -> Table:
 
 
 def _scores(scores: Sequence[Score]) -> Table:
-    """Each score with its interval and, where there are any, what is reached without a model and at most."""
+    """A table of the scores with intervals and, if there are any, floors and ceilings."""
     values = {score.name: score.value for score in scores}
     floors = {score.name: score.parts.get("floor", values.get(_floor(score.name))) for score in scores}
     ceilings = {score.name: score.parts.get("ceiling") for score in scores}
@@ -164,6 +164,6 @@ def _scores(scores: Sequence[Score]) -> Table:
 
 
 def _floor(name: str) -> str:
-    """The name of the score that is another's floor, as metrics of texts give it."""
+    """The name of the score that is the floor of this one, as text metrics name it."""
     bare = name.removesuffix("_answered")
     return f"{bare}_floor{name.removeprefix(bare)}"

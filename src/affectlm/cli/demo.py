@@ -1,4 +1,4 @@
-"""`affectlm demo`: a run on sample portraits, with a figure of each face."""
+"""`affectlm demo`: runs on sample portraits, with a figure of each face."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ HELP = "the whole line on sample portraits"
 
 
 def run(words: Sequence[str]) -> int:
-    """Runs the sample portraits with the settings that the words name; returns the exit status."""
+    """The exit status of a run on the sample portraits with these settings."""
     return run_job(["dataset=samples", *words], demo=True)

@@ -1,4 +1,4 @@
-"""`affectlm doctor`: what is missing."""
+"""`affectlm doctor`: shows what a run is missing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ HELP = "what is missing for that run"
 
 
 def run(words: Sequence[str]) -> int:
-    """Shows what a run needs and has; returns the exit status, 1 where something is missing."""
-    words_of = parser("doctor", "What is missing for the run that the overrides name; nothing is fetched.")
-    words_of.add_argument("overrides", nargs="*", help="as for a run: a path, llm=llama3, ...")
-    given = words_of.parse_intermixed_args(words)
+    """The exit status, after showing what a run needs and has; 1 if something is missing."""
+    arguments = parser("doctor", "What the run with these overrides is missing; nothing is fetched.")
+    arguments.add_argument("overrides", nargs="*", help="as for a run: a path, llm=llama3, ...")
+    given = arguments.parse_intermixed_args(words)
     from affectlm.jobs.doctor import examine
 
     rows = examine(given.overrides)

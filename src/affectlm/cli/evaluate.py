@@ -1,4 +1,4 @@
-"""`affectlm evaluate`: shows an evaluation."""
+"""`affectlm evaluate`: runs and shows an evaluation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HELP = "measure an estimator against ratings"
 
 
 def run(words: Sequence[str]) -> int:
-    """Evaluates what the words name in Hydra's folder, or each point of a sweep; returns the exit status."""
+    """The exit status of an evaluation in Hydra's folder, or of one per point of a sweep."""
     from affectlm.cli.hydra import start
 
     start(words, _job, name="evaluate")

@@ -1,4 +1,4 @@
-"""The Hydra entry: from words to a job in Hydra's folder, or to one job for each point of a sweep.
+"""From words to a job in Hydra's folder, or to one job per point of a sweep.
 
 Only Hydra is imported until a job starts, so that `--help` and `--cfg job` are quick.
 """
@@ -28,7 +28,7 @@ _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 @contextmanager
 def _composed(config: DictConfig, folder: Path) -> Iterator[None]:
-    """Writes what was composed beside what a job leaves, however it ends; nothing where the folder was refused."""
+    """Writes the composed configuration into a job's folder however the job ends, unless the folder was refused."""
     try:
         yield
     except RunFolderError:
@@ -47,7 +47,7 @@ def _save(config: DictConfig, folder: Path) -> None:
 
 
 def overrides() -> list[str]:
-    """What the command line set for the job that Hydra has started."""
+    """The overrides of the job that Hydra has started."""
     return [str(word) for word in HydraConfig.get().overrides.task]
 
 
@@ -57,14 +57,14 @@ def is_sweep() -> bool:
 
 
 def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
-    """Lets Hydra compose the primary configuration `name` and call the job once, or once for each point of a sweep.
+    """Lets Hydra compose the primary configuration `name` and call the job once, or once per point of a sweep.
 
     Raises:
-        AffectlmError: the words do not compose, or no folder could be made; or a job failed, and the other points of a
-            sweep were still run.
+        AffectlmError: the words do not compose, or a folder could not be made; or a job failed, after the other points
+            of a sweep were run.
     """
     failed: list[AffectlmError] = []
-    broken = False  # a job by a defect; all else that Hydra raises is about words, flags and folders
+    broken = False  # whether a job failed by a bug; other errors from Hydra are about words, flags and folders
 
     @hydra.main(config_path=f"pkg://{OWN_CONFIG}", config_name=name, version_base="1.3")
     def main(config: DictConfig) -> None:
@@ -73,19 +73,19 @@ def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
         try:
             with _composed(config, folder):
                 job(config, folder)
-        except AffectlmError as error:  # raised here, Hydra would wrap our one sentence in four of its own
+        except AffectlmError as error:  # if raised here, Hydra would wrap our one sentence in four of its own
             failed.append(error)
         except Exception:
             broken = True
             raise
 
-    # Hydra would write over the .hydra of another run before the job can refuse its folder.
+    # Hydra would overwrite the .hydra of another run before the job can refuse the folder.
     sys.argv = ["affectlm", *configuration.prepare(words, name), "hydra.output_subdir=null"]
     try:
         with _raised(), watched():
             main()
     except (HydraException, ValueError, OSError) as error:
-        if broken or isinstance(error, BrokenPipeError):  # who read our output has gone
+        if broken or isinstance(error, BrokenPipeError):  # the reader of our output has gone
             raise
         if not isinstance(error, OSError):
             raise ConfigError(" ".join(str(error).split())) from error
@@ -100,7 +100,7 @@ def start(words: Sequence[str], job: Job, *, name: str = "affectlm") -> None:
 
 @contextmanager
 def _raised() -> Iterator[None]:
-    """Makes Hydra raise what goes wrong; it would print several lines, or the traceback of a folder it cannot make."""
+    """Makes Hydra raise errors; by default it prints several lines, or a traceback if it cannot make a folder."""
     before = os.environ.get(_FULL_ERROR)
     os.environ[_FULL_ERROR] = "1"
     try:

@@ -1,7 +1,7 @@
-"""The `affectlm` command: which subcommand is meant, and how it ends.
+"""The `affectlm` command: chooses the subcommand and the exit status.
 
 A subcommand is a module with `USAGE` and `HELP` for the list of commands, and `run`, from words to the exit status. It
-imports what it needs when it runs, so that others start quickly.
+imports heavy modules only inside `run`, so that other subcommands start quickly.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ Choices (group=choice):
 Settings (key=value), with their defaults:
 {settings}
 
-`affectlm llm=llama3 --cfg job` shows every option of a run, `affectlm --hydra-help` more about sweeps and overrides.
+`affectlm llm=llama3 --cfg job` shows every option of a run, `affectlm --hydra-help` explains sweeps and overrides.
 Exit status: 0 done, 1 error, 2 unknown argument, 3 a fail_under threshold was missed, 130 interrupted.
 """
-# Libraries that print by themselves, past Python's loggers; each reads its variable when it is imported.
+# Libraries that print without Python's loggers; each reads its variable on import.
 _QUIET = {
     "HF_HUB_VERBOSITY": "error",
     "OPENCV_LOG_LEVEL": "ERROR",
@@ -65,8 +65,8 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
 
 
 def _end_as_by_ctrl_c() -> None:
-    """Lets what a batch system or a closed terminal sends end a run as Ctrl-C does, unless it is to be ignored."""
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has one of them
+    """Makes signals from a batch system or a closed terminal end a run as Ctrl-C does, unless they are ignored."""
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has only SIGTERM
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
@@ -87,7 +87,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _refuse_unknown(words: Sequence[str]) -> None:
-    """Raises UnknownWordError for a bare word that is no subcommand and no file."""
+    """Raises UnknownWordError if a bare word is neither a subcommand nor a file."""
     from affectlm.config.compose import bare_words, is_path
 
     for word in bare_words(words):
@@ -95,13 +95,13 @@ def _refuse_unknown(words: Sequence[str]) -> None:
             close = difflib.get_close_matches(word, SUBCOMMANDS, n=1)
             hint = f"did you mean 'affectlm {close[0]}'? " if close else ""
             raise UnknownWordError(
-                f"'{word}' is no subcommand and no file; {hint}"
+                f"'{word}' is not a subcommand or a file; {hint}"
                 f"subcommands: {', '.join(sorted(SUBCOMMANDS))}; overrides look like llm=smollm2"
             )
 
 
 def _help() -> int:
-    """Commands, choices and settings; Hydra's own page would take twice as long to copy every configuration."""
+    """Prints commands, choices and settings; Hydra's own help takes twice as long, as it copies every configuration."""
     from importlib.resources import files
 
     from affectlm.offers import KINDS
@@ -117,7 +117,7 @@ def _help() -> int:
 
 
 def _commands() -> str:
-    """A line for each way to type a command."""
+    """One line per way to type a command."""
     modules = SUBCOMMANDS.values()
     usages = {**run.USAGES, **{module.USAGE: module.HELP for module in modules}}
     width = max(map(len, usages))
@@ -125,9 +125,9 @@ def _commands() -> str:
 
 
 def _silence_libraries() -> None:
-    """Keeps what libraries warn of and log from the terminal; what they raise is an error as ever.
+    """Keeps warnings and logs of libraries from the terminal; their exceptions are still errors.
 
-    `PYTHONWARNINGS=default` shows the warnings, a variable's own value the library's log.
+    `PYTHONWARNINGS=default` shows the warnings; setting a variable of `_QUIET` shows that library's log.
     """
     warnings.showwarning = _warn  # type: ignore[assignment]
     logging.getLogger().addHandler(logging.NullHandler())  # without any handler Python prints warnings and errors

@@ -1,4 +1,4 @@
-"""`affectlm plugins`: what is installed."""
+"""`affectlm plugins`: shows what is installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HELP = "what is installed"
 
 
 def run(words: Sequence[str]) -> int:
-    """Shows every component with its plugin, and plugins that cannot be loaded; returns the exit status."""
+    """The exit status, after showing every component with its plugin, and plugins that cannot be loaded."""
     text = "Every component with its plugin, and plugins that cannot be loaded."
     as_json = parser("plugins", text).parse_args(words).json
     from affectlm.registry import Registry

@@ -1,4 +1,4 @@
-"""`affectlm PATH group=choice key=value`: shows a run, or a sweep of runs."""
+"""`affectlm PATH group=choice key=value`: runs and shows one run, or a sweep of runs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 USAGES = {
     "PATH [PATH...] [group=choice] [key=value]": "on your pictures",
-    "+estimator=facechannel +llm=llama3": "on the pictures of this folder (plus or no plus)",
-    "-m llm=smollm2,circumplex": "one run for each choice",
+    "+estimator=facechannel +llm=llama3": "on the pictures in this folder (with or without plus)",
+    "-m llm=smollm2,circumplex": "one run per choice",
 }
 
 
 def run_job(words: Sequence[str], *, demo: bool = False) -> int:
-    """Runs the pictures that the words name, or a sweep of runs; returns the exit status, 0 or 3."""
+    """The exit status, 0 or 3, of a run on the pictures that the words name, or of a sweep of runs."""
     from affectlm.cli.hydra import start
 
     runs = _Runs(words, demo=demo)
@@ -45,11 +45,11 @@ class _Runs:
 
     words: Sequence[str]
     demo: bool = attrs.field(kw_only=True)
-    points: list[Point] = attrs.field(factory=list)  # none unless it is a sweep
+    points: list[Point] = attrs.field(factory=list)  # empty unless it is a sweep
     missed: list[str] = attrs.field(factory=list)  # thresholds that were not reached, as sentences
 
     def job(self, config: DictConfig, folder: Path) -> None:
-        """One run, shown as it goes."""
+        """Does one run and shows it meanwhile."""
         from affectlm.cli.console import Console
         from affectlm.cli.hydra import is_sweep, overrides
         from affectlm.config.compose import to_plain
@@ -78,13 +78,13 @@ class _Runs:
             self.missed += missed(report, config.fail_under or {})
 
     def _pages(self, console: Console, folder: Path) -> Callable[[Report], None]:
-        """What draws the figures and writes the pages of a run that has ended well."""
+        """A function that draws the figures and writes the pages of a successful run."""
 
         def write(report: Report) -> None:
             from affectlm.report.pages import write_pages
 
             if self.demo:
-                from affectlm.report.figures import draw_faces  # matplotlib takes its time to load
+                from affectlm.report.figures import draw_faces  # loads matplotlib, which is slow
 
                 draw_faces(console.records, folder)
             write_pages(report, folder)

@@ -1,4 +1,4 @@
-"""What a sweep ends with: one table of its runs, what each was and how it did."""
+"""The table at the end of a sweep: what each run was and how it did."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 if TYPE_CHECKING:
     from affectlm.store.records import Report
 
-MOST_SCORES = 5  # columns; all scores are in each run's report
+MOST_SCORES = 5  # columns in the table; each run's report has all scores
 
 
 @attrs.define
@@ -20,7 +20,7 @@ class Point:
 
     overrides: list[str]
     folder: Path
-    report: Report | None = None  # None where the run failed
+    report: Report | None = None  # None if the run failed
 
 
 def varied(points: Sequence[Point]) -> list[list[str]]:
@@ -34,7 +34,7 @@ def varied(points: Sequence[Point]) -> list[list[str]]:
 
 
 def print_sweep(points: Sequence[Point]) -> None:
-    """One row a run: its overrides, how many records are ok, and its first scores."""
+    """Prints one row per run: its overrides, how many records are ok, and its first scores."""
     import rich.box
     from rich.markup import escape
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""What small subcommands share: options that each has, and rows as a table or as JSON."""
+"""What small subcommands share: a parser with --json, and rows as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 
 def parser(command: str, text: str) -> argparse.ArgumentParser:
-    """A parser of a subcommand's words, which knows --json."""
+    """A parser for a subcommand's words, with the flag --json."""
     found = argparse.ArgumentParser(prog=f"affectlm {command}", description=text)
     found.add_argument("--json", action="store_true", help="print JSON")
     return found
 
 
 def show(rows: Sequence[dict[str, str]], *, as_json: bool) -> None:
-    """Rows as JSON, or as a table of plain columns."""
+    """Prints rows as JSON, or as a table of plain columns."""
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return

@@ -1,4 +1,4 @@
-"""`affectlm train`: shows a training."""
+"""`affectlm train`: runs and shows a training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HELP = "train an estimator"
 
 
 def run(words: Sequence[str]) -> int:
-    """Trains what the words name in Hydra's folder; returns the exit status."""
+    """The exit status of a training in Hydra's folder."""
     from affectlm.cli.hydra import start
 
     start(words, _job, name="train")

@@ -1,4 +1,4 @@
-"""`affectlm weights`: what is fetched, and from where."""
+"""`affectlm weights`: lists, fetches and checks named weights."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from affectlm.weights.named import Weights
 
 USAGE = "weights [list|pull|verify] [NAME] [--json]"
-HELP = "what is fetched, by whom it is published, and under which licence"
+HELP = "named weights with their source and licence"
 
 
 def run(words: Sequence[str]) -> int:
-    """Lists named weights, fetches some, or checks their digests; returns the exit status."""
-    words_of = parser("weights", "Named weights: list them, fetch one, or check the digests of those that are here.")
-    words_of.add_argument("action", choices=("list", "pull", "verify"), nargs="?", default="list")
-    words_of.add_argument("name", nargs="?", help="which weights; all of them by default")
-    words_of.add_argument("--accept-licence", action="store_true", help="pull: you agree to the terms of the weights")
-    given = words_of.parse_args(words)
+    """The exit status, after listing named weights, fetching some, or checking their digests."""
+    arguments = parser("weights", "Named weights: list them, fetch them, or check the digests of those present.")
+    arguments.add_argument("action", choices=("list", "pull", "verify"), nargs="?", default="list")
+    arguments.add_argument("name", nargs="?", help="which weights; all by default")
+    arguments.add_argument("--accept-licence", action="store_true", help="pull: you agree to the terms of the weights")
+    given = arguments.parse_args(words)
     from affectlm.errors import WeightsError
     from affectlm.registry import Registry
     from affectlm.weights.named import locate
@@ -53,7 +53,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _act(weights: Weights, action: str, *, named: bool, accept: bool) -> tuple[str, Path | None]:
-    """How weights stand after the action, and where they are."""
+    """The status of weights after the action, and their path."""
     from affectlm.weights.named import accepting, locate, locate_unpacked, obtain, verify
 
     path = locate(weights)
@@ -61,7 +61,7 @@ def _act(weights: Weights, action: str, *, named: bool, accept: bool) -> tuple[s
         return "unpacked", content  # nothing to verify: the digest is the archive's
     if action == "pull":
         if path is None and weights.terms and not (named or accept):
-            return "absent, wants --accept-licence", None
+            return "absent, needs --accept-licence", None
         with accepting(terms=accept):
             return "verified", obtain(weights)
     if path is None:

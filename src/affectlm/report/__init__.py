@@ -1,1 +1,1 @@
-"""From the folder of a run to pages and figures."""
+"""Pages and figures from the folder of a run."""

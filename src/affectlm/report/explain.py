@@ -1,6 +1,6 @@
-"""Which parts of a face raise or lower its valence and arousal, as a picture a face in the run's folder.
+"""Draws which parts of a face raise or lower its valence and arousal, one picture per face in the run's folder.
 
-Occlusion asks any estimator; saliency comes from estimators that offer it. Nothing leaves the machine.
+Occlusion works with any estimator; saliency needs one that offers it. Nothing leaves the machine.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from affectlm.types import VA, ExplainableEstimator, Face, Maps, Pixels, Sample,
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GRID = 12  # places of the patch in each direction: 145 passes a face with the untouched one
-_LARGEST = 256  # wider crops are reduced first: the maps are far coarser, and copies of large ones take seconds
-_SHOWN = 128  # pixels of the face that are drawn: a picture takes 70 to 260 KB, and a report holds twenty
-_FAINT = 0.05  # an effect that small is drawn faint, whatever the strongest is
+GRID = 12  # positions of the patch in each direction: 145 estimates per face, including the untouched face
+_LARGEST = 256  # larger crops are reduced first: the maps are far coarser, and copying large crops takes seconds
+_SHOWN = 128  # pixels per side of the drawn face: a picture takes 70 to 260 KB, and a report has twenty
+_FAINT = 0.05  # an effect this small is drawn faint even if it is the strongest
 _EXTENT = (0.0, 1.0, 1.0, 0.0)
 _BLUE, _RED = (0.05, 0.2, 0.75), (0.8, 0.0, 0.05)
-_SHADES = LinearSegmentedColormap.from_list(  # the weaker, the more is seen of the face; steps make small files
+_SHADES = LinearSegmentedColormap.from_list(  # weak effects are transparent; few steps make small files
     "shades", [(0.0, (*_BLUE, 0.9)), (0.5, (*_BLUE, 0)), (0.5, (*_RED, 0)), (1.0, (*_RED, 0.9))], N=31
 )
 
 
 @attrs.frozen
 class Explainer:
-    """Draws each measured face it is called with into `folder`/explain; what is there already is kept.
+    """Draws each face it is called with into `folder`/explain; existing pictures are kept.
 
-    Beside `NAME.png` lies `NAME.npz` with `occlusion` (2, 12, 12) and, where the estimator offers it, `saliency`.
+    Beside `NAME.png` is `NAME.npz` with `occlusion` (2, 12, 12) and, if the estimator offers it, `saliency`.
     """
 
     estimator: VAEstimator
@@ -57,7 +57,7 @@ class Explainer:
         """Explains one face.
 
         Raises:
-            ContractError: the estimator returned something its protocol does not allow.
+            ContractError: the estimator returned something that its protocol does not allow.
         """
         path = self.folder / explanation(sample.id)
         if path.exists():
@@ -73,18 +73,18 @@ class Explainer:
 
 
 def occlusion(estimator: VAEstimator, face: Pixels, *, batch_size: int = 8) -> Maps:
-    """How much valence and arousal fall when a part of the face is hidden: (2, 12, 12), negative where they rise.
+    """How much valence and arousal fall if a part of the face is hidden: (2, 12, 12), negative where they rise.
 
-    Zeiler & Fergus 2014, arXiv 1311.2901. The patch fades into the mean colour of the face (a Gaussian, its standard
-    deviation a twelfth of the side), so as not to add edges of its own.
+    Zeiler & Fergus 2014, arXiv 1311.2901. The patch has the mean colour of the face and fades out, so that it adds no
+    edges (a Gaussian with a standard deviation of a twelfth of the side).
 
     Args:
-        estimator: what is explained; asked 145 times.
+        estimator: the estimator to explain; it measures 145 crops.
         face: RGB crop (height, width, 3).
-        batch_size: crops it is asked about at once.
+        batch_size: crops measured at once.
 
     Raises:
-        ContractError: it did not return finite numbers of shape (batch, 2).
+        ContractError: the estimator did not return finite numbers of shape (batch, 2).
     """
     crops = _hidden(face)
     asked = [_measured(estimator, [face])]
@@ -99,7 +99,7 @@ def saliency(estimator: ExplainableEstimator, face: Pixels) -> Maps:
     """The estimator's own maps of one face, checked: (2, rows, columns), positive where a part raises the value.
 
     Raises:
-        ContractError: it did not return finite numbers of shape (1, 2, rows, columns).
+        ContractError: the estimator did not return finite numbers of shape (1, 2, rows, columns).
     """
     maps: Maps = np.asarray(called(estimator.saliency, [face]), dtype=np.float32)
     if maps.ndim != 4 or maps.shape[:2] != (1, 2) or not maps.size or not np.isfinite(maps).all():
@@ -113,7 +113,7 @@ def _measured(estimator: VAEstimator, faces: list[Pixels]) -> VA:
     affect = np.asarray(called(estimator.estimate, faces), dtype=np.float32)
     if affect.shape != (len(faces), 2) or not np.isfinite(affect).all():
         raise ContractError(
-            f"{class_name(estimator)}.estimate returned shape {affect.shape} for faces hidden in part, "
+            f"{class_name(estimator)}.estimate returned shape {affect.shape} for partly hidden faces, "
             f"expected finite ({len(faces)}, 2): valence, arousal"
         )
     return affect
@@ -129,7 +129,7 @@ def _hidden(face: Pixels) -> Iterator[Pixels]:
 
 
 def _bumps(length: int) -> NDArray[np.float64]:
-    """The patch along one side, at each of its places: (12, length), at most 1."""
+    """The patch along one side, at each of its positions: (12, length), at most 1."""
     pixels = (np.arange(length) + 0.5) * GRID / length
     places = np.arange(GRID) + 0.5
     return np.exp(-0.5 * (pixels - places[:, None]) ** 2)
@@ -142,7 +142,7 @@ def _reduced(face: Pixels, largest: int) -> Pixels:
 
 
 def _drawn(sample: Sample, face: Pixels, maps: dict[str, Maps]) -> bytes:
-    """PNG: the face; a row for each method with valence, arousal and the scale of its colours."""
+    """A PNG with the face, and a row per method with valence, arousal and the scale of the colours."""
     figure = matplotlib.figure.Figure(figsize=(9, 3.2 * len(maps)), layout="constrained")
     grid = figure.add_gridspec(len(maps), 3)
     panel = figure.add_subplot(grid[:, 0])
@@ -160,7 +160,7 @@ def _drawn(sample: Sample, face: Pixels, maps: dict[str, Maps]) -> bytes:
 
 
 def _overlay(panels: list[Axes], face: NDArray[np.uint8], method: str, maps: Maps) -> None:
-    """The two maps of a method over the face, on one scale: occlusion's in the unit of valence and arousal."""
+    """Draws the two maps of a method over the face, on one scale; occlusion is in the unit of valence and arousal."""
     strongest = float(np.abs(maps).max())
     limit = max(strongest, _FAINT) if method == "occlusion" else strongest or 1.0
     for panel, name, found in zip(panels, ("valence", "arousal"), maps, strict=True):

@@ -30,7 +30,7 @@ _LANDMARKS = ("excited", "happy", "calm", "tired", "sad", "afraid", "angry")  # 
 
 
 def draw_faces(records: Iterable[Record], folder: Path) -> list[Path]:
-    """Draws each measured face into `folder`/faces/ID.png and returns the paths; pictures are read again for it."""
+    """The paths of the figures of all measured faces, drawn into `folder`/faces/ID.png; reads the pictures again."""
     paths = []
     for record in records:
         if record.valence is None or record.arousal is None or record.box is None:
@@ -62,7 +62,7 @@ def _face_figure(record: Record, crop: Pixels) -> matplotlib.figure.Figure:
 
 
 def draw_circumplex(axes: Axes) -> None:
-    """Draws the plane of valence and arousal with landmarks of Russell (1980)."""
+    """Draws the plane of valence and arousal with words at their places in Russell (1980)."""
     axes.add_patch(Circle((0, 0), 1, fill=False, color="0.6"))
     axes.axhline(0, color="0.8", linewidth=0.8)
     axes.axvline(0, color="0.8", linewidth=0.8)
@@ -72,13 +72,13 @@ def draw_circumplex(axes: Axes) -> None:
 
 
 def draw_agreement(predicted: NDArray[np.float64], rated: NDArray[np.float64], path: Path) -> None:
-    """Draws predicted against rated valence and arousal, (n, 2) each, side by side into an SVG file."""
+    """Draws predicted against rated valence and arousal, arrays of shape (n, 2), side by side into an SVG file."""
     figure = matplotlib.figure.Figure(figsize=(9, 4.6), layout="constrained")
     for column, (axes, name) in enumerate(zip(figure.subplots(1, 2), ("valence", "arousal"), strict=True)):
         axes.axline((0, 0), slope=1, color="0.6", linewidth=0.8)
         axes.axhline(0, color="0.8", linewidth=0.8)
         axes.axvline(0, color="0.8", linewidth=0.8)
-        # Thousands of points as shapes would make a file of megabytes.
+        # Thousands of vector points would make the file megabytes large.
         axes.plot(
             rated[:, column],
             predicted[:, column],
@@ -97,5 +97,5 @@ def draw_agreement(predicted: NDArray[np.float64], rated: NDArray[np.float64], p
 
 
 def _plain(text: str) -> str:
-    """Text that matplotlib draws as it stands: no mathematics, no control characters."""
+    """Text that matplotlib draws literally: no mathematics, no control characters."""
     return printable(text).replace("$", r"\$")

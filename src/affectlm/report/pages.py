@@ -1,4 +1,4 @@
-"""The report of a run for people: `report.md` and a self-contained `report.html`. All text of models is escaped."""
+"""The report of a run for people: `report.md` and a self-contained `report.html`. Text from models is escaped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from affectlm.text import shortened
 SHOWN = 200  # records on the page; all of them are in records.jsonl
 MOST_TEXT = 1000  # characters of an answer, or of any other text; all of it is in records.jsonl
 TEMPLATE = files("affectlm.report") / "templates" / "report.html"
-_OBEYED = re.compile(r"[\\`*_\[\]<>&|!~$@#]|:(?! )")  # by Markdown or HTML; "name: value" is harmless
+_MARKUP = re.compile(r"[\\`*_\[\]<>&|!~$@#]|:(?! )")  # in Markdown or HTML; "name: value" is harmless
 
 
 def write_pages(report: Report, folder: Path) -> None:
@@ -41,7 +41,7 @@ def _html(title: str, content: list[Section]) -> str:
 
 
 def _clean(value: object) -> object:
-    """What a page shows of a value: text of models and files without control characters, and not without end."""
+    """A value as a page shows it: text without control characters, shortened to `MOST_TEXT` characters."""
     return shortened(value, MOST_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -77,6 +77,6 @@ def _lines(block: Block) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text on one line, with nothing in it that Markdown or HTML would obey."""
+    """Text on one line, with nothing that Markdown or HTML would treat as markup."""
     one_line = shortened(text, MOST_TEXT).encode(errors="backslashreplace").decode()
-    return _OBEYED.sub(lambda found: f"&#{ord(found[0])};", one_line)
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", one_line)

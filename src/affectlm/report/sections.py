@@ -1,6 +1,6 @@
-"""What the report of a run says, section by section; how it looks as HTML or Markdown is the business of `pages.py`.
+"""What the report of a run says, section by section; `pages.py` turns it into HTML and Markdown.
 
-A new section is a function from a `Run` to a `Section`, and a line in `SECTIONS`.
+To add a section, write a function from a `Run` to a `Section` and add it to `SECTIONS`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ EMBEDDED = 20  # explanations inside report.html, some 100 KB each
 
 @attrs.frozen
 class Run:
-    """What there is to tell of a run."""
+    """What a report is made from."""
 
     report: Report
-    records: Sequence[Record]  # the first
-    total: int  # records
+    records: Sequence[Record]  # the first ones
+    total: int  # number of all records
     pictures: Sequence[tuple[str, Path]]  # id of a face, and the picture that explains it
 
 
@@ -33,7 +33,7 @@ Cell: TypeAlias = "str | int | float | None"
 
 @attrs.frozen
 class Table:
-    """Rows of cells under the names of their columns."""
+    """Rows of cells under column names."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -45,31 +45,32 @@ class Picture:
 
     caption: str
     path: Path
-    embedded: bool  # whether the page holds it
+    embedded: bool  # whether the HTML page contains it
 
 
-Block: TypeAlias = "str | Table | Picture"  # a text is a paragraph
+Block: TypeAlias = "str | Table | Picture"  # a string is a paragraph
 
 
 @attrs.frozen
 class Section:
-    """Blocks under a title; left out where there are none."""
+    """Blocks under a title; a section without blocks is left out."""
 
     title: str
     blocks: Sequence[Block]
 
 
-def parts(run: Run) -> Section:
-    """The components, and what asking took."""
-    rows = [(kind, _described(part)) for kind, part in run.report.components.items()]
+def components(run: Run) -> Section:
+    """The components, and how much was asked."""
+    rows = [(kind, _options(component)) for kind, component in run.report.components.items()]
     usage = run.report.usage
     counts = ("requests", "cache_hits", "prompt_tokens", "completion_tokens", "cost", "seconds")
     found = (f"{name.replace('_', ' ')} {usage[name]:,.6g}" for name in counts if name in usage)
-    return Section("Parts", [Table(("kind", "component"), rows), *([f"Asking: {', '.join(found)}."] if usage else [])])
+    asking = [f"Asking: {', '.join(found)}."] if usage else []
+    return Section("Components", [Table(("kind", "component"), rows), *asking])
 
 
 def outcomes(run: Run) -> Section:
-    """How the records ended, and what was not looked at."""
+    """How many records ended in which way, and what was left out."""
     report = run.report
     blocks: list[Block] = [Table(("outcome", "records"), list(report.outcomes.items()))]
     if report.asked:
@@ -80,14 +81,14 @@ def outcomes(run: Run) -> Section:
 
 
 def scores(run: Run) -> Section:
-    """Each score with its interval, and what stands beside it."""
-    columns = ("score", "value", "low", "high", "n", "beside it")
+    """Each score with its interval and its parts."""
+    columns = ("score", "value", "low", "high", "n", "parts")
     rows = [
-        (score.name, score.value, score.low, score.high, score.count, _beside(score.parts))
+        (score.name, score.value, score.low, score.high, score.count, _parts(score.parts))
         for score in run.report.scores
     ]
     unscored = ", ".join(run.report.unscored)
-    sentence = [f"Without a score, as no record has what they need: {unscored}."] if unscored else []
+    sentence = [f"No score, because no record has what they need: {unscored}."] if unscored else []
     return Section("Scores", [*([Table(columns, rows)] if rows else []), *sentence])
 
 
@@ -106,20 +107,20 @@ def records(run: Run) -> Section:
 def explanations(run: Run) -> Section:
     """The pictures that `explain=true` made."""
     pictures = [Picture(name, path, place < EMBEDDED) for place, (name, path) in enumerate(run.pictures)]
-    more = f"All are in the folder {EXPLANATIONS} of the run."
+    more = f"All of them are in the folder {EXPLANATIONS} of the run."
     return Section("Explanations", [*pictures, *([more] if len(pictures) > EMBEDDED else [])])
 
 
-SECTIONS: tuple[Callable[[Run], Section], ...] = (parts, outcomes, scores, records, explanations)
+SECTIONS: tuple[Callable[[Run], Section], ...] = (components, outcomes, scores, records, explanations)
 
 
 def sections(run: Run) -> list[Section]:
-    """All sections that have something to say."""
+    """All sections that have blocks."""
     return [section for make in SECTIONS if (section := make(run)).blocks]
 
 
-def _beside(values: Mapping[str, float]) -> str:
-    """The parts of a score that stand for it as a whole; those of single labels, "name: label", are in report.json."""
+def _parts(values: Mapping[str, float]) -> str:
+    """The parts about the whole score; parts about single labels, "name: label", are only in report.json."""
     return ", ".join(f"{name} {_brief(value)}" for name, value in values.items() if ":" not in name)
 
 
@@ -127,5 +128,7 @@ def _brief(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() and value > 1 else f"{value:.3f}"  # counts, and shares
 
 
-def _described(part: object) -> str:
-    return ", ".join(f"{key}={value}" for key, value in part.items()) if isinstance(part, dict) else str(part)
+def _options(component: object) -> str:
+    if not isinstance(component, dict):
+        return str(component)
+    return ", ".join(f"{key}={value}" for key, value in component.items())
