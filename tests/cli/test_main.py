@@ -74,7 +74,7 @@ def test_help_shows_choices_and_settings(affectlm):
     assert "affectlm demo" in text
     assert "affectlm evaluate" in text
     assert "estimator: constant, emonet" in text
-    assert "one face a picture" in text
+    assert "one face per picture" in text
     assert "max_requests" in text
 
 
