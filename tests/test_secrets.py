@@ -200,7 +200,7 @@ def test_a_file_of_the_user_is_refused_before_hydra_writes_or_builds_anything(co
 )
 def test_a_python_object_on_the_command_line_is_refused(word):
     """A configuration names components, never objects."""
-    with pytest.raises(ConfigError, match=r"names a Python object, which no configuration here may"):
+    with pytest.raises(ConfigError, match=r"names a Python object, which is not allowed here"):
         prepare([word])
 
 

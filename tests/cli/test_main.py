@@ -173,7 +173,7 @@ def test_a_sweep_makes_one_run_for_each_choice(affectlm, pictures, tmp_path):
         ),
         (["-m", "seed=1,2", "hydra.sweep.dir=empty/file", "PICTURES"], 1, "cannot be written"),
         (["-m", "seed=1,2", "hydra.sweep.dir=empty", "PICTURES", *QUICK], 1, "empty/1' cannot be written"),
-        (["estimator=constant", "estimator.valence=nan", "PICTURES", *QUICK], 1, "'estimator.valence' is no finite"),
+        (["estimator=constant", "estimator.valence=nan", "PICTURES", *QUICK], 1, "'estimator.valence' is not a finite"),
         (["--run", "--info", "PICTURES"], 1, "Only one of"),
         (["dataset.path=none", *QUICK], 1, "none"),
         (["EMPTY", *QUICK], 1, "no pictures"),

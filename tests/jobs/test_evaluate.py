@@ -20,7 +20,7 @@ from affectlm.jobs.evaluate import EVALUATION, FACES, PAGE, evaluate
 from affectlm.jobs.evaluation import RatedFaces, measure_agreement
 from affectlm.offers import Component
 from affectlm.registry import Registry
-from affectlm.scores.agreement import CONVENTIONS, figures
+from affectlm.scores.agreement import CONVENTIONS, measures
 from affectlm.store.cache import usage
 from affectlm.store.pictures import SCATTER
 from affectlm.store.run_folder import refuse_another_file
@@ -104,7 +104,7 @@ def test_the_figures_are_those_of_the_faces_found(rated, tmp_path):
 
     shown = [np.asarray(PIL.Image.open(tmp_path / f"{number}.png")) for number in range(1, 6)]
     truth = np.array([(number / 5 - 0.4, 0.1 * (-1) ** number) for number in range(1, 6)])
-    expected = figures(BrightnessEstimator().estimate(shown), truth)
+    expected = measures(BrightnessEstimator().estimate(shown), truth)
     found = evaluation.figures["found"]
     assert {name: result.count for name, result in found.items()} == dict.fromkeys(expected, 5)
     for name, value in expected.items():
@@ -256,7 +256,7 @@ def test_a_second_evaluation_measures_nothing_again(rated, tmp_path):
     second = evaluate(configured(rated), tmp_path / "b", registry=registry(estimator=estimator))
 
     assert (sum(estimator.batches), second.figures) == (5, first.figures)
-    assert {entry.sort for entry in usage()} == {"affect"}
+    assert {entry.kind for entry in usage()} == {"affect"}
 
 
 def test_accuracy_takes_each_of_the_commonest_votes(fresh_cache, tmp_path):
@@ -492,5 +492,5 @@ def test_a_damaged_configuration_of_a_folder_names_the_remedy(tmp_path, content)
     """What an evaluation or a training is for can no longer be read: the user decides."""
     (tmp_path / "config.json").write_text(content)
 
-    with pytest.raises(RunFolderError, match=r"is no configuration: .*; choose another hydra\.run\.dir, or delete"):
+    with pytest.raises(RunFolderError, match=r"is not a configuration: .*; choose another hydra\.run\.dir, or delete"):
         refuse_another_file(tmp_path / "config.json", {}, "evaluation")

@@ -285,7 +285,7 @@ def reported(folder: Path) -> str:
 
 DAMAGE = {
     "a line of brackets": (RECORDS, b"[" * 100_000 + b"\n"),
-    "a line that is no record": (RECORDS, b'{"id": 1}\n'),
+    "a line that is not a record": (RECORDS, b'{"id": 1}\n'),
     "a line of bytes": (RECORDS, b"\xff\xfe\n"),
     "an empty report": (REPORT, b""),
     "a report of brackets": (REPORT, b"[" * 100_000),
@@ -306,7 +306,7 @@ def test_a_damaged_run_folder_is_one_sentence_for_every_command(ratings, tmp_pat
         affectlm.run(*line, "llm=circumplex", f"hydra.run.dir={folder}")
     if name == RECORDS:
         replay = [*line, "llm=replay", f"llm.path={folder}"]
-        with pytest.raises(AffectlmError, match=f"line 1 of '{folder / name}' is no record"):
+        with pytest.raises(AffectlmError, match=f"line 1 of '{folder / name}' is not a record"):
             affectlm.run(*replay, f"hydra.run.dir={tmp_path / 'again'}")
         missing = [row["detail"] for row in examine(replay) if row["status"] == "missing"]
-        assert any(f"line 1 of '{folder / name}' is no record" in detail for detail in missing)
+        assert any(f"line 1 of '{folder / name}' is not a record" in detail for detail in missing)

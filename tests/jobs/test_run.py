@@ -290,7 +290,7 @@ def test_ratings_that_nobody_has_are_an_error(compose, fresh_cache, tmp_path):
     (tmp_path / "table.csv").write_text("path,valence,arousal,label\nno.png,,,happiness\n")
     words = ("dataset.va=truth", "llm=circumplex", "prompt=categories", "metric=accuracy")
 
-    with pytest.raises(ConfigError, match="nobody in the dataset has rated valence and arousal"):
+    with pytest.raises(ConfigError, match="no item of the dataset has rated valence and arousal"):
         run(compose(f"dataset.path='{tmp_path}/table.csv'", *words), tmp_path / "run")
 
 
@@ -379,7 +379,7 @@ def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):
     assert missed(report, {"accuracy": 0.2}) == []
     assert missed(report, {"accuracy": 0.4, "ccc": 0.1}) == [
         "accuracy is 0.3000, below 0.4",
-        "there is no score 'ccc', 0.1 wanted",
+        "there is no score 'ccc', expected at least 0.1",
     ]
 
 
@@ -395,7 +395,7 @@ def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):
         (["batch_size=0"], "batch_size=0 does not fit; expected a whole number, 1 or more"),
         (["perturb.va_sd=-0.1"], "perturb.va_sd=-0.1 is not a standard deviation"),
         (["seed=abc"], "seed=abc does not fit"),
-        (["fail_under.accuracy=high"], "is no threshold"),
+        (["fail_under.accuracy=high"], "is not a threshold"),
     ],
 )
 def test_wrong_settings_are_told_before_the_first_picture(configured, pictures, tmp_path, words, message):

@@ -131,7 +131,7 @@ class Inventing:
 
 def test_an_adapter_that_invents_a_completion_is_named(tmp_path):
     """An answer belongs to a request."""
-    with pytest.raises(ContractError, match="Inventing: a completion for 'nobody'"):
+    with pytest.raises(ContractError, match="Inventing gave a completion for 'nobody'"):
         list(asked(found(1), Inventing(), tmp_path))
 
 

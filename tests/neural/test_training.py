@@ -520,7 +520,7 @@ def test_faces_to_validate_have_the_labels_of_those_to_train_on():
     dataset = Faces(Truth(valence=0.5, arousal=0, labels=("calm",)))
 
     np.testing.assert_array_equal(load_faces(dataset, labels=("joy", "calm")).categories, [[0, 1]])
-    with pytest.raises(ConfigError, match="has the label 'calm', which those to train on lack: joy"):
+    with pytest.raises(ConfigError, match="has the label 'calm', but training faces have only: joy"):
         load_faces(dataset, labels=("joy",))
 
 
@@ -544,7 +544,7 @@ def test_an_estimator_with_another_plan_says_so():
         return list(_epochs(Training(estimator, toy(1), toy(1), plan, None, {}), print))
 
     assert len(epochs(rounds=2)) == 2
-    with pytest.raises(ConfigError, match=r"OtherPlan cannot train by this plan: .*'epochs'.*leave one out"):
+    with pytest.raises(ConfigError, match=r"OtherPlan cannot train with this plan: .*'epochs'.*leave one out"):
         epochs(epochs=2)
 
 
@@ -608,7 +608,7 @@ def test_the_same_training_writes_the_same_file(tmp_path):
     ("words", "message"),
     [
         (["estimator=constant"], "'constant' cannot be trained; choose one that can, such as estimator=facechannel"),
-        (["+plan.rounds=3"], "FaceChannelEstimator cannot train by this plan: .*'rounds'"),
+        (["+plan.rounds=3"], "FaceChannelEstimator cannot train with this plan: .*'rounds'"),
         (["plan.epochs=0"], "plan.epochs is 0; expected a whole number, 1 or more"),
         (["plan.device=tpu"], r"'device' must match regex [^,]* \('tpu' doesn't\); the plan has"),
         (["plan.device=cuda:99", "plan.batch_size=8"], "device 'cuda:99' is not here, .*; use plan.device=cpu"),

@@ -10,7 +10,7 @@ from scipy import stats as reference
 from sklearn import metrics
 
 from affectlm.scores import agreement as quality
-from affectlm.scores.agreement import FIGURES, ccc, figures, mae, mean_offset, number, pcc, rmse, sagr, spread_ratio
+from affectlm.scores.agreement import MEASURES, ccc, mae, mean_offset, measures, number, pcc, rmse, sagr, spread_ratio
 
 
 def series(n=12):
@@ -55,15 +55,15 @@ def test_signs_agree_and_zero_agrees_with_zero_only():
     assert float(sagr(predicted, rated)) == pytest.approx(3 / 5)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", MEASURES)
 def test_a_face_of_weight_three_counts_as_three_faces(name):
     """Each row of weights gives what the repeated faces give."""
     x, y = series()
     weights = np.random.default_rng(1).integers(0, 4, (5, len(x)))
 
-    found = FIGURES[name](x, y, weights.astype(float))
+    found = MEASURES[name](x, y, weights.astype(float))
 
-    expected = [float(FIGURES[name](np.repeat(x, row), np.repeat(y, row), None)) for row in weights]
+    expected = [float(MEASURES[name](np.repeat(x, row), np.repeat(y, row), None)) for row in weights]
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -103,9 +103,9 @@ def test_figures_come_for_both_axes_with_the_mean_of_the_two_ccc():
     """Valence is the first column."""
     predicted, rated = np.stack(series(), axis=1), np.stack(series()[::-1], axis=1) / 2
 
-    found = figures(predicted, rated)
+    found = measures(predicted, rated)
 
-    assert set(found) == {*(f"{name}_{axis}" for name in FIGURES for axis in ("valence", "arousal")), "ccc_mean"}
+    assert set(found) == {*(f"{name}_{axis}" for name in MEASURES for axis in ("valence", "arousal")), "ccc_mean"}
     assert found["ccc_valence"] == ccc(predicted[:, 0], rated[:, 0])
     assert found["mae_arousal"] == mae(predicted[:, 1], rated[:, 1])
     assert float(found["ccc_mean"]) == pytest.approx(
@@ -117,12 +117,12 @@ def test_outputs_in_single_precision_are_judged_in_double():
     """The same figures as after a cast."""
     predicted = np.stack(series(4000), axis=1).astype(np.float32)
 
-    assert figures(predicted, predicted * np.float32(0.5))["ccc_valence"].dtype == np.float64
-    assert figures(predicted, predicted / 2) == figures(predicted.astype(float), predicted.astype(float) / 2)
+    assert measures(predicted, predicted * np.float32(0.5))["ccc_valence"].dtype == np.float64
+    assert measures(predicted, predicted / 2) == measures(predicted.astype(float), predicted.astype(float) / 2)
 
 
 @pytest.mark.parametrize("shapes", [((3, 2), (4, 2)), ((3,), (3,)), ((0, 2), (0, 2)), ((3, 3), (3, 3))])
 def test_other_shapes_are_errors(shapes):
     """Broadcasting would give a number that means nothing."""
     with pytest.raises(ValueError, match=r"expected two arrays of one shape \(n >= 1, 2\), found"):
-        figures(*(np.zeros(shape) for shape in shapes))
+        measures(*(np.zeros(shape) for shape in shapes))

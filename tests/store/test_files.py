@@ -19,7 +19,7 @@ LEVELS = [f"a{number}: &a{number} [{','.join([f'*a{number - 1}'] * 9)}]" for num
 BOMB = "\n".join(["a0: &a0 [x, x, x, x, x, x, x, x, x]", *LEVELS, ""])
 CHAIN = "\n".join(["a0: &a0 [x]", *(f"a{number}: &a{number} [*a{number - 1}]" for number in range(1, 60)), ""])
 ENDLESS = {
-    "bomb": (BOMB, "unfolds to more than 100,000 values"),
+    "bomb": (BOMB, "expands to more than 100,000 values"),
     "chain": (CHAIN, "or 40 levels"),
     "part of itself": ("a: &a {b: [*a]}\n", "is part of itself"),
     "depth": ("[" * 100_000, "nested too deeply"),

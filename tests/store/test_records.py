@@ -93,11 +93,11 @@ def damaged(**changed):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "it is no JSON"),
+        ("", "it is not JSON"),
         ("[" * 100_000, "it is nested too deeply"),
         ("[1]", r"found \[1\], expected an object"),
         ("{}", "it has no 'id'"),
-        (damaged(reply=None).replace('"reply": null', '"reply": NaN'), "NaN is no number"),
+        (damaged(reply=None).replace('"reply": null', '"reply": NaN'), "NaN is not a JSON number"),
         (damaged(others=None).replace('"others": null', f'"others": {"9" * 4000}'), "'others' is 999.*expected a"),
         (damaged(valence=5.0), "'valence' is 5.0, expected a number from -1 to 1 or null"),
         (damaged(arousal="0.5"), "'arousal' is '0.5', expected a number"),
@@ -106,7 +106,7 @@ def damaged(**changed):
         (damaged(labels="anger"), "'labels' is 'anger', expected a list"),
         (damaged(extra={"fear": None}), "'extra' is .*, expected an object whose values are each a number"),
         (damaged(face=True), "'face' is True, expected a whole number"),
-        (damaged(left=None), "of left, top, right, bottom some are null"),
+        (damaged(left=None), "some of left, top, right, bottom are null"),
         (damaged(right=0), "right 0 must exceed left 1"),
         (damaged(reply=["x"]), r"'reply' is \['x'\], expected a text or null"),
         (damaged(choice_tokens={"joy": 0.5}), "'choice_tokens' is"),
@@ -114,7 +114,7 @@ def damaged(**changed):
         (damaged(truth=[]), r"'truth' is \[\], expected an object"),
         (damaged(truth={"votes": {"joy": "x"}}), "'votes' is"),
         (damaged(new=1), "new"),
-        (damaged(id="twice"), "an earlier line has the id 'twice' too"),
+        (damaged(id="twice"), "an earlier line has the same id 'twice'"),
     ],
     ids=lambda value: value[:40],
 )
@@ -122,7 +122,7 @@ def test_a_damaged_line_is_one_sentence_with_its_number(tmp_path, line, said):
     """Nothing that was changed by hand or by a disk is judged silently, or ends in a traceback."""
     (tmp_path / RECORDS).write_bytes(to_line(attrs.evolve(FULL, id="twice")) + line.encode() + b"\n")
 
-    with pytest.raises(RunFolderError, match=f"line 2 of '.*{RECORDS}' is no record: .*{said}.*; delete that line"):
+    with pytest.raises(RunFolderError, match=f"line 2 of '.*{RECORDS}' is not a record: .*{said}.*; delete that line"):
         list(read_records(tmp_path))
 
 
@@ -165,7 +165,9 @@ def test_a_damaged_report_is_one_sentence_with_its_remedy(tmp_path, content):
     """A folder is never blocked without a word of what to do."""
     (tmp_path / "report.json").write_text(content)
 
-    with pytest.raises(RunFolderError, match=r"is no report of a run: .*; choose another hydra\.run\.dir, or delete"):
+    with pytest.raises(
+        RunFolderError, match=r"is not a report of a run: .*; choose another hydra\.run\.dir, or delete"
+    ):
         read_report(tmp_path)
 
 
@@ -190,5 +192,5 @@ def test_a_report_survives_its_file(tmp_path):
 
 def test_a_folder_without_a_report_is_an_error(tmp_path):
     """The message names the file."""
-    with pytest.raises(RunFolderError, match=r"report\.json' is no report"):
+    with pytest.raises(RunFolderError, match=r"report\.json' is not a report"):
         read_report(tmp_path)

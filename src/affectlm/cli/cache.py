@@ -23,7 +23,7 @@ def run(words: Sequence[str]) -> int:
 
     if given.action == "info":
         rows = [
-            {"content": entry.sort, "files": str(entry.files), "size": f"{entry.bytes / 1e6:.1f} MB"}
+            {"content": entry.kind, "files": str(entry.files), "size": f"{entry.bytes / 1e6:.1f} MB"}
             for entry in cache.usage()
         ]
         if not given.json:

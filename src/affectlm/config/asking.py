@@ -1,4 +1,4 @@
-"""How a run asks, and how much it may ask, by its settings."""
+"""How a run asks and how much it may ask, from its settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def permission_of(
     """How much a run with these settings may ask.
 
     Raises:
-        ConfigError: a limit of cost was set, but the model's price is not known.
+        ConfigError: `max_cost` is set, but the model's price is not known.
     """
     if chosen.max_cost is not None and chosen.prices is None:
         raise ConfigError(f"max_cost needs prices: write a file with lines such as {EXAMPLE}, and add prices=FILE")

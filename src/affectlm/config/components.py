@@ -1,4 +1,4 @@
-"""The components that a configuration names, built and checked in one way for every job."""
+"""The components that a configuration names, built and checked in the same way for every job."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ NO_PICTURES = "this dataset holds ratings and no pictures; add dataset.va=truth"
 
 @attrs.frozen(kw_only=True)
 class Components:
-    """What a configuration says of components, and how they are built from it."""
+    """The components that a configuration names, and how to build them."""
 
     config: Mapping[str, object]
     registry: Registry
-    accept_licence: bool = False  # whether weights may be fetched whose terms have to be agreed to
-    asks: bool = True  # whether a language model will be asked; in a dry run it needs no access
+    accept_licence: bool = False  # whether the user agrees to the terms of weights, so that they may be fetched
+    asks: bool = True  # whether a language model will be asked; a dry run needs no access to it
 
     @classmethod
     def of(
@@ -36,21 +36,21 @@ class Components:
         registry: Registry,
         chosen: RunSettings | EvaluateSettings | TrainSettings,
     ) -> Components:
-        """Those of a job with these settings."""
+        """The components of a job with these settings."""
         asks = isinstance(chosen, RunSettings) and not chosen.dry_run
         return cls(config=config, registry=registry, accept_licence=chosen.accept_licence, asks=asks)
 
     def options(self, kind: str) -> dict[str, object]:
-        """What the section of a kind says: the component's name and its options."""
+        """The section of a kind: the component's name and its options."""
         return dict(cast("Mapping[str, object]", self.config.get(kind) or {}))
 
     def metrics(self) -> dict[str, Mapping[str, object]]:
-        """The options of the metrics, by the key they are chosen by; null leaves one out."""
+        """The options of each metric, by its key in the configuration; a metric set to null is left out."""
         chosen = self.options("metric").items()
         return {key: cast("Mapping[str, object]", options) for key, options in chosen if options}
 
     def wanted(self, kinds: Sequence[str]) -> list[tuple[str, Mapping[str, object]]]:
-        """Kind and options of every component of some kinds; of metrics there may be several."""
+        """Kind and options of every component of these kinds; there may be several metrics."""
         found: list[tuple[str, Mapping[str, object]]] = []
         for kind in kinds:
             each = self.metrics().values() if kind == "metric" else [self.options(kind)]
@@ -58,14 +58,14 @@ class Components:
         return found
 
     def build(self, kind: str, options: Mapping[str, object] | None = None) -> object:
-        """A component, ready to be used.
+        """A component, ready to use.
 
         Args:
-            kind: which.
-            options: its name and options; those of the configuration by default.
+            kind: the kind of component.
+            options: its name and options; by default those of the configuration.
 
         Raises:
-            AffectlmError: as `Registry.build`; or a language model may not be asked.
+            AffectlmError: like `Registry.build`; or there is no access to a language model.
         """
         with accepting(terms=self.accept_licence):
             component = self.registry.build(kind, self.options(kind) if options is None else options)
@@ -74,14 +74,14 @@ class Components:
         return component
 
     def build_all(self, kinds: Sequence[str], *, no_pictures: str = "") -> dict[str, list[object]]:
-        """What `wanted` lists, by kind.
+        """The components that `wanted` lists, by kind.
 
         Args:
-            kinds: which, the dataset first.
-            no_pictures: what to say of a dataset without pictures; by default it may be one.
+            kinds: the kinds to build, the dataset first.
+            no_pictures: the error message if the dataset has no pictures; by default it needs none.
 
         Raises:
-            AffectlmError: a name, option, file, key or weight is not there or not right; all that is wrong in one.
+            AffectlmError: a name, option, file, key or weight is missing or wrong; one error lists all problems.
         """
         built: dict[str, list[object]] = {kind: [] for kind in kinds}
         problems: list[AffectlmError] = []
@@ -98,28 +98,28 @@ class Components:
             raise ConfigError("; also: ".join(str(problem) for problem in problems)) from problems[0]
         return built
 
-    def told(self, kind: str, component: object) -> dict[str, object]:
-        """A component's options and what it says about itself, for reports."""
+    def summary(self, kind: str, component: object) -> dict[str, object]:
+        """A component's options and its description of itself, for reports."""
         return {**self.options(kind), **described(component)}
 
     def identity(self, kind: str, component: object) -> dict[str, object]:
-        """What makes a component's answers its own: plugin, name, options, weights, without what only changes speed."""
+        """What a component's results depend on: plugin, name, options, weights; no options that only change speed."""
         name = str(self.options(kind)["name"])
         origin = {
             "plugin": self.registry.find(kind, name).plugin,
             "versions": [self.registry.origin(kind, name)],
         }
         speed = component.speed_options if isinstance(component, Tunable) else ()
-        return cast("dict[str, object]", _without(self.told(kind, component) | origin, frozenset(speed)))
+        return cast("dict[str, object]", _without(self.summary(kind, component) | origin, frozenset(speed)))
 
 
 def described(component: object) -> Mapping[str, str]:
-    """What a component says about itself; nothing where it has nothing to say."""
+    """A component's description of itself; empty if it has none."""
     return component.describe() if isinstance(component, Described) else {}
 
 
 def _without(value: object, names: frozenset[str], place: str = "") -> object:
-    """A value without what stands at some places in it, written with dots."""
+    """A value without what is at these places in it, which are written with dots."""
     if isinstance(value, Mapping):
         kept = {key: held for key, held in value.items() if f"{place}{key}" not in names}
         return {key: _without(held, names, f"{place}{key}.") for key, held in kept.items()}
@@ -140,28 +140,28 @@ class RunComponents:
     prompt: PromptTemplate
     llm: LLMAdapter | SingleLLM
     metrics: Mapping[str, Metric]
-    detector: FaceDetector | None = None  # None where ratings take the place of pictures
+    detector: FaceDetector | None = None  # None if ratings are used instead of pictures
     estimator: VAEstimator | None = None
 
-    def told(self, components: Components) -> dict[str, object]:
-        """What report.json holds of the components, by kind."""
+    def summary(self, components: Components) -> dict[str, object]:
+        """What report.json says about the components, by kind."""
         used = {"dataset": self.dataset, "prompt": self.prompt, "llm": self.llm}
         if self.detector is not None:
             used |= {"detector": self.detector, "estimator": self.estimator}
-        found = {kind: components.told(kind, component) for kind, component in used.items()}
+        found = {kind: components.summary(kind, component) for kind, component in used.items()}
         return {**found, "metric": components.options("metric")}
 
 
 def run_kinds(chosen: RunSettings) -> list[str]:
-    """The kinds of components that a run needs; with ratings it needs neither detector nor estimator."""
+    """The kinds of components that a run needs; with ratings it needs no detector and no estimator."""
     return ["dataset", "metric", "prompt", "llm", *(("detector", "estimator") if chosen.va == "estimated" else ())]
 
 
 def build_run(components: Components, chosen: RunSettings) -> RunComponents:
-    """The parts of a run; all that is missing or wrong is found here, before the first picture is read.
+    """The components of a run; everything missing or wrong is found here, before the first picture is read.
 
     Raises:
-        AffectlmError: see `Components.build_all`; or the parts do not go together, or with the settings.
+        AffectlmError: see `Components.build_all`; or the components do not fit together or do not fit the settings.
     """
     no_pictures = NO_PICTURES if chosen.va == "estimated" else ""
     built = components.build_all(run_kinds(chosen), no_pictures=no_pictures)
@@ -170,6 +170,6 @@ def build_run(components: Components, chosen: RunSettings) -> RunComponents:
     parts = RunComponents(**single, metrics=metrics)  # type: ignore[arg-type]
     dataset = parts.dataset
     if parts.detector is None and isinstance(dataset, DerivedDataset) and dataset.truth_is_derived:
-        raise ConfigError(f"dataset.va=truth would go in a circle: {dataset.truth_is_derived}")
+        raise ConfigError(f"dataset.va=truth would be circular: {dataset.truth_is_derived}")
     check_thresholds(chosen.fail_under, parts.metrics.values())
     return parts

@@ -1,4 +1,4 @@
-"""From words on a command line to a plain configuration: plus signs, paths, outside packages' YAML, Hydra's compose."""
+"""From command-line words to a plain configuration: plus signs, paths, YAML files of plugins, Hydra's compose."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from affectlm.registry import OWN_CONFIG, Registry
 from affectlm.secrets import refuse_secrets, refuse_word
 
 GROUPS = (*KINDS, "experiment")
-PRIMARIES = ("affectlm", "evaluate", "train")  # names of primary configurations
+PRIMARIES = ("affectlm", "evaluate", "train")  # names of the primary configurations
 _PLUS = re.compile(rf"^\+(?=({'|'.join(GROUPS)})(=|$))")
-_THRESHOLD = re.compile(r"^\+*fail_under(?=[.=])")  # the contract writes no plus
+_THRESHOLD = re.compile(r"^\+*fail_under(?=[.=])")  # users may leave out the plus
 _CHOICE = re.compile(rf"^({'|'.join(GROUPS)})=(.+)$")
 _KEY = re.compile(r"^[+~]*(?:[^=@]*@)?([^=.@/:]+)(?:\.([^=.@/]+))?")  # of group@package, the package is the key
-_CLOSED = ("privacy", "perturb")  # sections with no other keys; those of `plan` are the estimator's business
-_OWN_PRIMARY = ("--config-name", "-cn", "--config-path", "-cp")  # flags by which users bring keys of their own
+_CLOSED = ("privacy", "perturb")  # sections that allow no other keys; the estimator checks those of `plan`
+_OWN_PRIMARY = ("--config-name", "-cn", "--config-path", "-cp")  # flags with which users add their own keys
 _FLAGS_WITH_VALUE = (
     *("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--package", "-p", "--cfg", "-c"),
     *("--shell-completion", "-sc"),
@@ -60,7 +60,7 @@ class AffectlmSearchPath(SearchPathPlugin):
 
 @cache
 def keys(name: str = "affectlm") -> Mapping[str, tuple[str, ...]]:
-    """The top-level keys of the primary configuration `name`, each with the keys it may hold; empty where any may."""
+    """The top-level keys of the primary configuration `name`, each with its allowed keys; empty if any is allowed."""
     primary = yaml.safe_load((files(OWN_CONFIG) / f"{name}.yaml").read_text(encoding="utf-8"))
     groups = [key for choice in primary.pop("defaults") if isinstance(choice, dict) for key in choice if "/" not in key]
     del primary["hydra"]
@@ -69,15 +69,15 @@ def keys(name: str = "affectlm") -> Mapping[str, tuple[str, ...]]:
 
 
 def prepare(words: Sequence[str], name: str = "affectlm") -> list[str]:
-    """Command-line words as Hydra wants them: no plus before a core group, paths as `dataset.path`, no secrets.
+    """Command-line words as Hydra needs them: no plus before a core group, paths as `dataset.path`, no secrets.
 
     Args:
         words: as typed.
         name: the primary configuration, whose keys may be set.
 
     Raises:
-        UnknownWordError: a word sets a key that there is not.
-        ConfigError: a key was given on the command line, or a choice is not installed.
+        UnknownWordError: a word sets a key that does not exist.
+        ConfigError: a word contains a secret, or a chosen component is not installed.
     """
     _register_search_path()
     own_keys = any(word.partition("=")[0] in _OWN_PRIMARY for word in words)
@@ -100,11 +100,11 @@ def prepare(words: Sequence[str], name: str = "affectlm") -> list[str]:
             overrides += _override(_THRESHOLD.sub("++fail_under", _PLUS.sub("", word)))
     if paths:
         overrides.append(f"dataset.path=[{','.join(_quoted(path) for path in paths)}]")
-    return [*flags, *overrides]  # flags first: Hydra's parser takes its overrides in one piece
+    return [*flags, *overrides]  # flags first: Hydra's parser needs all overrides together
 
 
 def _refuse_unknown_key(word: str, name: str) -> None:
-    """Raises UnknownWordError for a word that sets a key which nothing reads."""
+    """Raises UnknownWordError if a word sets a key that nothing reads."""
     found = _KEY.match(word)
     if found is None:
         return
@@ -121,7 +121,7 @@ def _refuse_unknown_key(word: str, name: str) -> None:
 
 
 def _override(word: str) -> list[str]:
-    """The override as Hydra can take it: nothing where there is nothing to choose, checked where there is."""
+    """The override as Hydra needs it, checked; empty if it chooses nothing."""
     group, _, value = word.partition("=")
     if group == "experiment" and value == "null":
         return []
@@ -134,7 +134,7 @@ def _override(word: str) -> list[str]:
 
 
 def bare_words(words: Sequence[str]) -> list[str]:
-    """The words that are no override, no flag and no value of a flag: paths, if anything."""
+    """The words that are not an override, a flag or the value of a flag, so they should be paths."""
     return [word for word, before in _with_previous(words) if _is_bare(word) and before not in _FLAGS_WITH_VALUE]
 
 
@@ -143,7 +143,7 @@ def _with_previous(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_bare(word: str) -> bool:
-    """Whether a word is meant as a path: no flag, and no override unless it names a file and no key of ours."""
+    """Whether a word is meant as a path: not a flag, and not an override unless it names a file and no key of ours."""
     if word.startswith("-"):
         return False
     if "=" not in word:
@@ -153,12 +153,12 @@ def _is_bare(word: str) -> bool:
 
 
 def is_path(word: str) -> bool:
-    """Whether a word names something on disk, as a path or as a pattern."""
+    """Whether a word names an existing file or folder, as a path or a pattern."""
     return os.path.exists(os.path.expanduser(word)) or bool(set(word) & set("*?[") and glob(word, recursive=True))
 
 
 def compose(words: Sequence[str], name: str = "affectlm") -> DictConfig:
-    """The configuration that the command line would get, also inside another Hydra application.
+    """The configuration that the command line would use; works inside another Hydra application too.
 
     Raises:
         ConfigError: a choice, option or value cannot be used.
@@ -175,10 +175,10 @@ def compose(words: Sequence[str], name: str = "affectlm") -> DictConfig:
 
 
 def to_plain(config: DictConfig) -> dict[str, object]:
-    """The configuration as plain dicts and lists, everything resolved.
+    """The configuration as plain dicts and lists with all references resolved.
 
     Raises:
-        ConfigError: a value is missing, refers to nothing, is no finite number or a secret.
+        ConfigError: a value is missing, refers to nothing, is not a finite number, or is a secret.
     """
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -187,12 +187,12 @@ def to_plain(config: DictConfig) -> dict[str, object]:
     assert isinstance(plain, dict)  # noqa: S101  # a DictConfig gives a dict
     refuse_secrets(plain)
     if name := _not_finite(plain):
-        raise ConfigError(f"'{name}' is no finite number, which nothing here can be set to")
+        raise ConfigError(f"'{name}' is not a finite number; expected one")
     return {str(key): value for key, value in plain.items()}
 
 
 def _not_finite(value: object, name: str = "") -> str:
-    """The first place below a value that holds infinity or no number, with dots; empty where there is none."""
+    """The place of the first infinity or NaN in a value, with dots; empty if there is none."""
     if isinstance(value, float):
         return "" if math.isfinite(value) else name
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -217,7 +217,7 @@ def _unknown_choice(group: str, name: str, known: Sequence[str]) -> str:
     hint = f"did you mean '{group}={close[0]}'? " if close else ""
     registry = Registry.installed()
     if group in KINDS and name in registry.names(group):
-        hint = f"a plugin offers it, but no YAML file '{group}/{name}.yaml' does; "
+        hint = f"a plugin offers it, but there is no YAML file '{group}/{name}.yaml'; "
     return "; ".join([f"no {group} named '{name}'; {hint}installed: {', '.join(known) or 'none'}", *registry.absent])
 
 
@@ -234,7 +234,7 @@ def _register_search_path() -> None:
 
 @contextmanager
 def _no_global_hydra() -> Iterator[None]:
-    """Puts another application's Hydra aside while we compose."""
+    """Puts another application's Hydra state aside while the block runs."""
     state = Singleton._instances.pop(GlobalHydra, None)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The settings of each job that are no component's, checked before anything is built."""
+"""The settings of each job that do not belong to a component, checked before anything is built."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _some = attrs.validators.optional(at_least(1))
 
 
 def _key(name: str) -> dict[str, str]:
-    """Metadata of a setting whose key has dots in it."""
+    """Metadata for a setting whose key contains dots."""
     return {"key": name}
 
 
@@ -28,12 +28,14 @@ def _or_none(value: Any) -> Any:
 
 def _thresholds(_: object, attribute: Any, value: Any) -> None:
     if not isinstance(value, Mapping) or not all(isinstance(least, int | float) for least in value.values()):
-        raise ValueError(f"fail_under={value} is no threshold; expected a score and a number: fail_under.accuracy=0.4")
+        raise ValueError(
+            f"fail_under={value} is not a threshold; expected a score and a number, fail_under.accuracy=0.4"
+        )
 
 
 @attrs.frozen(kw_only=True)
 class RunSettings:
-    """Of a run; field names are the keys of `conf/affectlm.yaml`, but for those with dots, which metadata names."""
+    """The settings of a run; field names are keys of `conf/affectlm.yaml`, and keys with dots are in the metadata."""
 
     answer: str = attrs.field(validator=one_of("generate", "choices"))
     choice_score: str = attrs.field(default=SCORES[0], validator=one_of(*SCORES))
@@ -56,9 +58,9 @@ class RunSettings:
     va_sd: float = attrs.field(default=0.0, validator=deviation, metadata=_key("perturb.va_sd"))
 
     def __attrs_post_init__(self) -> None:
-        """Raises ValueError where settings exclude each other."""
-        for wish, key in ((self.explain, "explain"), (self.send_images, "privacy.send_images")):
-            if wish and self.va == "truth":
+        """Raises ValueError if settings exclude each other."""
+        for chosen, key in ((self.explain, "explain"), (self.send_images, "privacy.send_images")):
+            if chosen and self.va == "truth":
                 raise ValueError(
                     f"{key}=true needs faces, but dataset.va=truth opens no picture; leave one of them out"
                 )
@@ -66,7 +68,7 @@ class RunSettings:
 
 @attrs.frozen(kw_only=True)
 class EvaluateSettings:
-    """Of an evaluation, as `conf/evaluate.yaml` names them."""
+    """The settings of an evaluation, with the keys of `conf/evaluate.yaml`."""
 
     batch_size: int = attrs.field(validator=at_least(1))
     cache: str = attrs.field(validator=one_of(*MODES))
@@ -84,7 +86,7 @@ class EvaluateSettings:
 
 @attrs.frozen(kw_only=True)
 class TrainSettings:
-    """Of a training, as `conf/train.yaml` names them."""
+    """The settings of a training, with the keys of `conf/train.yaml`."""
 
     accept_licence: bool = attrs.field(validator=flag)
     plan: Mapping[str, object]
@@ -95,10 +97,10 @@ _T = TypeVar("_T", RunSettings, EvaluateSettings, TrainSettings)
 
 
 def settings(config: Mapping[str, object], kind: type[_T]) -> _T:
-    """The settings of a job in a configuration.
+    """The settings of a job from a configuration.
 
     Raises:
-        ConfigError: one has no such value.
+        ConfigError: a setting has a wrong value, or settings exclude each other.
     """
     values: dict[str, Any] = {}
     for field in attrs.fields(kind):

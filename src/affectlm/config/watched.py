@@ -1,6 +1,6 @@
-"""Hydra under watch: what it reads and composes is looked at before it writes it to disk or builds anything of it.
+"""Checks what Hydra reads and composes before it writes it to disk or builds anything from it.
 
-Hydra 1.3 offers no place for that: its callbacks cannot stop it, and are themselves built from the configuration.
+Hydra 1.3 has no hook for that: its callbacks cannot stop it and are themselves built from the configuration.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from affectlm.store.files import read_yaml
 
 OBJECT = "_target_"  # Hydra's name for a Python object to be called
 _SETS_OBJECT = re.compile(rf"^[^=]*\b{OBJECT}\b|[{{,]\s*[\"']?{OBJECT}[\"']?\s*:")
-# What runs a sweep is a plugin of Hydra's, and chosen by name.
+# Hydra's plugins that run a sweep; users choose them by name.
 _OWN = re.compile(r"hydra\.(launcher|sweeper)(\..*)?")
 _PLUGIN = re.compile(r"(hydra\._internal\.core_plugins|hydra_plugins)\.")
 
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """While it lasts, Hydra reads no YAML file that could keep it for ever, and composes nothing that may not be.
+    """Makes Hydra refuse, while the block runs, YAML files that may never end and forbidden configurations.
 
-    A configuration may hold no secret and name no Python object.
+    A configuration must not contain a secret or name a Python object.
 
     Raises:
-        ConfigError: by way of Hydra, for such a file or configuration.
+        ConfigError: Hydra raises it for such a file or configuration.
     """
     source = SourcesRegistry.instance().types["file"]
     compose, read = ConfigLoaderImpl.load_configuration, source.load_config
@@ -67,7 +67,7 @@ def watched() -> Iterator[None]:
 
 
 def refuse_object(word: str) -> None:
-    """Raises ConfigError for a word of the command line that sets a Python object."""
+    """Raises ConfigError if a command-line word sets a Python object."""
     if _SETS_OBJECT.search(word):
         raise _refusal(word.partition("=")[0])
 
@@ -82,6 +82,6 @@ def _refuse_objects(value: object, name: str = "") -> None:
 
 def _refusal(name: str) -> ConfigError:
     return ConfigError(
-        f"'{name}' names a Python object, which no configuration here may; choose a component by its name, as in "
+        f"'{name}' names a Python object, which is not allowed here; choose a component by its name, as in "
         "llm=circumplex"
     )

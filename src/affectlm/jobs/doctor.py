@@ -1,4 +1,4 @@
-"""What is missing for a run, found without fetching, asking or reading anything."""
+"""What a run is missing, found without fetching, asking or reading anything."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from affectlm.weights.named import fetching
 
 
 def examine(words: Sequence[str]) -> list[dict[str, str]]:
-    """One row a thing the run needs: `item`, `status` (ok or missing) and `detail`, what was found or what to do."""
+    """One row per thing that the run needs: `item`, `status` (ok or missing), `detail` (what was found or to do)."""
     rows = [_row("python", f"{platform.python_version()}, {os.cpu_count()} processors"), _cache_row()]
     registry = Registry.installed()
     rows += [_row(f"plugin {plugin.name}", plugin.error, missing=True) for plugin in registry.broken]
@@ -41,7 +41,7 @@ def examine(words: Sequence[str]) -> list[dict[str, str]]:
 def _component_row(
     components: Components, kind: str, options: Mapping[str, object], built: dict[str, Any]
 ) -> dict[str, str]:
-    """The row of a component, which goes into `built` when it can be built."""
+    """The row of a component; adds the component to `built` if it can be built."""
     item = f"{kind} {options.get('name', '')}"
     try:
         built[kind] = components.build(kind, options)
@@ -52,7 +52,7 @@ def _component_row(
 
 
 def _asking_rows(chosen: RunSettings, built: Mapping[str, Any]) -> list[dict[str, str]]:
-    """A row when prompt and language model are there, but not for each other or not with these settings."""
+    """A row if prompt and language model exist but do not fit each other or the settings."""
     if not {"prompt", "llm"} <= set(built):
         return []
     try:

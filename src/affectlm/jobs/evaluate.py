@@ -1,6 +1,6 @@
-"""`affectlm evaluate`: measures the rated faces of a dataset and writes how well the two agree.
+"""`affectlm evaluate`: measures the rated faces of a dataset and writes how well measurements and ratings agree.
 
-Pictures stream through the same line as in a run, so that crops, checks and stored values are the same.
+Pictures go through the same line as in a run, so crops, checks and stored values are the same.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from affectlm.types import (
 EVALUATION = "evaluation.json"
 PAGE = "evaluation.md"
 FACES = "faces.csv"
-CLAIM = "config.json"  # written first: the configuration that a folder is for
-NOTHING_TO_MEASURE = "this dataset holds ratings and no pictures, so that there is nothing to measure"
+CLAIM = "config.json"  # the configuration that a folder is for; written first
+NOTHING_TO_MEASURE = "this dataset holds ratings and no pictures, so there is nothing to measure"
 _KINDS = ("dataset", "detector", "estimator")
 _COLUMNS = ("id", "valence", "arousal", "rated_valence", "rated_arousal", "outcome")
 
@@ -65,17 +65,17 @@ def evaluate(
     registry: Registry | None = None,
     on_record: Callable[[Record], None] = lambda _: None,
 ) -> Evaluation:
-    """Measures the rated faces that a configuration names, writes the four files and returns the figures.
+    """The evaluation of the rated faces that a configuration names; writes it to the four files in the folder.
 
     Args:
-        config: the plain configuration, as `config.to_plain` gives it for `conf/evaluate.yaml`.
-        folder: made when it is not there.
-        registry: where components are found; the installed one by default.
+        config: the plain configuration, as `compose.to_plain` returns it for `conf/evaluate.yaml`.
+        folder: created if it does not exist.
+        registry: finds the components; the installed registry by default.
         on_record: called with each picture's record.
 
     Raises:
-        AffectlmError: a setting or part is missing or wrong, no picture is rated or can be read, or no face was found;
-            or another evaluation is writing to the folder, or it is one of another configuration or cannot be written.
+        AffectlmError: a setting or component is missing or wrong; no picture is rated or readable; no face was found;
+            or the folder cannot be written, is being written by another process, or has another configuration.
     """
     chosen = settings(config, EvaluateSettings)
     components = Components.of(config, registry or Registry.installed(), chosen)
@@ -93,7 +93,7 @@ def _evaluated(
     key = components.identity("estimator", parts.estimator)
     faces, seen = RatedFaces(), Seen()
     first_failure = ""
-    (folder / EVALUATION).unlink(missing_ok=True)  # written last: while it is there, all of the folder belongs to it
+    (folder / EVALUATION).unlink(missing_ok=True)  # written last: if it exists, the whole folder belongs to it
     with (folder / FACES).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_COLUMNS)
@@ -114,12 +114,12 @@ def _evaluated(
 
 
 def measured(parts: EvaluateComponents, chosen: EvaluateSettings, key: object = "") -> Iterator[Record]:
-    """One record a picture: its best face measured, or no face, unreadable, or skipped when it has no rating.
+    """One record per picture: its best face measured, or no face, unreadable, or skipped if it has no rating.
 
     Args:
-        parts: what gives, finds and measures.
+        parts: the dataset, detector and estimator.
         chosen: the settings.
-        key: what identifies the estimator in the store.
+        key: identifies the estimator in the store.
     """
     unrated: list[Record] = []
 
@@ -154,20 +154,20 @@ def _refuse_nothing(faces: RatedFaces, first_failure: str) -> None:
         found = f"; found {', '.join(faces.groups)}" if faces.groups else ""
         raise ConfigError(
             f"none of {pictures} pictures has a rating of both valence and arousal; "
-            f"give as path a CSV with the columns path, valence and arousal{found}; or give another dataset"
+            f"give as path a CSV with the columns path, valence and arousal{found}; or choose another dataset"
         )
     if subset["unreadable"] == rated:
         raise AffectlmError(f"none of the {rated} rated pictures can be read; the first: {first_failure}")
     if not subset["faces"]:
         raise AffectlmError(
-            f"no face was found in {subset['no_face']} rated pictures; where pictures are cut to the face add "
-            "detector=whole, else try another detector"
+            f"no face was found in {subset['no_face']} rated pictures; add detector=whole if the pictures are cut to "
+            "the face, or else try another detector"
         )
 
 
 def _refuse_no_group(faces: RatedFaces, group: str | None) -> None:
-    """Raises where intervals are to be drawn by a group and no picture so far is in one."""
-    if group and all(sort == PICTURE for sort, _ in faces.clusters):
+    """Raises ConfigError if intervals are to be drawn by a group that no picture so far has."""
+    if group and all(kind == PICTURE for kind, _ in faces.clusters):
         raise ConfigError(
             f"no rated picture of {len(faces.rated)} has a group '{group}'; groups: "
             f"{', '.join(faces.groups) or 'none'}; name one of these columns of the ratings, or leave it out"
@@ -177,13 +177,13 @@ def _refuse_no_group(faces: RatedFaces, group: str | None) -> None:
 def _evaluation(
     components: Components, chosen: EvaluateSettings, parts: EvaluateComponents, faces: RatedFaces, left_out: Counts
 ) -> Evaluation:
-    drawn = Counter(sort for sort, _ in set(faces.clusters))
+    drawn = Counter(kind for kind, _ in set(faces.clusters))
     dataset = components.options("dataset")
     derived = parts.dataset.truth_is_derived if isinstance(parts.dataset, DerivedDataset) else ""
     return Evaluation(
         config=components.config,
         versions=versions(),
-        components={kind: components.told(kind, part) for kind, part in attrs.asdict(parts, recurse=False).items()},
+        components={kind: components.summary(kind, part) for kind, part in attrs.asdict(parts, recurse=False).items()},
         subset={
             "dataset": dataset["name"],
             "path": dataset.get("path"),
@@ -197,7 +197,7 @@ def _evaluation(
             "level": 0.95,
             "method": "percentile bootstrap",
             "resamples": DRAWS,
-            "of": " and ".join(counted(count, sort) for sort, count in sorted(drawn.items())),
+            "of": " and ".join(counted(count, kind) for kind, count in sorted(drawn.items())),
         },
         figures=measure_agreement(faces, chosen.seed),
     )

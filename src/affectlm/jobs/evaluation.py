@@ -1,6 +1,6 @@
-"""Measured faces with ratings to figures with intervals, and the figures as JSON and as a page.
+"""From measured faces with ratings to measures of agreement with intervals, as JSON and as a page.
 
-How faces are read and measured is `evaluate.py`; the formulas are `quality.py`.
+`evaluate.py` reads and measures the faces; `scores/agreement.py` has the formulas.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectlm.line.omissions import told
-from affectlm.scores.agreement import CONVENTIONS, FIGURES, figures, number
+from affectlm.scores.agreement import CONVENTIONS, MEASURES, measures, number
 from affectlm.scores.intervals import Interval, interval, intervals
 from affectlm.types import Outcome, Record
 
 SCHEMA_VERSION = 1
 DRAWS = 1000
-PICTURE = "picture"  # the sort of clusters where no group is known
-FOUND, ALL = "found", "not_found_as_zero"  # the two sets of faces that figures are given for
+PICTURE = "picture"  # the kind of cluster if no group is known
+FOUND, ALL = "found", "not_found_as_zero"  # the two sets of faces that are evaluated
 
 _NAMES = {
     "ccc": "CCC",
@@ -39,7 +39,7 @@ _NAMES = {
 
 @attrs.frozen
 class Result:
-    """One figure over `count` faces with its 95 % interval; None where it is undefined."""
+    """One measure over `count` faces with its 95 % interval; None if it is undefined."""
 
     value: float | None
     count: int
@@ -58,21 +58,21 @@ Results: TypeAlias = Mapping[str, Result]
 
 @attrs.define
 class RatedFaces:
-    """What is kept of an evaluation's pictures; the lists have one entry a rated and readable picture."""
+    """What an evaluation keeps of its pictures; the lists have one entry per rated and readable picture."""
 
-    predicted: list[tuple[float, float]] = attrs.field(factory=list)  # (0, 0) where no face was found
+    predicted: list[tuple[float, float]] = attrs.field(factory=list)  # (0, 0) if no face was found
     rated: list[tuple[float, float]] = attrs.field(factory=list)
     found: list[bool] = attrs.field(factory=list)
-    clusters: list[tuple[str, str]] = attrs.field(factory=list)  # what belongs together: its sort and its name
-    right: list[float] = attrs.field(factory=list)  # 1 or 0, NaN without votes or probabilities
+    clusters: list[tuple[str, str]] = attrs.field(factory=list)  # what each picture belongs to: kind and name
+    right: list[float] = attrs.field(factory=list)  # 1 or 0; NaN without votes or probabilities
     commonest: list[tuple[str, ...]] = attrs.field(factory=list)  # labels with the most votes
     outcomes: Counter[Outcome] = attrs.field(factory=Counter)  # of all pictures
-    groups: dict[str, None] = attrs.field(factory=dict)  # names of the groups of all pictures, as they came
+    groups: dict[str, None] = attrs.field(factory=dict)  # names of the groups of all pictures, in order
 
     def add(self, record: Record, group: str) -> None:
-        """Keeps a picture's best face, or that it has none; faces of one value of `group` belong together.
+        """Keeps a picture's best face, or that it has none; faces with the same value of `group` belong together.
 
-        The case of `group` does not matter: tables of ratings come with lower-cased names.
+        The case of `group` does not matter because tables of ratings have lower-cased names.
         """
         self.outcomes[record.outcome] += 1
         truth = record.truth
@@ -89,7 +89,7 @@ class RatedFaces:
         self.commonest.append(tuple(label for label, share in truth.votes.items() if _is_most(share, most)))
 
     def subset(self) -> dict[str, int]:
-        """How many pictures there are and what became of them."""
+        """How many pictures there are, and how many ended in which way."""
         return {
             "pictures": self.outcomes.total(),
             "without_rating": self.outcomes[Outcome.SKIPPED],
@@ -114,14 +114,15 @@ def _is_most(share: float, most: float) -> bool:
 
 
 def measure_agreement(faces: RatedFaces, seed: int = 0) -> dict[str, Results]:
-    """The figures over the faces found, and over all with (0, 0) for each that was not; see `quality.figures`.
+    """The measures over the faces found, and over all faces with (0, 0) for those not found; see `agreement.measures`.
 
-    Where the faces have votes and the estimator a probability for each of their labels: `accuracy` against the
-    commonest vote, a tie counting for each, and `accuracy_of_commonest`, that of always naming the commonest label.
+    If the faces have votes and the estimator a probability for each of their labels, there are two more: `accuracy`
+    against the commonest vote, where a tie counts for each label, and `accuracy_of_commonest`, the accuracy of always
+    naming the commonest label.
 
     Args:
         faces: at least one of them found.
-        seed: of the resamples.
+        seed: the seed of the resamples.
     """
     found = np.array(faces.found, dtype=bool)
     over_found = _results(faces, found, seed)
@@ -131,12 +132,14 @@ def measure_agreement(faces: RatedFaces, seed: int = 0) -> dict[str, Results]:
 def _results(faces: RatedFaces, chosen: NDArray[np.bool_], seed: int) -> Results:
     predicted, rated = np.array(faces.predicted)[chosen], np.array(faces.rated)[chosen]
     clusters = [cluster for cluster, use in zip(faces.clusters, chosen, strict=True) if use]
-    bounds = intervals(lambda weights: figures(predicted, rated, weights), clusters, np.random.default_rng(seed), DRAWS)
+    bounds = intervals(
+        lambda weights: measures(predicted, rated, weights), clusters, np.random.default_rng(seed), DRAWS
+    )
     results = {
-        name: _result(number(value), len(predicted), bounds[name]) for name, value in figures(predicted, rated).items()
+        name: _result(number(value), len(predicted), bounds[name]) for name, value in measures(predicted, rated).items()
     }
     right = np.array(faces.right)
-    if not np.isfinite(right[np.array(faces.found)]).any():  # no probabilities, so nothing can be right or wrong
+    if not np.isfinite(right[np.array(faces.found)]).any():  # no probabilities, so no answer is right or wrong
         return results
     known = chosen & np.isfinite(right)
     voted = [index for index in range(len(known)) if known[index]]
@@ -153,24 +156,24 @@ def _result(value: float | None, count: int, bounds: Interval) -> Result:
 
 @attrs.frozen(kw_only=True)
 class Evaluation:
-    """What `evaluation.json` holds."""
+    """The content of `evaluation.json`."""
 
     config: Mapping[str, object]
     versions: Mapping[str, str]
     components: Mapping[str, object]
     subset: Mapping[str, object]  # dataset, split, limit, and the counts
-    left_out: Mapping[str, int | None]  # what was not looked at; None where nobody can tell how many
-    truth_is_derived: str  # why the ratings are not people's; empty when they are
+    left_out: Mapping[str, int | None]  # what was left out -> how many; None if unknown
+    truth_is_derived: str  # how the ratings were derived; empty if people gave them
     intervals: Mapping[str, object]
     figures: Mapping[str, Results]
     conventions: tuple[str, ...] = CONVENTIONS
     schema_version: int = SCHEMA_VERSION
 
     def page(self) -> str:
-        """The figures as a page of Markdown: what was measured on which subset, tables, conventions."""
+        """The evaluation as a Markdown page: what was measured on which subset, tables, conventions."""
         subset = self.subset
         lines = ["# Agreement with rated valence and arousal", ""]
-        lines += [f"- {kind}: {_told(self.components[kind])}" for kind in ("estimator", "detector")]
+        lines += [f"- {kind}: {_options(self.components[kind])}" for kind in ("estimator", "detector")]
         lines += ["", self._subset_sentence()]
         if self.left_out:
             lines += ["", f"Left out: {told(self.left_out)}."]
@@ -208,13 +211,21 @@ class Evaluation:
         return f"In parentheses 95 % intervals: {drawn['method']}, {drawn['resamples']} resamples of {drawn['of']}."
 
 
-def _told(part: object) -> str:
-    return ", ".join(f"{key}={value}" for key, value in part.items()) if isinstance(part, Mapping) else str(part)
+def _options(component: object) -> str:
+    if not isinstance(component, Mapping):
+        return str(component)
+    return ", ".join(f"{key}={value}" for key, value in component.items())
 
 
 def _table(results: Results) -> list[str]:
-    rows = [f"| {_NAMES[name]} | {results[f'{name}_valence']} | {results[f'{name}_arousal']} |" for name in FIGURES]
-    lines = ["| figure | valence | arousal |", "|---|---|---|", *rows, "", f"Mean of both CCCs: {results['ccc_mean']}."]
+    rows = [f"| {_NAMES[name]} | {results[f'{name}_valence']} | {results[f'{name}_arousal']} |" for name in MEASURES]
+    lines = [
+        "| measure | valence | arousal |",
+        "|---|---|---|",
+        *rows,
+        "",
+        f"Mean of both CCCs: {results['ccc_mean']}.",
+    ]
     if "accuracy" in results:
         accuracy, baseline = results["accuracy"], results["accuracy_of_commonest"]
         lines.append(

@@ -1,6 +1,6 @@
-"""One run: build the parts, stream pictures through the line into a folder, judge what came out.
+"""One run: build the components, stream pictures through the line into a folder, score the records.
 
-The folder is the run's memory: `records.jsonl` grows as answers come, `report.json` says how it ended.
+The folder is the run's memory: `records.jsonl` grows as answers come, and `report.json` says how it ended.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from affectlm.store.run_folder import Earlier, finished_records, locked, refuse_
 from affectlm.store.tables import write_table
 from affectlm.types import Metric, Outcome, Record
 
-LEDGER = "asked.json"  # in the run's folder while it runs, and where it was killed
-NOTE_EVERY = 1.0  # seconds between two notes of what was asked
+LEDGER = "asked.json"  # in the run's folder while it runs, or if it was killed
+NOTE_EVERY = 1.0  # seconds between two updates of the report
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
 _NOT_ASKED = (Outcome.NO_FACE, Outcome.SKIPPED)
 
@@ -53,21 +53,21 @@ def run(
     command: Sequence[str] = (),
     on_success: Callable[[Report], None] = lambda _: None,
 ) -> Report:
-    """Runs a configuration into a folder and returns the report; a folder with the same configuration is continued.
+    """The report of a run; a folder with the same configuration is continued.
 
     Args:
-        config: the plain configuration, as `compose.to_plain` gives it.
-        folder: made when it is not there.
-        registry: where components are found; the installed one by default.
-        on_record: called with each record, those of an earlier try included.
-        on_notice: told, in a sentence, what a language model is waited for.
+        config: the plain configuration, as `compose.to_plain` returns it.
+        folder: created if it does not exist.
+        registry: finds the components; the installed registry by default.
+        on_record: called with each record, including those of an earlier attempt.
+        on_notice: called with sentences for the user, such as why the run waits.
         command: the words that were typed, for the report.
-        on_success: called with the finished report before the folder says so; where it fails, the run has failed.
+        on_success: called with the finished report before it is saved as a success; if it raises, the run has failed.
 
     Raises:
         AffectlmError: see `build_run`; or the folder belongs to another configuration or cannot be written; or no
             record could be made.
-        KeyboardInterrupt: after the report was marked interrupted.
+        KeyboardInterrupt: after the report was marked as interrupted.
     """
     chosen = settings(config, RunSettings)
     with locked(folder):
@@ -103,7 +103,7 @@ class _Run:
 
     @_tally.default
     def _earlier_tally(self) -> Tally:
-        """What earlier tries have cost: limits hold for the whole run."""
+        """What earlier attempts asked: limits hold for the whole run."""
         names = [each.name for each in attrs.fields(Tally) if each.name not in ESTIMATES]
         return Tally(**{name: int(self.report.usage.get(name, 0)) for name in names})
 
@@ -112,7 +112,7 @@ class _Run:
         return time.monotonic() - self.report.usage.get("seconds", 0.0)
 
     def carry_out(self) -> Report:
-        """Does all of it; however it ends, the report says how."""
+        """The report of the whole run; however the run ends, the saved report says how."""
         report = self.report
         try:
             self._note()
@@ -129,14 +129,14 @@ class _Run:
             raise
         finally:
             self._note()
-            self.ledger.remove()  # for now the report says it
+            self.ledger.remove()  # the report has its numbers now
         return report
 
     def _work(self) -> None:
         """From components to records, and from records to scores."""
         chosen, report = self.chosen, self.report
         parts = build_run(self.components, chosen)
-        report.components = parts.told(self.components)
+        report.components = parts.summary(self.components)
         report.left_out = dataset_left_out(parts.dataset)
         if report.left_out:
             self.on_notice(f"the dataset left out {told(report.left_out)}")
@@ -158,7 +158,7 @@ class _Run:
             _judge(report, records, parts.metrics)
 
     def _stream(self, parts: RunComponents, asking: Asking, permission: Permission) -> None:
-        """Draws the line to its end; every record is on disk before the next is asked for."""
+        """Runs the line to its end; every record is on disk before the next is made."""
         outcomes: Counter[str] = Counter()
         earlier = Earlier()
         for record in finished_records(self.folder):
@@ -182,12 +182,12 @@ class _Run:
     def _answered(
         self, parts: RunComponents, earlier: Earlier, asking: Asking, permission: Permission
     ) -> Iterator[Record]:
-        """The records that are not finished yet, as they are."""
+        """The records that an earlier attempt has not finished, as they are made."""
         chosen, estimator = self.chosen, parts.estimator
         key = self.components.identity("estimator", estimator) if estimator is not None else ""
         watch = unwatched
         if chosen.explain and estimator is not None:
-            from affectlm.report.explain import Explainer  # draws with matplotlib, which takes its time to load
+            from affectlm.report.explain import Explainer  # loads matplotlib, which is slow
 
             watch = Explainer(estimator, self.folder, batch_size=chosen.batch_size)
         measured = stream(chosen, parts, earlier, key=key, watch=watch, notice=self.on_notice)
@@ -195,7 +195,7 @@ class _Run:
         return ask(measured, asking, store=store, permission=permission, notice=self.on_notice)
 
     def _note(self) -> None:
-        """Tells who looks into the folder how far the run is."""
+        """Saves the report, so that the folder shows how far the run is."""
         self.report.usage = _usage(self._tally, time.monotonic() - self._begin, self._price)
         with writing(self.folder):
             self.report.save(self.folder)
@@ -209,14 +209,14 @@ def _left_out(records: Sequence[Record], parts: RunComponents, chosen: RunSettin
 
 
 def _judge(report: Report, records: Sequence[Record], metrics: Mapping[str, Metric]) -> None:
-    """Scores the records, and notes which metrics found nothing to judge by."""
+    """Adds the scores of the records to the report, and the metrics without a score."""
     unscored: list[Metric] = []
     report.scores = score_all(records, metrics.values(), seed=report.seed, on_nothing=unscored.append)
     report.unscored = [name for name, metric in metrics.items() if any(metric is each for each in unscored)]
 
 
 def _questions(prompt: Mapping[str, object], records: Sequence[Record]) -> dict[str, object]:
-    """How many prompts differ, about how many faces, and how they say valence and arousal; empty without a prompt."""
+    """The number of distinct prompts and of faces, and the style of the prompts; empty without a prompt."""
     prompts = [record.prompt_sha256 for record in records if record.prompt_sha256 is not None]
     style = prompt.get("style")
     found = {"distinct": len(set(prompts)), "faces": len(prompts), **({"style": style} if style else {})}
@@ -224,17 +224,17 @@ def _questions(prompt: Mapping[str, object], records: Sequence[Record]) -> dict[
 
 
 def _slim(record: Record) -> Record:
-    """A record as metrics see it: without what takes much memory and what they can do without."""
+    """A record for metrics: without large fields that they do not need."""
     left_out = ("prompt", "reply", "choice_logprobs", "choice_tokens", "choice_means", "choice_normalised")
     return attrs.evolve(record, **dict.fromkeys(left_out))  # type: ignore[arg-type]
 
 
 def _refuse_nothing(records: Sequence[Record]) -> None:
     if not records:
-        raise ConfigError("the dataset gave nothing to look at; check dataset.path, dataset.split and dataset.limit")
+        raise ConfigError("the dataset gave no items; check dataset.path, dataset.split and dataset.limit")
     if all(record.outcome is Outcome.SKIPPED and record.valence is None for record in records):
         raise ConfigError(
-            "nobody in the dataset has rated valence and arousal, which dataset.va=truth needs; give a table with "
+            "no item of the dataset has rated valence and arousal, which dataset.va=truth needs; give a table with "
             "both, or type dataset.va=estimated"
         )
     if all(record.outcome in _FAILURES for record in records):
@@ -246,7 +246,7 @@ def _refuse_nothing(records: Sequence[Record]) -> None:
 
 
 def _earlier(folder: Path, config: Mapping[str, object], asked: Mapping[str, int]) -> Report | None:
-    """The report of an earlier try; None where another configuration's start failed and left nothing to keep."""
+    """The report of an earlier attempt; None if it had another configuration but left nothing worth keeping."""
     earlier = read_report(folder)
     try:
         refuse_another(folder, earlier.config, config, "run")
@@ -258,7 +258,7 @@ def _earlier(folder: Path, config: Mapping[str, object], asked: Mapping[str, int
 
 
 def _report(config: Mapping[str, object], folder: Path, ledger: Ledger, command: Sequence[str]) -> Report:
-    """A report marked started, for a new folder or one that holds the same configuration."""
+    """A report with status started, for a new folder or one with the same configuration."""
     usage: dict[str, float] = {}
     asked = ledger.read()
     if (folder / REPORT).exists() and (earlier := _earlier(folder, config, asked)):

@@ -1,4 +1,4 @@
-"""What of a run happens before a language model is asked: the steps of the line, joined as the settings say."""
+"""The part of a run before a language model is asked: the steps of the line, joined as the settings say."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def stream(
     watch: Watch = unwatched,
     notice: Notice = silent,
 ) -> Iterator[Step]:
-    """Measured faces and finished records of a run, not yet asked about.
+    """The measured faces of a run to ask about, and records of pictures that are done.
 
     Args:
         chosen: the settings of the run.
-        parts: its components.
-        earlier: what is finished and left out.
-        key: what makes the estimator's numbers its own, for the store.
+        parts: the components of the run.
+        earlier: what is finished already and therefore left out.
+        key: identifies the estimator in the store.
         watch: called with each measured face.
-        notice: told of metrics whose truth the dataset seems to lack.
+        notice: called with a sentence about metrics whose truth the dataset seems to lack.
     """
     found = foretold(items(parts.dataset, chosen.limit), parts.metrics, notice)
     return map(Noise(chosen.va_sd, chosen.seed), _measured(chosen, parts, earlier, found, key, watch))

@@ -1,6 +1,6 @@
-"""`affectlm train`: labelled faces from a dataset to an estimator that can learn from them.
+"""`affectlm train`: gives labelled faces from a dataset to an estimator that can be trained.
 
-The core reads faces and truth and shows progress; how to learn is the estimator's business.
+The core reads faces and truth and shows progress; the estimator does the training.
 """
 
 from __future__ import annotations
@@ -41,30 +41,30 @@ class Training:
     config: Mapping[str, object]
 
     def epochs(self, progress: Progress) -> Iterator[Mapping[str, float]]:
-        """Trains, and yields the figures of each epoch; the folder is claimed once the first is over.
+        """Trains, and yields the measures of each epoch; claims the folder after the first epoch.
 
         Raises:
-            ConfigError: the estimator cannot take the plan.
+            ConfigError: the estimator cannot use the plan.
         """
         with writing(self.folder):
-            for figures in _epochs(self, progress):
-                # Only now: a plan that could not start may be corrected.
+            for measures in _epochs(self, progress):
+                # Not earlier, so that a plan that could not start may be corrected.
                 write_atomically(self.folder / _CONFIG, json.dumps(scrubbed(self.config), indent=2).encode())
-                yield figures
+                yield measures
 
 
 @contextmanager
 def training(config: Mapping[str, object], folder: Path, *, registry: Registry | None = None) -> Iterator[Training]:
-    """A training by a configuration into a folder, which nobody else writes to meanwhile.
+    """A training with this configuration into a folder, which is locked meanwhile.
 
     Args:
-        config: the plain configuration, as `compose.to_plain` gives it for `conf/train.yaml`.
-        folder: made when it is not there; one of the same configuration is continued.
-        registry: where components are found; the installed one by default.
+        config: the plain configuration, as `compose.to_plain` returns it for `conf/train.yaml`.
+        folder: created if it does not exist; a training with the same configuration is continued.
+        registry: finds the components; the installed registry by default.
 
     Raises:
-        AffectlmError: a setting or component is missing or wrong, or there are no faces to train on; or another
-            training is writing to the folder, or it is one of another configuration or cannot be written.
+        AffectlmError: a setting or component is missing or wrong; there are no faces to train on; or the folder cannot
+            be written, is being written by another process, or has another configuration.
     """
     chosen = settings(config, TrainSettings)
     components = Components.of(config, registry or Registry.installed(), chosen)
@@ -81,14 +81,14 @@ def training(config: Mapping[str, object], folder: Path, *, registry: Registry |
 
 
 def _epochs(job: Training, progress: Progress) -> Iterator[Mapping[str, float]]:
-    """The figures of each epoch; an estimator whose `train` is a generator refuses a plan at the first."""
+    """The measures of each epoch; a `train` that is a generator rejects a plan only at its first step."""
     try:
         epochs = iter(job.estimator.train(job.training, job.validation, job.plan, job.folder, progress))
         first = next(epochs, None)
     except (TypeError, ValueError, KeyError) as error:
-        said = error.args[0] if error.args else error  # attrs' own errors hold more than a sentence
+        said = error.args[0] if error.args else error  # errors from attrs have more than a sentence
         raise ConfigError(
-            f"{class_name(job.estimator)} cannot train by this plan: {type(error).__name__}: {said}; the plan has "
+            f"{class_name(job.estimator)} cannot train with this plan: {type(error).__name__}: {said}; the plan has "
             f"{', '.join(job.plan)}; leave one out with '~plan.NAME', add one with '+plan.NAME=VALUE'"
         ) from error
     if first is not None:
@@ -97,7 +97,7 @@ def _epochs(job: Training, progress: Progress) -> Iterator[Mapping[str, float]]:
 
 
 def _load_splits(components: Components, chosen: TrainSettings) -> tuple[LabelledFaces, LabelledFaces]:
-    """The faces to train on and those to validate, with the same labels."""
+    """The faces for training and those for validation, with the same labels."""
     options = components.options("dataset")
     first, second = (
         cast("Dataset", components.build("dataset", {**options, "split": split})) for split in ("train", "validation")
@@ -109,17 +109,17 @@ def _load_splits(components: Components, chosen: TrainSettings) -> tuple[Labelle
 def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str] | None = None) -> LabelledFaces:
     """All faces of a dataset that have valence and arousal, as grey arrays of one size.
 
-    A picture with a region gives what `images.crop` cuts there, another one all of itself. A face's categories are its
-    raters' votes, or its labels in equal shares.
+    A picture with a region is cut by `images.crop`, any other is used whole. A face's categories are its raters' votes,
+    or else its labels in equal shares.
 
     Args:
         dataset: gives the faces.
-        limit: at most so many, the first.
+        limit: use only the first faces, at most this many.
         labels: the categories and their order; by default those of the faces.
 
     Raises:
-        ConfigError: there are no such faces, they differ in size, or one has a label that `labels` lack.
-        ImageError: a picture cannot be read, or it or its region is no shape for a face.
+        ConfigError: there are no such faces, they differ in size, or one has a label that is not in `labels`.
+        ImageError: a picture cannot be read, or it or its region does not have the shape of a face.
     """
     pixels, affect, votes = [], [], []
     for item in dataset.items():
@@ -134,11 +134,11 @@ def load_faces(dataset: Dataset, limit: int | None = None, labels: Sequence[str]
     if not pixels:
         raise ConfigError("the dataset gave no faces with valence and arousal; check dataset.path")
     if len({picture.shape for picture in pixels}) > 1:
-        raise ConfigError("the faces differ in size, expected crops of one size")
+        raise ConfigError("the faces differ in size; expected crops of one size")
     found = dict.fromkeys(label for shares in votes for label in shares)
     if foreign := [label for label in found if labels is not None and label not in labels]:
         raise ConfigError(
-            f"a face to validate has the label '{foreign[0]}', which those to train on lack: {', '.join(labels or ())}"
+            f"a validation face has the label '{foreign[0]}', but training faces have only: {', '.join(labels or ())}"
         )
     names = tuple(found if labels is None else labels)
     categories = np.array([[shares.get(name, 0.0) for name in names] for shares in votes], np.float32)

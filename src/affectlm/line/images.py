@@ -167,7 +167,7 @@ def _content(path: Path) -> bytes:
 
 
 def _too_long(path: Path, size: int) -> ImageError:
-    return ImageError(f"'{path}' has {size:,} bytes, more than any picture needs; expected at most {MAX_BYTES:,}")
+    return ImageError(f"'{path}' has {size:,} bytes, expected at most {MAX_BYTES:,}: no picture needs more")
 
 
 def _decode(name: str, content: bytes) -> Pixels:
@@ -193,7 +193,7 @@ def _open(content: bytes) -> Image.Image:
 def _kind(content: bytes) -> str:
     """What kind of file it is if no decoder can read it; unknown content is not quoted, as it may be a secret."""
     if _HEIC.match(content) and sys.modules.get("pillow_heif") is None:
-        return "a HEIC picture, which needs pip install pillow-heif; or save it as JPEG"
+        return "a HEIC picture, to read it type pip install pillow-heif; or save it as JPEG"
     name = next((name for sign, name in _SIGNS if re.match(sign, content, re.DOTALL | re.IGNORECASE)), None)
     return f"{name or 'not a readable picture'}; expected JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF"
 

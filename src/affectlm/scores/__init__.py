@@ -1,1 +1,1 @@
-"""From records to figures, and from figures to intervals."""
+"""From records to scores with intervals."""

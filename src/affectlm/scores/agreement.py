@@ -1,8 +1,8 @@
-"""How well predicted valence or arousal agrees with ratings: one pure function a figure.
+"""How well predicted valence or arousal agrees with ratings: one pure function per measure.
 
-`predicted` and `rated` have the shape (n,) and the same unit; what is computed is float64, moments are divided by n and
-taken over the whole set. `weights` (draws, n) says how often each draw has each face and makes the result (draws,);
-without it every face counts once and the result has no dimensions. Where a figure is undefined it is NaN.
+`predicted` and `rated` have the shape (n,) and the same unit. Results are float64; moments are divided by n and taken
+over the whole set. `weights` (draws, n) says how often each draw contains each face and makes the result (draws,);
+without it every face counts once and the result is 0-dimensional. An undefined value is NaN.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.float64]
-Figure: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray | None], FloatArray]
+Measure: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray | None], FloatArray]
 
 CONVENTIONS = (
     "Moments are divided by n and taken over the whole set in float64, not averaged over batches.",
     "CCC is undefined when predictions and ratings are both constant, as those of one face are, and 0 when only one of "
     "them is; PCC is undefined when one of them is constant.",
-    "Intervals leave out resamples in which the figure is undefined.",
+    "Intervals leave out resamples in which the measure is undefined.",
     "SAGR is the share of faces whose predicted and rated sign are equal; an exact 0 agrees only with 0.",
     "Spread ratio is the standard deviation of the predictions divided by that of the ratings; mean offset is "
     "predicted minus rated.",
@@ -32,10 +32,10 @@ _ROUNDING = 1e-14  # a variance below this share of the mean square is the round
 
 
 def ccc(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
-    """Concordance correlation, from -1 to 1; 1 only when the series are equal.
+    """Concordance correlation, from -1 to 1; 1 only if the series are equal.
 
-    2 cov(x, y) / (var x + var y + (mean x - mean y)^2) (Lin 1989, Biometrics 45). Undefined when both series are
-    constant, as those of one face are; 0 when only one is.
+    2 cov(x, y) / (var x + var y + (mean x - mean y)^2) (Lin 1989, Biometrics 45). Undefined if both series are
+    constant, as with one face; 0 if only one is.
 
     >>> round(float(ccc(np.array([2.5, 0, 2, 8]), np.array([3, -0.5, 2, 7]))), 4)
     0.9768
@@ -46,7 +46,7 @@ def ccc(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = N
 
 
 def pcc(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
-    """Pearson correlation, from -1 to 1; undefined when a series is constant."""
+    """Pearson correlation, from -1 to 1; undefined if a series is constant."""
     spread = _variance(predicted, weights) * _variance(rated, weights)
     return np.clip(_share(_covariance(predicted, rated, weights), np.sqrt(spread)), -1, 1)
 
@@ -62,7 +62,7 @@ def mae(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = N
 
 
 def sagr(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
-    """Share of faces with equal sign, from 0 to 1; an exact 0 agrees only with 0.
+    """Share of faces with the same sign, from 0 to 1; an exact 0 agrees only with 0.
 
     Source: Nicolaou, Gunes & Pantic 2011, IEEE Trans. Affective Computing 2; zeros as in Toisoul et al. 2021.
     """
@@ -70,12 +70,15 @@ def sagr(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = 
 
 
 def mean_offset(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
-    """Mean of predicted minus rated: what CCC loses by a shift."""
+    """Mean of predicted minus rated; a shift lowers the CCC."""
     return _mean(predicted - rated, weights)
 
 
 def spread_ratio(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> FloatArray:
-    """Standard deviation of the predictions over that of the ratings: what CCC loses by scale; undefined over 0."""
+    """Standard deviation of the predictions divided by that of the ratings, which is undefined if it is 0.
+
+    A ratio other than 1 lowers the CCC.
+    """
     return _share(sd_predicted(predicted, rated, weights), sd_rated(predicted, rated, weights))
 
 
@@ -89,7 +92,7 @@ def sd_rated(predicted: FloatArray, rated: FloatArray, weights: FloatArray | Non
     return np.sqrt(_variance(rated, weights))
 
 
-FIGURES: Mapping[str, Figure] = MappingProxyType(
+MEASURES: Mapping[str, Measure] = MappingProxyType(
     {
         "ccc": ccc,
         "pcc": pcc,
@@ -104,12 +107,12 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
 )
 
 
-def figures(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> dict[str, FloatArray]:
-    """Every figure of valence and of arousal, as in `ccc_valence`, and `ccc_mean`, the mean of the two CCCs.
+def measures(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> dict[str, FloatArray]:
+    """All measures of valence and arousal by name, such as `ccc_valence`, and `ccc_mean`, the mean of both CCCs.
 
     Args:
         predicted, rated: shape (n, 2), valence before arousal, n at least 1.
-        weights: shape (draws, n), or None for every face once.
+        weights: shape (draws, n); by default every face counts once.
 
     Raises:
         ValueError: shapes differ, or there is no face.
@@ -118,15 +121,15 @@ def figures(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None
         raise ValueError(f"expected two arrays of one shape (n >= 1, 2), found {predicted.shape} and {rated.shape}")
     x, y = np.asarray(predicted, np.float64), np.asarray(rated, np.float64)
     found = {
-        f"{name}_{axis}": figure(x[:, column], y[:, column], weights)
-        for name, figure in FIGURES.items()
+        f"{name}_{axis}": measure(x[:, column], y[:, column], weights)
+        for name, measure in MEASURES.items()
         for column, axis in enumerate(("valence", "arousal"))
     }
     return {**found, "ccc_mean": (found["ccc_valence"] + found["ccc_arousal"]) / 2}
 
 
 def number(value: FloatArray) -> float | None:
-    """One figure as a plain number, None where it is undefined: what JSON can hold."""
+    """One value as a plain number for JSON; None if it is undefined."""
     return float(value) if math.isfinite(value) else None
 
 
@@ -135,7 +138,7 @@ def _mean(values: FloatArray, weights: FloatArray | None) -> FloatArray:
 
 
 def _covariance(x: FloatArray, y: FloatArray, weights: FloatArray | None) -> FloatArray:
-    # Counted from the first face the sums lose no digits, and a constant series gives exactly 0.
+    # Relative to the first face, the sums lose no digits and a constant series gives exactly 0.
     x, y = x - x[0], y - y[0]
     return np.asarray(_mean(x * y, weights) - _mean(x, weights) * _mean(y, weights))
 
@@ -146,6 +149,6 @@ def _variance(x: FloatArray, weights: FloatArray | None) -> FloatArray:
 
 
 def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
-    """The quotient, NaN over 0."""
+    """The quotient; NaN unless the divisor is above 0."""
     quotient: FloatArray = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
     return quotient

@@ -1,4 +1,4 @@
-"""Intervals of figures over records that are not independent, and agreement as one number."""
+"""Intervals of scores over records that are not independent, and the CCC as one number."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.scores import agreement as quality
+from affectlm.scores import agreement
 from affectlm.types import Statistic
 
 DRAWS = 2000
-_AT_ONCE = 1_000_000  # weights held at a time, 8 MB
+_AT_ONCE = 1_000_000  # weights in memory at a time, 8 MB
 
 Interval = tuple[float, float] | None
 
 
 @attrs.frozen(eq=False)
 class Resamples:
-    """Resamples of clusters, drawn once for all figures over the same records.
+    """Resamples of clusters, drawn once for all scores over the same records.
 
     Source: Field & Welsh 2007, J. R. Statist. Soc. B 69, the cluster bootstrap.
     """
 
-    counts: NDArray[np.uint8]  # (draws, clusters): how often each resample has each cluster
+    counts: NDArray[np.uint8]  # (draws, clusters): how often each resample contains each cluster
     member: NDArray[np.intp]  # (n,): the cluster of each record
 
     @classmethod
     def draw(cls, clusters: Sequence[object], generator: np.random.Generator, draws: int = DRAWS) -> Resamples:
-        """Resamples of as many clusters as there are, with replacement.
+        """Resamples, each with as many clusters as there are, drawn with replacement.
 
         Args:
-            clusters: what belongs together (a subject, a picture, a prompt), one entry a record; at least one.
-            generator: where the randomness comes from.
-            draws: how many.
+            clusters: what each record belongs to (a subject, a picture, a prompt), one entry per record; at least one.
+            generator: the source of randomness.
+            draws: the number of resamples.
         """
         _, member = np.unique([str(cluster) for cluster in clusters], return_inverse=True)
         count = int(member.max()) + 1
@@ -44,9 +44,9 @@ class Resamples:
         return cls(counts, member)
 
     def mean(self, values: NDArray[np.float64]) -> Interval:
-        """The 95 % percentile-bootstrap interval of the mean of values (n,), those that are NaN left out.
+        """The 95 % percentile-bootstrap interval of the mean of values (n,); NaN values are left out.
 
-        None where fewer than two clusters have a value.
+        None if fewer than two clusters have a value.
         """
         known = np.isfinite(values)
         if len(set(self.member[known])) < 2:
@@ -62,14 +62,15 @@ class Resamples:
         return self._percentiles(mean, np.arange(size))["mean"]
 
     def intervals(self, statistic: Statistic, rows: NDArray[np.intp] | None = None) -> dict[str, Interval]:
-        """The 95 % percentile-bootstrap interval of each figure.
+        """The 95 % percentile-bootstrap interval of each score, by name.
 
-        None where there are fewer than two clusters, or where no resample defines the figure; resamples in which it
-        is undefined (NaN) are left out.
+        Resamples in which a score is undefined (NaN) are left out. The interval is None if there are fewer than two
+        clusters or if the score is undefined in all resamples.
 
         Args:
-            statistic: from weights (d, n), how often each of d resamples has each record, to figures of shape (d,).
-            rows: which records the figures are about; all by default.
+            statistic: from weights (d, n), how often each of d resamples contains each record, to scores by name, each
+                of shape (d,).
+            rows: the records that the scores are about; all by default.
         """
         member = self.member if rows is None else self.member[rows]
         if len(set(member)) < 2:
@@ -77,7 +78,7 @@ class Resamples:
         return self._percentiles(statistic, member)
 
     def _percentiles(self, statistic: Statistic, columns: NDArray[np.intp]) -> dict[str, Interval]:
-        """The interval of each figure of some columns of the counts, as many draws at a time as memory should hold."""
+        """The interval of each score over some columns of `counts`, with `_AT_ONCE` weights in memory at a time."""
         size = max(1, _AT_ONCE // len(columns))
         parts = [
             statistic(self.counts[start : start + size, columns].astype(np.float64))
@@ -96,7 +97,7 @@ def interval(
 def intervals(
     statistic: Statistic, clusters: Sequence[object], generator: np.random.Generator, draws: int = DRAWS
 ) -> dict[str, Interval]:
-    """The interval of each figure, all over the same resamples; see `Resamples.intervals`."""
+    """The interval of each score, all over the same resamples; see `Resamples.intervals`."""
     return Resamples.draw(clusters, generator, draws).intervals(statistic)
 
 
@@ -109,20 +110,20 @@ def _percentiles(values: NDArray[np.float64]) -> Interval:
 
 
 def concordance(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> float:
-    """`affectlm.scores.agreement.ccc` as one number, for callers to whom an undefined one is an error.
+    """The CCC as one number (see `affectlm.scores.agreement.ccc`); an undefined one is an error.
 
     Args:
         predicted, target: shape (n,), same unit, n at least 2.
 
     Raises:
-        ValueError: shapes differ, n < 2, or both are constant (then it is undefined).
+        ValueError: shapes differ, n < 2, or both series are constant.
 
     >>> round(concordance(np.array([2.5, 0, 2, 8]), np.array([3, -0.5, 2, 7])), 4)
     0.9768
     """
     if predicted.shape != target.shape or predicted.ndim != 1 or len(predicted) < 2:
         raise ValueError(f"expected two series of one length n >= 2, found {predicted.shape} and {target.shape}")
-    value = quality.number(quality.ccc(predicted, target))
+    value = agreement.number(agreement.ccc(predicted, target))
     if value is None:
         raise ValueError("the concordance of two constants is undefined")
     return value

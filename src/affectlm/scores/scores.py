@@ -1,4 +1,4 @@
-"""Records to scores with intervals, and scores against thresholds."""
+"""Scores with intervals from records, and the comparison of scores with thresholds."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ OnNothing = Callable[[Metric], None]
 def score_all(
     records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0, on_nothing: OnNothing = lambda _: None
 ) -> list[Score]:
-    """All scores; means and weighted figures get intervals, drawn by picture (by prompt where there is none).
+    """All scores; means and weighted scores have intervals, drawn by picture (by prompt if there are no pictures).
 
-    What judges answers counts a missing or unreadable answer as wrong; where there are such records it is scored again
-    as `<name>_answered` over the records with an answer. `on_nothing` is told of each metric that has no score at all.
+    Metrics that judge answers count a missing or unreadable answer as wrong. If there are such records, they also score
+    only the records with an answer, as `<name>_answered`. `on_nothing` is called with each metric that has no score.
     """
     metrics = list(metrics)
     answered = [record for record in records if record.outcome is Outcome.OK]
@@ -59,7 +59,7 @@ def _judges_answers(metric: Metric) -> bool:
 
 
 def clusters(records: Sequence[Record]) -> list[str]:
-    """What each record belongs to: its picture, its prompt where there is no picture, or itself."""
+    """What each record belongs to: its picture, or else its prompt, or else its own id."""
     return [record.image or record.prompt_sha256 or record.id for record in records]
 
 
@@ -77,7 +77,7 @@ def _scores(records: Sequence[Record], metrics: Iterable[Metric], seed: int, on_
 
 
 def _clustered(score: Score, groups: int) -> Score:
-    """A score whose interval rests on so many pictures or prompts says so."""
+    """The score with the number of its clusters (pictures or prompts) as a part, if it has an interval."""
     return score if score.low is None else attrs.evolve(score, parts={**score.parts, "clusters": float(groups)})
 
 
@@ -135,11 +135,7 @@ def once(groups: Iterable[tuple[NDArray[np.bool_], Statistic]]) -> list[Score]:
 
 
 def check_thresholds(thresholds: Iterable[str], metrics: Iterable[Metric]) -> None:
-    """Nothing where the metrics may give every score that has a threshold.
-
-    Raises:
-        ConfigError: one is given by none of them, as far as they know their scores.
-    """
+    """Raises ConfigError if a threshold is for a score that no metric gives; checks only if all name their scores."""
     known: list[str] = []
     answered: list[str] = []
     for metric in metrics:
@@ -152,18 +148,18 @@ def check_thresholds(thresholds: Iterable[str], metrics: Iterable[Metric]) -> No
         if name not in (*known, *answered):
             raise ConfigError(
                 f"fail_under names '{name}', a score that no metric of this run gives{closest(name, known)}; "
-                f"scores: {', '.join(known) or 'none'}; a metric is added as in metric=[accuracy]"
+                f"scores: {', '.join(known) or 'none'}; add a metric as in metric=[accuracy]"
             )
 
 
 def missed(report: Report, thresholds: Mapping[str, float]) -> list[str]:
-    """The thresholds of `fail_under` that a report does not reach, as sentences; a score that is missing misses."""
+    """A sentence per `fail_under` threshold that a report misses; a missing score misses its threshold."""
     found = {score.name: score.value for score in report.scores}
     found |= {f"{name}_answered": value for name, value in found.items() if f"{name}_answered" not in found}
     return [
         f"{name} is {found[name]:.4f}, below {least}"
         if name in found
-        else f"there is no score '{name}', {least} wanted"
+        else f"there is no score '{name}', expected at least {least}"
         for name, least in thresholds.items()
         if found.get(name, float("-inf")) < least
     ]

@@ -1,1 +1,1 @@
-"""What is kept: records and folders of runs, and what was measured and answered before."""
+"""What is kept on disk: records and folders of runs, and earlier measurements and answers."""

@@ -1,7 +1,7 @@
-"""A content-addressed store of small JSON values, under the user's cache folder.
+"""A content-addressed store of small JSON values in the user's cache folder.
 
-One file a value, written beside and renamed: safe for several processes at once, nothing to lose. Locks only tell
-other processes which values are being made.
+Each value is one file, written under another name and then renamed, so that several processes can use the store at
+once. Locks only show other processes which values are being made.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MODES = ("off", "read", "on")
 
 
 def cache_folder() -> Path:
-    """Where everything that can be made again is kept; `AFFECTLM_CACHE` moves it."""
+    """The folder for everything that can be made again; `AFFECTLM_CACHE` moves it."""
     return Path(os.environ.get("AFFECTLM_CACHE") or platformdirs.user_cache_dir("affectlm")).expanduser()
 
 
@@ -44,10 +44,10 @@ def digest(value: object) -> str:
 
 
 def parsed(content: bytes) -> object:
-    """The JSON value that a file or line holds.
+    """The JSON value in a file or line.
 
     Raises:
-        ValueError: it holds none, one with NaN or infinity, or one nested beyond all reason.
+        ValueError: the content is not JSON in UTF-8, contains NaN or infinity, or is nested too deeply.
     """
     try:
         return _STRICT.decode(content.decode())
@@ -56,25 +56,25 @@ def parsed(content: bytes) -> object:
     except UnicodeDecodeError:
         raise ValueError("it is not in UTF-8") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON ({error.msg[:1].lower()}{error.msg[1:]}, character {error.pos})") from None
+        raise ValueError(f"it is not JSON ({error.msg[:1].lower()}{error.msg[1:]}, character {error.pos})") from None
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 _STRICT = json.JSONDecoder(parse_constant=_refuse)
 
 
 def is_finite(value: object) -> TypeGuard[float]:
-    """Whether a value from JSON is a number that figures can be made of."""
+    """Whether a value from JSON is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader sees the old content or the whole new one."""
+    """Writes a file so that a reader sees either the old content or all of the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{uuid4().hex}")  # tempfile's would be readable by their owner only
+    part = path.with_name(f".part-{uuid4().hex}")  # a file from tempfile would be readable by its owner only
     try:
         part.write_bytes(content)
         part.replace(path)
@@ -85,9 +85,9 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @attrs.frozen
 class Store:
-    """The values of one sort ("completions", "affect"); mode `read` adds nothing and `off` does nothing at all."""
+    """The stored values of one kind, "completions" or "affect"; mode `read` adds nothing, `off` does nothing."""
 
-    sort: str
+    kind: str
     mode: str = attrs.field(default="on", validator=attrs.validators.in_(MODES))
     root: Path = attrs.field(factory=cache_folder)
 
@@ -114,25 +114,25 @@ class Store:
         except OSError as error:
             raise ConfigError(
                 f"the cache folder '{self.root}' cannot be written ({error.strerror}); "
-                "set AFFECTLM_CACHE to a folder that can, or add cache=off"
+                "set AFFECTLM_CACHE to a writable folder, or add cache=off"
             ) from error
 
     @property
     def claims(self) -> Claims:
-        """Who makes which value; to be closed by who asked for it."""
-        return Claims(_lock(self.root, self.sort))
+        """Which process makes which value; the caller closes it."""
+        return Claims(_lock(self.root, self.kind))
 
     def _path(self, key: str) -> Path:
-        return self.root / self.sort / key[:2] / f"{key}.json"
+        return self.root / self.kind / key[:2] / f"{key}.json"
 
 
 @attrs.define
 class Claims:
     """Which values this process is making, so that other processes wait for them instead of making them too.
 
-    A claim is a locked byte of one empty file, at a place that follows from the key: nothing is left behind, and the
-    system lets go of a process's locks however it ends. Where files cannot be locked, as on Windows and on some
-    network drives, every claim is granted: then each process makes what it needs. Threads of one process share theirs.
+    A claim is a locked byte in one empty file, at an offset that follows from the key. Nothing is left behind, and the
+    system releases a process's locks however it ends. If files cannot be locked, as on Windows and some network drives,
+    every claim is granted, and each process makes what it needs. Threads of one process share their claims.
     """
 
     path: Path
@@ -140,7 +140,7 @@ class Claims:
     _works: bool = attrs.field(default=sys.platform != "win32", init=False)
 
     def take(self, key: str) -> bool:
-        """Whether the value under a key is this process's to make; False while another process makes it."""
+        """Claims the value under a key; False while another process makes it."""
         if not self._works:
             return True
         try:
@@ -155,37 +155,37 @@ class Claims:
         return True
 
     def release(self, key: str) -> None:
-        """Lets others make what they do not find."""
+        """Lets other processes make the value."""
         if self._file is not None and self._works:
             with suppress(OSError):
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(key))
 
     def close(self) -> None:
-        """Releases all."""
+        """Releases all claims."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
 
-def _lock(root: Path, sort: str) -> Path:
-    return root / f"{sort}.lock"
+def _lock(root: Path, kind: str) -> Path:
+    return root / f"{kind}.lock"
 
 
 def _place(key: str) -> int:
-    return int(key[:15], 16)  # 60 bits, so that the largest file offset holds it
+    return int(key[:15], 16)  # 60 bits, which fit a file offset
 
 
 @attrs.frozen
 class Usage:
-    """How much of the cache one sort of content takes."""
+    """How much of the cache one kind of content takes."""
 
-    sort: str
+    kind: str
     files: int
     bytes: int
 
 
 def usage(root: Path | None = None) -> list[Usage]:
-    """Files and bytes below each folder of the cache, sorted by name."""
+    """The number of files and bytes in each folder of the cache, sorted by name."""
     root = root or cache_folder()
     if not root.is_dir():
         return []
@@ -197,7 +197,7 @@ def usage(root: Path | None = None) -> list[Usage]:
 
 
 def _size(path: Path) -> int | None:
-    """Bytes of a file; None for anything else, as for one that another process has just removed."""
+    """The size of a file in bytes; None for anything else or if another process has just removed it."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -206,7 +206,7 @@ def _size(path: Path) -> int | None:
 
 
 def prune(days: float, root: Path | None = None) -> int:
-    """Removes stored values (not weights) that were not written in the last `days`, and parts; returns how many."""
+    """Removes stored values and unfinished files older than `days`, but no weights; returns how many files."""
     limit = time.time() - days * 86_400
     removed = 0
     root = root or cache_folder()
@@ -215,25 +215,25 @@ def prune(days: float, root: Path | None = None) -> int:
             if path.stat().st_mtime < limit:
                 path.unlink()
                 removed += 1
-        except FileNotFoundError:  # another process was quicker
+        except FileNotFoundError:  # another process removed it first
             continue
     return removed
 
 
 def clear(root: Path | None = None) -> int:
-    """Removes everything below the cache folder that affectlm made; returns how many files that were."""
+    """Removes everything in the cache folder that affectlm made; returns how many files."""
     root = root or cache_folder()
-    count = sum(entry.files for entry in usage(root) if entry.sort in SORTS)
-    for sort in SORTS:
-        shutil.rmtree(root / sort, ignore_errors=True)
-        _lock(root, sort).unlink(missing_ok=True)
+    count = sum(entry.files for entry in usage(root) if entry.kind in KINDS)
+    for kind in KINDS:
+        shutil.rmtree(root / kind, ignore_errors=True)
+        _lock(root, kind).unlink(missing_ok=True)
     return count
 
 
-SORTS = ("affect", "completions", "models", "weights")
+KINDS = ("affect", "completions", "models", "weights")
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Whatever lies below a folder; folders that vanish meanwhile, as `Path.rglob` does not bear, are left out."""
+    """All files below a folder; skips folders that vanish meanwhile, which `Path.rglob` does not."""
     for above, _, names in os.walk(folder):
         yield from (Path(above, name) for name in names)

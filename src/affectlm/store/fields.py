@@ -1,4 +1,4 @@
-"""What the fields of JSON objects may hold: checks for files that anybody, or a failing disk, may have changed."""
+"""Checks of the fields of JSON objects, for files that a person or a failing disk may have changed."""
 
 from __future__ import annotations
 
@@ -9,33 +9,29 @@ import attrs
 
 from affectlm.store.cache import is_finite
 
-_MOST = 2**63  # of anything that is counted
+_MOST = 2**63  # above any count
 
 
 @attrs.frozen
 class Field:
-    """What a field may hold, in words and as a check."""
+    """What a field may hold, as words and as a check."""
 
     expected: str
     holds: Callable[[object], bool]
 
 
 def check(values: Mapping[str, object], fields: Mapping[str, Field]) -> None:
-    """Checks the fields that are there; those that are not named are not looked at.
-
-    Raises:
-        ValueError: one holds something else.
-    """
+    """Raises ValueError if a field of `values` does not hold what `fields` allows; other fields may hold anything."""
     for name, field in fields.items():
         if name in values and not field.holds(values[name]):
             raise ValueError(f"'{name}' is {reprlib.repr(values[name])}, expected {field.expected}")
 
 
 def as_object(value: object, *names: str) -> dict[str, object]:
-    """The value, which must be an object with at least these fields.
+    """A copy of the value, which must be an object with at least these fields.
 
     Raises:
-        ValueError: it is none, or a field is missing.
+        ValueError: it is not an object, or a field is missing.
     """
     if not isinstance(value, dict):
         raise ValueError(f"found {reprlib.repr(value)}, expected an object")
@@ -45,12 +41,12 @@ def as_object(value: object, *names: str) -> dict[str, object]:
 
 
 def optional(field: Field) -> Field:
-    """The same, or null."""
+    """The same field, which may also be null."""
     return Field(f"{field.expected} or null", lambda value: value is None or field.holds(value))
 
 
 def listed(field: Field) -> Field:
-    """A list."""
+    """A list of such values."""
     return Field(
         f"a list whose items are each {field.expected}",
         lambda value: isinstance(value, list | tuple) and all(map(field.holds, value)),
@@ -58,7 +54,7 @@ def listed(field: Field) -> Field:
 
 
 def named(field: Field) -> Field:
-    """An object, whatever its keys."""
+    """An object with such values under any keys."""
     return Field(
         f"an object whose values are each {field.expected}",
         lambda value: isinstance(value, dict) and all(map(field.holds, value.values())),

@@ -1,4 +1,4 @@
-"""Files that a user names: ordinary ones of a bearable size, for a pipe or device may keep one waiting for ever."""
+"""Opens files that a user names, if they are ordinary and not too large: reading a pipe or device may never end."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from affectlm.errors import ConfigError
 MOST_WEIGHTS = 16 * 2**30  # bytes
 MOST_TABLE = 2**30
 MOST_YAML = 2**20
-MOST_VALUES, MOST_DEPTH = 100_000, 40  # that a YAML file may unfold to
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe opens at once, not some day
+MOST_VALUES, MOST_DEPTH = 100_000, 40  # of a YAML file with its aliases expanded
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe must not block
 
 
 def open_file(path: Path, limit: int) -> BufferedReader:
     """An ordinary file of at most `limit` bytes, open for reading.
 
     Raises:
-        OSError: it cannot be opened, is a pipe, device or folder, or is larger; `strerror` says so.
+        OSError: it cannot be opened, is a pipe, device or folder, or is larger; `strerror` says which.
     """
     descriptor = os.open(path, _FLAGS)
     try:
@@ -35,7 +35,7 @@ def open_file(path: Path, limit: int) -> BufferedReader:
 
 
 def check_file(path: Path, limit: int) -> None:
-    """Raises OSError as `open_file` does; for libraries that open a file themselves."""
+    """Raises OSError like `open_file`; for libraries that open a file themselves."""
     open_file(path, limit).close()
 
 
@@ -49,11 +49,11 @@ def _check(found: os.stat_result, path: Path, limit: int) -> None:
 
 
 def read_yaml(path: Path) -> object:
-    """What a file in YAML or JSON holds: mappings, lists and texts, for numbers and dates are left as written.
+    """The content of a YAML or JSON file: mappings, lists and strings; numbers and dates stay strings.
 
     Raises:
-        OSError: as `open_file`.
-        ConfigError: it is neither, is nested too deeply, or unfolds to more values than any file needs.
+        OSError: like `open_file`.
+        ConfigError: it is neither YAML nor JSON, is nested too deeply, or has too many values.
     """
     with open_file(path, MOST_YAML) as file:
         content = file.read(MOST_YAML)
@@ -66,7 +66,7 @@ def read_yaml(path: Path) -> object:
 
 
 class _Loader(yaml.BaseLoader):  # type: ignore[misc]  # PyYAML has no types
-    """Measures what the nodes unfold to: names for lists of names for lists soon stand for more than memory holds."""
+    """Counts the values with aliases expanded: aliases of lists of aliases soon stand for more than memory holds."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
@@ -74,13 +74,13 @@ class _Loader(yaml.BaseLoader):  # type: ignore[misc]  # PyYAML has no types
 
     def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node:
         """The next node, as PyYAML asks for it."""
-        is_name = self.check_event(yaml.AliasEvent)
+        is_alias = self.check_event(yaml.AliasEvent)
         node: yaml.Node = super().compose_node(parent, index)
-        if not is_name:
+        if not is_alias:
             below = [self._measures[id(child)] for child in _children(node)]
             values, depth = 1 + sum(values for values, _ in below), 1 + max((depth for _, depth in below), default=0)
             if values > MOST_VALUES or depth > MOST_DEPTH:
-                raise yaml.YAMLError(f"it unfolds to more than {MOST_VALUES:,} values or {MOST_DEPTH} levels")
+                raise yaml.YAMLError(f"it expands to more than {MOST_VALUES:,} values or {MOST_DEPTH} levels")
             self._measures[id(node)] = values, depth
         elif id(node) not in self._measures:
             raise yaml.YAMLError("a list or mapping is part of itself")

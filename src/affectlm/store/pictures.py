@@ -1,4 +1,4 @@
-"""Which files are pictures, by their names, and which of those a run drew; no file is opened here."""
+"""Which files are pictures by their names, and which pictures a run drew; no file is opened here."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ EXTENSIONS = (
     *("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "gif", "tif", "tiff", "webp", "avif", "heic", "heif", "jp2"),
     *("ppm", "pgm", "pbm", "pnm"),
 )
-# Photographs, drawings and films that are not read: of them it is worth saying that they are left out.
+# Photographs, drawings and films that are not read; a run says that it leaves them out.
 UNREAD = (
     *("3fr", "arw", "cr2", "cr3", "dng", "erf", "iiq", "kdc", "mrw", "nef", "nrw", "orf", "pef", "raf", "raw", "rw2"),
     *("rwl", "sr2", "srf", "srw", "x3f", "apng", "dds", "exr", "hdr", "ico", "jxl", "psd", "svg", "tga", "xcf"),
     *("3gp", "avi", "flv", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "webm", "wmv"),
 )
-SCATTER = "scatter.svg"  # of an evaluation
+SCATTER = "scatter.svg"  # the figure of an evaluation
 _DRAWN = {"faces": re.compile(r".+_\d+\.png"), EXPLANATIONS: re.compile(r".+-[0-9a-f]{16}\.png")}
 
 
 def extension(path: Path) -> str:
-    """The last part of a file's name in lower case, without its dot."""
+    """The extension of a file's name in lower case, without the dot."""
     return path.suffix.lower().removeprefix(".")
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is named as a picture that is read."""
+    """Whether a file's name is that of a picture that can be read."""
     return extension(path) in EXTENSIONS
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a run was written into a folder, whatever else lies there."""
+    """Whether a folder contains a run, whatever else it contains."""
     names = (RECORDS, REPORT)
     return os.path.isdir(folder / HYDRA) or all(os.path.isfile(folder / name) for name in names)
 

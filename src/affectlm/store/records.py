@@ -1,4 +1,4 @@
-"""What a run leaves behind: one flat record a face as a JSON line, and one report."""
+"""What a run writes: one flat record per face as a JSON line, and one report."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from affectlm.types import Box, Outcome, Record, Score, Truth
 SCHEMA_VERSION = 1
 RECORDS = "records.jsonl"
 REPORT = "report.json"
-HYDRA = ".hydra"  # folder of what was composed
+HYDRA = ".hydra"  # folder with the composed configuration
 _SCRUBBED = ("command", "config", "components", "error")
 _BY_LABEL = ("choice_logprobs", "choice_tokens", "choice_means", "choice_normalised", "probabilities")
-EXPLANATIONS = "explain"  # folder of the pictures that `explain=true` makes
+EXPLANATIONS = "explain"  # folder with the pictures from `explain=true`
 
 
 def to_json(record: Record) -> dict[str, object]:
@@ -103,10 +103,10 @@ _TRUTH = {
 
 
 def from_json(line: object) -> Record:
-    """The record that `to_json` wrote.
+    """The record from an object that `to_json` made.
 
     Raises:
-        TypeError, ValueError: it is no such object.
+        TypeError, ValueError: it is not such an object.
     """
     fields = as_object(line, *_NEEDED)
     check(fields, _FIELDS)
@@ -115,7 +115,7 @@ def from_json(line: object) -> Record:
     corners = [fields.pop(name) for name in _CORNERS]
     score = fields.pop("score", None)  # older records have none
     if len({corner is None for corner in corners}) > 1:
-        raise ValueError(f"of {', '.join(_CORNERS)} some are null")
+        raise ValueError(f"some of {', '.join(_CORNERS)} are null; expected all or none")
     truth: dict[str, Any] = as_object(fields.pop("truth"))
     check(truth, _TRUTH)
     truth["labels"], truth["text"] = tuple(truth.get("labels", ())), tuple(truth.get("text", ()))
@@ -137,14 +137,14 @@ def to_line(record: Record) -> bytes:
 
 
 def read_records(folder: Path, *, ids_repeat: bool = False) -> Iterator[Record]:
-    """The records of a run's folder, or of such a file, in the order they were written; a torn last line is left out.
+    """The records in a run's folder or in such a file, in the order written; an incomplete last line is left out.
 
     Args:
-        folder: the folder or file; none that is there has no records.
-        ids_repeat: an id may come twice, as in a file that holds several runs.
+        folder: the folder or file; there are no records if it does not exist.
+        ids_repeat: an id may occur twice, as in a file with several runs.
 
     Raises:
-        RunFolderError: the file cannot be read, or a line is no record or has the id of an earlier one.
+        RunFolderError: the file cannot be read, or a line is not a record or repeats an id.
     """
     path = folder if folder.is_file() else folder / RECORDS
     if not path.exists():
@@ -154,10 +154,10 @@ def read_records(folder: Path, *, ids_repeat: bool = False) -> Iterator[Record]:
         try:
             record = from_json(parsed(line))
             if record.id in seen:
-                raise ValueError(f"an earlier line has the id '{record.id}' too")
+                raise ValueError(f"an earlier line has the same id '{record.id}'")
         except (TypeError, ValueError) as error:
             raise RunFolderError(
-                f"line {number} of '{path}' is no record: {error}; delete that line to go on without it"
+                f"line {number} of '{path}' is not a record: {error}; delete that line to go on without it"
             ) from error
         if not ids_repeat:
             seen.add(record.id)
@@ -167,13 +167,13 @@ def read_records(folder: Path, *, ids_repeat: bool = False) -> Iterator[Record]:
 def _whole_lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
-            yield from (line for line in file if line.endswith(b"\n"))  # only the last may lack it
+            yield from (line for line in file if line.endswith(b"\n"))  # only the last line may be incomplete
     except OSError as error:
         raise RunFolderError(f"'{path}' cannot be read: {error.strerror}; choose another hydra.run.dir") from error
 
 
 def explanation(record_id: str) -> str:
-    """The path, inside the run's folder, of the picture that explains a face; safe and unique whatever the id holds.
+    """The path, inside the run's folder, of the picture that explains a face; safe and unique for any id.
 
     >>> explanation("../a b.png#0")
     'explain/a_b.png_0-7767b82882bb2861.png'
@@ -188,15 +188,15 @@ class Report:
 
     status: str = "started"  # started, success, error, interrupted
     command: list[str] = attrs.field(factory=list)  # the words that were typed
-    started: str = ""  # when, as 2026-11-24T14:05:00+01:00
+    started: str = ""  # time, as in 2026-11-24T14:05:00+01:00
     config: dict[str, object] = attrs.field(factory=dict)
     seed: int = 0
     versions: dict[str, str] = attrs.field(factory=dict)
     components: dict[str, object] = attrs.field(factory=dict)
     outcomes: dict[str, int] = attrs.field(factory=dict)
-    left_out: dict[str, int | None] = attrs.field(factory=dict)  # what was not looked at; None where nobody can tell
+    left_out: dict[str, int | None] = attrs.field(factory=dict)  # what was left out -> how many; None if unknown
     scores: list[Score] = attrs.field(factory=list)
-    unscored: list[str] = attrs.field(factory=list)  # metrics without a score: no record has what they judge by
+    unscored: list[str] = attrs.field(factory=list)  # metrics without a score: no record has the truth they need
     questions: dict[str, object] = attrs.field(factory=dict)  # distinct prompts, faces asked about, style
     usage: dict[str, float] = attrs.field(factory=dict)
     error: str | None = None
@@ -205,7 +205,7 @@ class Report:
 
     @property
     def asked(self) -> str:
-        """How many different questions were asked, and how they said valence and arousal; empty without a question."""
+        """A sentence on how many different questions were asked and in which style; empty if there were none."""
         if not self.questions:
             return ""
         style = f", valence and arousal said in {self.questions['style']}" if "style" in self.questions else ""
@@ -213,19 +213,19 @@ class Report:
         return f"{distinct} distinct {plural('prompt', distinct)} about {faces} {plural('face', faces)}{style}"
 
     def score(self, name: str) -> Score:
-        """The score of that name; KeyError when there is none."""
+        """The score with this name; raises KeyError if there is none."""
         found = next((score for score in self.scores if score.name == name), None)
         if found is None:
             raise KeyError(f"no score '{name}'; scores: {', '.join(score.name for score in self.scores) or 'none'}")
         return found
 
     def save(self, folder: Path) -> None:
-        """Writes `report.json`, replacing an older one; what looks like a secret is stars there.
+        """Writes `report.json`, replacing an older one, with stars in place of what looks like a secret.
 
-        Of an older one on a full disk it changes the status only.
+        On a full disk, only the status of the older file changes.
 
         Raises:
-            OSError: it could not be replaced.
+            OSError: the file could not be replaced.
         """
         content = attrs.asdict(self, filter=lambda attribute, _: attribute.name != "folder")
         content |= {name: scrubbed(content[name]) for name in _SCRUBBED}
@@ -238,7 +238,7 @@ class Report:
 
 
 def _overwrite_status(path: Path, status: str) -> None:
-    """Changes the status of a written report where that takes no more room."""
+    """Changes the status in a written report if the new one is not longer."""
     with path.open("r+b") as file:
         found = re.match(rb'(\{\s*"status": )("\w+" *)', file.read(100))
         if found and len(new := json.dumps(status).encode()) <= len(found[2]):
@@ -271,10 +271,10 @@ _SCORE = {
 
 
 def read_report(folder: Path) -> Report:
-    """The report of a run's folder.
+    """The report in a run's folder.
 
     Raises:
-        RunFolderError: there is none, or it cannot be read.
+        RunFolderError: there is no report, or it cannot be read.
     """
     path = folder / REPORT
     try:
@@ -286,6 +286,6 @@ def read_report(folder: Path) -> Report:
         return Report(**{**content, "scores": [Score(**score) for score in scores]}, folder=folder)  # type: ignore[arg-type]
     except (OSError, TypeError, ValueError) as error:
         raise RunFolderError(
-            f"'{path}' is no report of a run: {error}; choose another hydra.run.dir, or delete this file to go on with "
-            "the records beside it, if they are of the same settings"
+            f"'{path}' is not a report of a run: {error}; choose another hydra.run.dir, or delete this file to go on "
+            "with the records beside it, if they have the same settings"
         ) from error

@@ -1,4 +1,4 @@
-"""A run's folder: who writes to it, which configuration it is for, and what an earlier try left there."""
+"""A run's folder: its lock, the configuration it belongs to, and what an earlier attempt left there."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from affectlm.store.pictures import is_picture, is_run
 from affectlm.store.records import HYDRA, RECORDS, read_records, to_line
 from affectlm.types import Outcome, Record
 
-# Settings that a run may be continued with otherwise: how much more it may cost, and what the user has agreed to.
+# Settings that may change when a run is continued: what it may cost, and what the user has agreed to.
 MAY_CHANGE = ("accept_licence", "max_requests", "max_tokens_total", "max_cost", "max_seconds", "prices")
-AGAIN = (Outcome.API_ERROR, Outcome.SKIPPED, Outcome.UNREADABLE_IMAGE)  # records of an earlier try that are made anew
+AGAIN = (Outcome.API_ERROR, Outcome.SKIPPED, Outcome.UNREADABLE_IMAGE)  # outcomes that a continued run tries again
 
 
 @attrs.define
 class Earlier:
-    """What an interrupted try of the same run has finished."""
+    """What an interrupted attempt at the same run has finished."""
 
     ids: set[str] = attrs.field(factory=set)
     faces: Counter[str] = attrs.field(factory=Counter)  # picture -> faces recorded
     expected: dict[str, int] = attrs.field(factory=dict)  # picture -> faces it has
 
     def add(self, record: Record) -> None:
-        """Takes note of a record."""
+        """Adds a finished record."""
         self.ids.add(record.id)
         if record.face is not None:
             picture = record.id.rpartition("#")[0]
@@ -43,7 +43,7 @@ class Earlier:
             self.expected[picture] = record.others + 1
 
     def finished(self, picture: str, *, all_faces: bool) -> bool:
-        """Whether nothing of a picture is left to do, so that it need not be opened again."""
+        """Whether a picture is done and need not be opened again."""
         if picture in self.ids:
             return True
         expected = self.expected.get(picture)
@@ -51,12 +51,12 @@ class Earlier:
 
 
 def _refuse_pictures(folder: Path) -> None:
-    """Raises RunFolderError where a run would begin among pictures: they and what it writes belong apart."""
+    """Raises RunFolderError if a new run would write into a folder with pictures."""
     if is_run(folder):
         return
     try:
         names = sorted(name for name in os.listdir(folder) if is_picture(Path(name)) and not name.startswith("."))
-    except OSError:  # what is not there, or cannot be read, is told by who writes to it
+    except OSError:  # if the folder is missing or unreadable, writing to it reports that
         return
     if names:
         found = f"'{names[0]}'" if len(names) == 1 else f"{len(names)}, such as '{names[0]}'"
@@ -67,10 +67,10 @@ def _refuse_pictures(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes from writing to a folder meanwhile; it is made when it is not there.
+    """Keeps other processes from writing to a folder while the block runs; makes the folder if it is missing.
 
     Raises:
-        RunFolderError: another process has it, or the folder cannot be written, or holds pictures and no run.
+        RunFolderError: another process has locked it, it cannot be written, or it holds pictures and no run.
     """
     _refuse_pictures(folder)
     lock = FileLock(folder / ".lock")
@@ -88,10 +88,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Says in one sentence what keeps a folder from being written.
+    """Turns an OSError in the block into one sentence about the folder.
 
     Raises:
-        RunFolderError: in place of an OSError, unless it is about a reader of our output who has gone.
+        RunFolderError: instead of an OSError, except BrokenPipeError, which is about our output.
     """
     try:
         yield
@@ -102,7 +102,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def save_composed(folder: Path, **contents: object) -> None:
-    """Writes what was composed into a run's folder: a YAML file for each, named after it.
+    """Writes the composed configuration into a run's folder, one YAML file per argument, named after it.
 
     Raises:
         RunFolderError: the folder cannot be written.
@@ -114,45 +114,42 @@ def save_composed(folder: Path, **contents: object) -> None:
 
 
 def unwritable(folder: Path, error: OSError) -> RunFolderError:
-    """What to say of a folder that cannot be written."""
+    """The error for a folder that cannot be written."""
     return RunFolderError(f"the run folder '{folder}' cannot be written: {error.strerror or error}; set hydra.run.dir")
 
 
-def refuse_another(folder: Path, earlier: Mapping[str, object], config: Mapping[str, object], sort: str) -> None:
-    """Nothing, where a folder is for this configuration; settings of `MAY_CHANGE` may differ.
+def refuse_another(folder: Path, earlier: Mapping[str, object], config: Mapping[str, object], what: str) -> None:
+    """Raises RunFolderError unless the folder belongs to this configuration; `MAY_CHANGE` settings may differ.
 
     Args:
         folder: for the message.
-        earlier: the configuration that was read from the folder.
-        config: the one that wants to use it.
-        sort: what the folder holds, for the message.
-
-    Raises:
-        RunFolderError: it is for another.
+        earlier: the configuration found in the folder.
+        config: the configuration of the job that is to use it.
+        what: what the folder holds, such as "run", for the message.
     """
-    now = json.loads(json.dumps(scrubbed(config)))  # as a file gives it back
+    now = json.loads(json.dumps(scrubbed(config)))  # as it would be read from a file
     keys = {*earlier, *now} - set(MAY_CHANGE)
     if changed := sorted(key for key in keys if earlier.get(key) != now.get(key)):
         raise RunFolderError(
-            f"'{folder}' holds the {sort} of another configuration ({', '.join(changed)} differ); choose another "
-            f"hydra.run.dir, or repeat the settings of that {sort} to continue it"
+            f"'{folder}' holds the {what} of another configuration ({', '.join(changed)} differ); choose another "
+            f"hydra.run.dir, or repeat the settings of that {what} to continue it"
         )
 
 
-def refuse_another_file(path: Path, config: Mapping[str, object], sort: str) -> None:
-    """As `refuse_another`, for a folder whose configuration is in a file of its own, if it is there yet."""
+def refuse_another_file(path: Path, config: Mapping[str, object], what: str) -> None:
+    """Like `refuse_another`, for a folder with its configuration in the file `path`, which may not exist yet."""
     try:
         earlier = as_object(parsed(path.read_bytes())) if path.exists() else config
     except (OSError, ValueError) as error:
         raise RunFolderError(
-            f"'{path}' is no configuration: {error}; choose another hydra.run.dir, or delete this file if the folder "
-            "is of the same settings"
+            f"'{path}' is not a configuration: {error}; choose another hydra.run.dir, or delete this file if the "
+            "folder has the same settings"
         ) from error
-    refuse_another(path.parent, earlier, config, sort)
+    refuse_another(path.parent, earlier, config, what)
 
 
 def finished_records(folder: Path) -> Iterator[Record]:
-    """The records of an earlier try; a torn last line, failed and skipped requests leave the file, to be repeated."""
+    """The finished records of an earlier attempt; removes an incomplete last line and all records to try again."""
     path = folder / RECORDS
     part = path.with_suffix(".part")
     with part.open("wb") as file:

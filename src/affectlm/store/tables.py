@@ -1,4 +1,4 @@
-"""Tables for spreadsheets: `records.csv` of a run, and cells that no spreadsheet takes for a formula."""
+"""Tables for spreadsheets: `records.csv` of a run, with cells that no spreadsheet takes for a formula."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def harmless(cell: object) -> object:
-    """A cell that is shown and never obeyed: an apostrophe goes before text that would begin a formula.
+    """A cell that spreadsheets show as text: an apostrophe is put before what would begin a formula.
 
     >>> [harmless(cell) for cell in ("=1+1", "-0.5", "-a", 0.5, "smile")]
     ["'=1+1", '-0.5', "'-a", 0.5, 'smile']
@@ -34,9 +34,9 @@ def harmless(cell: object) -> object:
 
 
 def write_table(folder: Path) -> None:
-    """Writes `records.csv` beside the records, without prompts, replies and what was said of each choice.
+    """Writes `records.csv` beside the records, without prompts, replies and the scores of choices.
 
-    Numbers by name have a column each, as in "probability.fear". The records are read twice and never held.
+    Each named number has its own column, such as "probability.fear". The records are read twice, one at a time.
     """
     further = dict.fromkeys(name for record in read_records(folder) for name, _ in _further(record))
     path = folder / TABLE
@@ -58,15 +58,15 @@ def _cells(record: Record) -> Iterator[tuple[str, object]]:
 
 
 def _further(record: Record) -> Iterator[tuple[str, object]]:
-    """What records have under names of their own."""
+    """The columns and cells of a record's named numbers and groups."""
     named = {
         "extra": record.extra,
         "probability": record.probabilities or {},
         "truth.votes": record.truth.votes,
         "group": record.truth.group,
     }
-    for sort, values in named.items():
-        yield from ((f"{sort}.{name}", value) for name, value in values.items())
+    for kind, values in named.items():
+        yield from ((f"{kind}.{name}", value) for name, value in values.items())
 
 
 def _joined(labels: Iterable[str]) -> str:

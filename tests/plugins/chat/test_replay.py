@@ -232,7 +232,7 @@ def test_a_file_that_cannot_be_replayed_is_told_before_anything_is_asked(tmp_pat
         Replay(path=tmp_path / "picture.png")
     with pytest.raises(ConfigError, match=r"'.*records.jsonl' holds no replies; expected"):
         Replay(path=empty)
-    with pytest.raises(RunFolderError, match=r"line 1 of '.*records.jsonl' is no record"):
+    with pytest.raises(RunFolderError, match=r"line 1 of '.*records.jsonl' is not a record"):
         Replay(path=tmp_path / "wrong")
 
 
