@@ -19,7 +19,7 @@ from affectlm.text import shortened
 SHOWN = 200  # records on the page; all of them are in records.jsonl
 MOST_TEXT = 1000  # characters of an answer, or of any other text; all of it is in records.jsonl
 TEMPLATE = files("affectlm.report") / "templates" / "report.html"
-_MARKUP = re.compile(r"[\\`*_\[\]<>&|!~$@#]|:(?! )")  # in Markdown or HTML; "name: value" is harmless
+_MARKUP = re.compile(r"[\\`*\[\]<>&|!~$@]|^#|(?<!\w)_|_(?!\w)|:(?! )")  # by Markdown or HTML; no_face is harmless
 
 
 def write_pages(report: Report, folder: Path) -> None:

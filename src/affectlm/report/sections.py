@@ -38,6 +38,11 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
 
+    @property
+    def numeric(self) -> list[bool]:
+        """For each column, whether it holds numbers only."""
+        return [all(not isinstance(row[place], str) for row in self.rows) for place in range(len(self.columns))]
+
 
 @attrs.frozen
 class Picture:
