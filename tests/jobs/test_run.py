@@ -388,7 +388,7 @@ def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):
     [
         (["faces=some"], "expected all or best"),
         (["dataset.va=guess"], "expected estimated or truth"),
-        (["answer=choices"], "ScriptedLLM has none"),
+        (["answer=choices"], "ScriptedLLM gives none"),
         (["privacy.send_images=true"], "takes no pictures; leave it out"),
         (["cache=maybe"], "cache=maybe is unknown; expected off or read or on"),
         (["dataset.limit=-1"], "dataset.limit=-1 does not fit"),

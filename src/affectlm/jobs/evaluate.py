@@ -160,8 +160,8 @@ def _refuse_nothing(faces: RatedFaces, first_failure: str) -> None:
         raise AffectlmError(f"none of the {rated} rated pictures can be read; the first: {first_failure}")
     if not subset["faces"]:
         raise AffectlmError(
-            f"no face was found in {subset['no_face']} rated pictures; add detector=whole if the pictures are cut to "
-            "the face, or else try another detector"
+            f"no face was found in {subset['no_face']} rated pictures; if they are already cut to the face, add "
+            "detector=whole, else try another detector"
         )
 
 
