@@ -18,9 +18,10 @@ import attrs
 from affectlm.errors import AccessError, ConfigError
 from affectlm.line.thoughts import without_thoughts
 from affectlm.types import Completion, Request
+from affectlm_chat.conversation import turns
 from affectlm_chat.llamacpp.files import File, HubFile, find_file
 from affectlm_chat.llamacpp.model import Model
-from affectlm_chat.transformers.local import Once, reason, turns
+from affectlm_chat.loading import Once, reason
 
 _at_least_one = attrs.validators.ge(1)
 

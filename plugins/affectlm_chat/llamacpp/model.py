@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm_chat.transformers.local import without_system
+from affectlm_chat.conversation import without_system
 
 Tokens: TypeAlias = tuple[int, ...]
 

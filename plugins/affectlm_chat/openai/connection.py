@@ -21,7 +21,7 @@ import attrs
 import httpcore2
 
 from affectlm.errors import AccessError, AffectlmError, TransientError
-from affectlm_chat.openai.service import is_local
+from affectlm_chat.openai.address import is_local
 
 STARTING = 2.0  # seconds
 _IDLE = 5.0  # seconds after which an unused connection is not used again

@@ -7,7 +7,6 @@ request, and nothing of a network is loaded before it.
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import os
 import sys
@@ -23,6 +22,7 @@ import attrs
 from affectlm.errors import AccessError, ConfigError
 from affectlm.types import Completion, Pixels, Request
 from affectlm.validators import flag
+from affectlm_chat.openai.address import is_local
 from affectlm_chat.openai.environment import DOTENV, ENVIRONMENT, openai_headers, variable, variable_in
 from affectlm_chat.openai.replies import Asked, read_reply
 
@@ -212,19 +212,6 @@ def _remedy(provider: str, model: str) -> str:
     """What to do about a server on this machine that does not answer."""
     command = STARTED_BY.get(provider)
     return (f"start it by `{command.format(model)}`" if command else "start the server") + ", or correct llm.base_url"
-
-
-def is_local(host: str) -> bool:
-    """Whether a host is this machine.
-
-    >>> is_local("127.0.0.1"), is_local("localhost"), is_local("192.168.1.5")
-    (True, True, False)
-    """
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified
 
 
 def _checked_address(address: str) -> str:

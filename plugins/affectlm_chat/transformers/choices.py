@@ -17,7 +17,7 @@ import attrs
 import torch
 from transformers import DynamicCache
 
-from affectlm_chat.transformers.local import reason
+from affectlm_chat.loading import reason
 
 Tokens: TypeAlias = tuple[int, ...]
 

@@ -15,8 +15,8 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 
 from affectlm.neural.silence import quiet
+from affectlm_chat.conversation import Turn, without_system
 from affectlm_chat.transformers.choices import ChoiceModel, Question
-from affectlm_chat.transformers.local import Turn, without_system
 
 Conversation: TypeAlias = Sequence[Turn]
 

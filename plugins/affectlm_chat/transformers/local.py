@@ -4,50 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from threading import Lock
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import attrs
 
 from affectlm.errors import AccessError
 from affectlm.line.thoughts import without_thoughts
 from affectlm.types import Completion, Request
+from affectlm_chat.conversation import turns
+from affectlm_chat.loading import Once, reason
 from affectlm_chat.transformers.source import ModelSource, find_model
 
 if TYPE_CHECKING:
     from affectlm_chat.transformers.generation import ChatModel, Likelihood, Reply, Sampling
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-Turn: TypeAlias = Mapping[str, str]  # role, content
 Ask: TypeAlias = "Callable[[ChatModel, Sequence[Request]], list[Completion]]"
-_M = TypeVar("_M")
 _at_least_one = attrs.validators.ge(1)
-
-
-@attrs.define
-class Once(Generic[_M]):
-    """A model that is loaded when it is first needed; what failed is not fetched and read again."""
-
-    load: Callable[[], _M]
-    _loaded: _M | None = attrs.field(init=False, default=None)
-    _failure: str | None = attrs.field(init=False, default=None)
-    _lock: Lock = attrs.field(init=False, factory=Lock)
-
-    def ready(self) -> _M:
-        """The model.
-
-        Raises:
-            AccessError: it cannot be loaded, now or at the first try.
-        """
-        with self._lock:
-            if self._loaded is None and self._failure is None:
-                try:
-                    self._loaded = self.load()
-                except Exception as error:  # whatever stops the model from loading, the run gets its records
-                    self._failure = f"the model cannot be loaded: {reason(error)}"
-            if self._loaded is None:
-                raise AccessError(self._failure)
-            return self._loaded
 
 
 @attrs.define(kw_only=True, slots=False)
@@ -183,25 +156,3 @@ def arithmetic(dtype: str, device: str, device_map: str | None = None) -> dict[s
     if device_map is not None or device not in ("auto", "cpu"):
         return {"arithmetic": "as stored"}
     return {"arithmetic": "float32" if device == "cpu" else "float32 on the CPU, else as stored"}
-
-
-def turns(request: Request) -> list[dict[str, str]]:
-    """The conversation as chat templates take it."""
-    return [{"role": message.role, "content": message.text} for message in request.messages]
-
-
-def reason(error: Exception) -> str:
-    """What kind of error it is and the first line of what it says."""
-    first = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
-
-
-def without_system(conversation: Sequence[Turn]) -> list[Turn]:
-    """The conversation with its system messages put in front of the first user message."""
-    system = [turn["content"] for turn in conversation if turn["role"] == "system"]
-    rest = [dict(turn) for turn in conversation if turn["role"] != "system"]
-    user = next((turn for turn in rest if turn["role"] == "user"), None)
-    if not system or user is None:
-        return list(conversation)
-    user["content"] = "\n\n".join([*system, user["content"]])
-    return list(rest)

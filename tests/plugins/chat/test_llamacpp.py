@@ -15,7 +15,7 @@ from affectlm_chat import affectlm_weights
 from affectlm_chat.llamacpp import adapter
 from affectlm_chat.llamacpp.adapter import LlamaCpp
 from affectlm_chat.llamacpp.files import find_file
-from affectlm_chat.transformers.local import Once
+from affectlm_chat.loading import Once
 
 LABELS = ("fear", "anger", "annoyance", "doubt/confusion", "doubt", "happiness")
 Build = Callable[..., LlamaCpp]

@@ -1,0 +1,26 @@
+"""Conversations as chat templates take them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from affectlm.types import Request
+
+Turn: TypeAlias = Mapping[str, str]  # role, content
+
+
+def turns(request: Request) -> list[dict[str, str]]:
+    """The conversation as chat templates take it."""
+    return [{"role": message.role, "content": message.text} for message in request.messages]
+
+
+def without_system(conversation: Sequence[Turn]) -> list[Turn]:
+    """The conversation with its system messages put in front of the first user message."""
+    system = [turn["content"] for turn in conversation if turn["role"] == "system"]
+    rest = [dict(turn) for turn in conversation if turn["role"] != "system"]
+    user = next((turn for turn in rest if turn["role"] == "user"), None)
+    if not system or user is None:
+        return list(conversation)
+    user["content"] = "\n\n".join([*system, user["content"]])
+    return list(rest)
