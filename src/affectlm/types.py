@@ -147,6 +147,7 @@ class TrainableEstimator(Protocol):
         ...
 
 
+@runtime_checkable
 class LLMAdapter(Protocol):
     """Asks a language model."""
 

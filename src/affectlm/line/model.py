@@ -13,7 +13,7 @@ from affectlm.line.permission import Permission
 from affectlm.line.question import Asking, Question
 from affectlm.line.reply import fault, replied, scored
 from affectlm.line.workers import Notice, complete_all
-from affectlm.types import BlindPrompt, ChoiceScorer, Completion, Record, Request
+from affectlm.types import BlindPrompt, ChoiceScorer, Completion, LLMAdapter, Record, Request
 
 
 @attrs.define
@@ -32,7 +32,7 @@ class Model:
         try:
             if self.asking.by_choices and isinstance(llm, ChoiceScorer):
                 yield from llm.score_choices(requests)
-            elif hasattr(llm, "complete"):
+            elif isinstance(llm, LLMAdapter):
                 yield from llm.complete(requests)
             else:
                 yield from complete_all(llm, requests, notice=self.notice, until=self.permission.budget.until)
