@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from affectlm.cli.tables import parser, show
 
 USAGE = "doctor [words of a run] [--json]"
-HELP = "what is missing for that run"
+HELP = "what that run is missing"
 
 
 def run(words: Sequence[str]) -> int:
