@@ -269,7 +269,7 @@ def test_the_page_embeds_the_first_pictures_and_the_list_links_all(tmp_path):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == EMBEDDED
-    assert "All are in the folder explain" in page
+    assert "All of them are in the folder explain" in page
     assert all(f"]({explanation(identity)})" in markdown for identity in identities)
     assert "<script" not in page + markdown
 

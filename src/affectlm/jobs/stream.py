@@ -9,7 +9,7 @@ from affectlm.config.settings import RunSettings
 from affectlm.errors import ConfigError
 from affectlm.line.faces import Found, find_faces, has_one
 from affectlm.line.measure import Step, Watch, estimate, unwatched
-from affectlm.line.source import Noise, foretold, items, rated
+from affectlm.line.source import Noise, items, rated, warn_of_missing_truth
 from affectlm.line.workers import Notice, silent
 from affectlm.store.cache import Store
 from affectlm.store.run_folder import Earlier
@@ -35,7 +35,7 @@ def stream(
         watch: called with each measured face.
         notice: called with a sentence about metrics whose truth the dataset seems to lack.
     """
-    found = foretold(items(parts.dataset, chosen.limit), parts.metrics, notice)
+    found = warn_of_missing_truth(items(parts.dataset, chosen.limit), parts.metrics, notice)
     return map(Noise(chosen.va_sd, chosen.seed), _measured(chosen, parts, earlier, found, key, watch))
 
 

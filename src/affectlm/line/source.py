@@ -41,7 +41,7 @@ def _items_of(dataset: Dataset) -> Iterator[Image | Sample]:
         raise failure(f"{class_name(dataset)}.items", error) from error
 
 
-def foretold(
+def warn_of_missing_truth(
     items: Iterator[Image | Sample], metrics: Mapping[str, Metric], notice: Notice
 ) -> Iterator[Image | Sample]:
     """The items as they come, after a notice about metrics that need a truth which the first items lack."""
