@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 MODEL = "loopback-1"
 QUESTION = (
@@ -33,7 +33,7 @@ QUESTION = (
 
 def serve(latency: float, pipe: Connection) -> None:
     """A server in this process: sends its address, then for every word it gets what came in since the last."""
-    from loopback import LoopbackServer
+    from tests.loopback import LoopbackServer
 
     with LoopbackServer(latency=latency) as server:
         pipe.send(server.url)

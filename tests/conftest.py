@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import PIL.Image
 import pytest
 
+from affectlm.cli.main import main
 from affectlm.config import compose as configuration
 
 
@@ -56,3 +64,42 @@ Compose = Callable[..., dict[str, object]]
 def compose() -> Compose:
     """The plain configuration of command-line words."""
     return lambda *words: configuration.to_plain(configuration.compose(words))
+
+
+Done = subprocess.CompletedProcess[str]
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Runs `affectlm WORDS` in an empty folder with a cache of its own, in this process: its start takes seconds.
+
+    Keywords are environment variables. Libraries that are loaded already do not look at theirs again.
+    """
+
+    def run(*words: str, **environment: str) -> Done:
+        monkeypatch.chdir(tmp_path)
+        capfd.readouterr()
+        with _restored(), mock.patch.dict(os.environ, {"AFFECTLM_CACHE": str(tmp_path / "cache"), **environment}):
+            with pytest.raises(SystemExit) as end:
+                main(words)
+        status = end.value.code
+        return subprocess.CompletedProcess(["affectlm", *words], status, *capfd.readouterr())
+
+    return run
+
+
+@contextmanager
+def _restored() -> Iterator[None]:
+    """Puts back what the command changes for the whole process, which it expects to be its own."""
+    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    words, root = sys.argv, logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        sys.argv, root.handlers = words, handlers
+        root.setLevel(level)
+        for number, handler in signals.items():
+            signal.signal(number, handler)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from sealed import can_seal
+from tests.sealed import can_seal
 
 from affectlm.weights.named import obtain
 from affectlm_chat.transformers.smollm2 import _weights

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import os
 import re
 import signal
 import subprocess
@@ -17,13 +16,15 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from loopback import LoopbackServer, Plan, failure, reply
+from tests.conftest import Command
+from tests.loopback import Json, LoopbackServer, Plan, failure, reply
 
 import affectlm
 from affectlm.errors import AffectlmError, RunFolderError
 from affectlm.jobs.doctor import examine
 from affectlm.store.records import RECORDS, REPORT, read_records, read_report
 
+COMMAND = [sys.executable, "-m", "affectlm"]
 KEY = "sk-test-7d1f0c"
 LABELS = ("anger", "fear", "happiness", "sadness")
 RATED = 24
@@ -35,14 +36,18 @@ def _environment(fresh_cache, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def ratings(tmp_path) -> Path:
-    """A manifest of rated faces, no two alike."""
-    points = np.random.default_rng(0).uniform(-1, 1, (RATED, 2))
+def rate(path: Path, count: int) -> Path:
+    """Writes a manifest of rated faces, no two alike."""
+    points = np.random.default_rng(0).uniform(-1, 1, (count, 2))
     lines = [f"p{number},{v:.4f},{a:.4f},{LABELS[number % 4]}" for number, (v, a) in enumerate(points)]
-    path = tmp_path / "ratings.csv"
     path.write_text("\n".join(["id,valence,arousal,label", *lines]))
     return path
+
+
+@pytest.fixture
+def ratings(tmp_path: Path) -> Path:
+    """A manifest of as many faces as most tests ask about."""
+    return rate(tmp_path / "ratings.csv", RATED)
 
 
 def words(ratings: Path, server: LoopbackServer, *more: str) -> list[str]:
@@ -80,9 +85,12 @@ def accuracy(report) -> tuple[float, dict[str, int]]:
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory):
-    """What a run against a faultless server gives; filled by the first test that needs it."""
-    return {}
+def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[float, dict[str, int]]:
+    """What a run against a faultless server gives."""
+    folder = tmp_path_factory.mktemp("clean")
+    with LoopbackServer(lambda _, body: good(body)) as server:
+        line = words(rate(folder / "ratings.csv", RATED), server, "cache=off", f"hydra.run.dir={folder / 'run'}")
+        return accuracy(affectlm.run(*line))
 
 
 FAULTS = {
@@ -100,14 +108,12 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_passes_leaves_no_trace(ratings, clean, fault):
+def test_what_passes_leaves_no_trace(ratings: Path, clean: tuple[float, dict[str, int]], fault: str) -> None:
     """The run ends with the scores of a clean one."""
-    with LoopbackServer(lambda _, body: good(body)) as server:
-        clean = clean or {"scores": accuracy(affectlm.run(*words(ratings, server), "cache=off"))}
     with LoopbackServer(faulty(FAULTS[fault])) as server:
         report = affectlm.run(*words(ratings, server, "llm.timeout=2"), "cache=off")
 
-    assert accuracy(report) == clean["scores"]
+    assert accuracy(report) == clean
     assert RATED < len(server.requests) < 2 * RATED
 
 
@@ -162,21 +168,16 @@ def test_every_reply_becomes_an_outcome(ratings, case):
     assert len(server.requests) == RATED
 
 
-def test_no_file_and_no_output_holds_the_key(ratings, tmp_path):
+def test_no_file_and_no_output_holds_the_key(ratings: Path, tmp_path: Path, command: Command) -> None:
     """Neither records nor reports, configuration, cache or messages."""
     calls: Counter[str] = Counter()
 
-    def behaviour(_, body):
+    def behaviour(_: int, body: Json) -> Plan:
         calls["all"] += 1
         return Plan(status=400, body=failure(f"key {KEY} is odd")) if calls["all"] % 5 == 0 else good(body)
 
     with LoopbackServer(behaviour) as server:
-        done = subprocess.run(
-            [sys.executable, "-m", "affectlm", *words(ratings, server, "hydra.run.dir=run")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = command(*words(ratings, server, "hydra.run.dir=run"))
 
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert done.returncode == 0, done.stderr
@@ -186,23 +187,20 @@ def test_no_file_and_no_output_holds_the_key(ratings, tmp_path):
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
 
 
-def test_a_killed_run_asks_again_only_what_was_under_way(ratings, tmp_path):
+def test_a_killed_run_asks_again_only_what_was_under_way(ratings: Path, tmp_path: Path) -> None:
     """Every answer that had come in is kept, however the process ended."""
     most = 4
     with LoopbackServer(lambda _, body: good(body), latency=0.15) as server:
-        command = [sys.executable, "-m", "affectlm", *words(ratings, server, f"llm.concurrency={most}")]
-        command.append("hydra.run.dir=run")
-        first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-        deadline = time.monotonic() + 60
-        while len(server.requests) < RATED // 2 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        first.send_signal(signal.SIGKILL)
+        line = words(ratings, server, f"llm.concurrency={most}", "hydra.run.dir=run")
+        first = subprocess.Popen([*COMMAND, *line], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while len(server.requests) < RATED // 2 and first.poll() is None:
+            time.sleep(0.01)
+        first.kill()
         first.wait()
         before = len(server.requests)
-        second = subprocess.run(command, capture_output=True, text=True, check=False)
+        affectlm.run(*line)
 
     assert RATED // 2 <= before < RATED
-    assert second.returncode == 0, second.stderr
     assert len(server.requests) <= RATED + most
     assert sorted(record.id for record in read_records(tmp_path / "run")) == sorted(f"p{n}" for n in range(RATED))
 
@@ -250,37 +248,31 @@ def test_a_picture_leaves_the_machine_by_consent_only(pictures, send):
     assert sent == kept
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGKILL, -9)])
-def test_a_limit_holds_however_often_a_run_is_ended(tmp_path, number, status):
-    """What is asked is on disk before it is asked: five endings, and no more than thirty questions."""
-    points = np.random.default_rng(1).uniform(-1, 1, (200, 2))
-    many = tmp_path / "many.csv"
-    many.write_text("\n".join(["id,valence,arousal", *(f"p{n},{v:.4f},{a:.4f}" for n, (v, a) in enumerate(points))]))
+ENDINGS = ((signal.SIGTERM, 130), (signal.SIGKILL, -9), (signal.SIGHUP, 130), (signal.SIGKILL, -9))
+
+
+def test_a_limit_holds_however_often_and_however_a_run_is_ended(tmp_path: Path, command: Command) -> None:
+    """What is asked is on disk before it is asked: with all endings, there are no more than thirty questions."""
+    many = rate(tmp_path / "many.csv", 200)
 
     with LoopbackServer(lambda _, body: Plan(body=reply("fear"), delay=0.3)) as server:
-        limits = ["max_requests=30", "llm.concurrency=2", "cache=off", "hydra.run.dir=run"]
-        command = [sys.executable, "-m", "affectlm", *words(many, server, *limits)]
-        ended = []
-        for _ in range(5):
+        line = words(many, server, "max_requests=30", "llm.concurrency=2", "cache=off", "hydra.run.dir=run")
+        for number, status in ENDINGS:
             before = len(server.requests)
-            process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-            deadline = time.monotonic() + 60
-            while len(server.requests) < before + 3 and process.poll() is None and time.monotonic() < deadline:
+            process = subprocess.Popen([*COMMAND, *line], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+            while len(server.requests) < before + 3 and process.poll() is None:
                 time.sleep(0.01)
             process.send_signal(number)
-            ended.append((process.communicate(timeout=60)[1], process.returncode, reported(tmp_path / "run")))
-        last = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+            said = process.communicate(timeout=60)[1]
 
-    assert {each[1] for each in ended} == {status}, ended
-    assert len(server.requests) <= 30
+            assert process.returncode == status, said
+            if number != signal.SIGKILL:
+                assert read_report(tmp_path / "run").status == "interrupted"
+                assert "to continue, repeat the command" in said
+        last = command(*line)
+
+    assert len(server.requests) <= 30  # one fewer for a question that was noted and not asked yet
     assert "skipped" in last.stdout
-    if number != signal.SIGKILL:
-        assert {each[2] for each in ended} == {"interrupted"}
-        assert all("to continue, repeat the command" in each[0] for each in ended)
-
-
-def reported(folder: Path) -> str:
-    return read_report(folder).status
 
 
 DAMAGE = {

@@ -14,8 +14,8 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from foreground import INTERRUPTIBLE
 from safetensors.torch import load_file
+from tests.foreground import INTERRUPTIBLE
 from torch import nn
 from torch.nn import functional
 

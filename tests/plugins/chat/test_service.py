@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from loopback import Json, LoopbackServer, Plan, failure, reply
+from tests.loopback import Json, LoopbackServer, Plan, failure, reply
 
 from affectlm.errors import AccessError, AffectlmError, BusyError, ConfigError, TransientError
 from affectlm.registry import Registry
