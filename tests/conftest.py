@@ -21,6 +21,12 @@ from affectlm.cli.main import main
 from affectlm.config import compose as configuration
 
 
+def pytest_configure() -> None:
+    """Gives each of several workers its share of the processors, before torch is loaded and takes all of them."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """One cache for the whole session, so that a model is fetched and converted once."""
@@ -80,11 +86,10 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     def run(*words: str, **environment: str) -> Done:
         monkeypatch.chdir(tmp_path)
         capfd.readouterr()
-        with _restored(), mock.patch.dict(os.environ, {"AFFECTLM_CACHE": str(tmp_path / "cache"), **environment}):
-            with pytest.raises(SystemExit) as end:
-                main(words)
-        status = end.value.code
-        return subprocess.CompletedProcess(["affectlm", *words], status, *capfd.readouterr())
+        variables = {"AFFECTLM_CACHE": str(tmp_path / "cache"), **environment}
+        with _restored(), mock.patch.dict(os.environ, variables), pytest.raises(SystemExit) as end:
+            main(words)
+        return subprocess.CompletedProcess(words, int(end.value.code or 0), *capfd.readouterr())
 
     return run
 

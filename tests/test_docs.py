@@ -12,6 +12,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 import skimage
+from tests.conftest import Command
 
 from affectlm.registry import Registry
 
@@ -33,7 +34,7 @@ def test_every_choice_of_the_readme_is_installed_and_every_installed_one_is_told
 @pytest.mark.parametrize(
     "line", re.findall(r"^affectlm .*", "".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)), re.MULTILINE)
 )
-def test_every_command_of_the_readme_runs(line, tmp_path):
+def test_every_command_of_the_readme_runs(line: str, tmp_path: Path, command: Command) -> None:
     """A sweep runs dry, other runs only compose, since their models may not be here; listings run as they stand."""
     (tmp_path / "photos").mkdir()
     PIL.Image.new("RGB", (32, 32)).save(tmp_path / "photos" / "grey.png")
@@ -42,9 +43,7 @@ def test_every_command_of_the_readme_runs(line, tmp_path):
         words += ["dry_run=true"]
     elif words[0] not in ("plugins", "weights", "cache", "doctor"):
         words += ["--cfg", "job"]
-    done = subprocess.run(
-        [sys.executable, "-m", "affectlm", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = command(*words)
 
     assert done.returncode == (1 if words[0] == "doctor" else 0), done.stderr
     assert done.stdout

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import Command
 
 import affectlm
 from affectlm.config.compose import compose as composed
@@ -75,7 +73,8 @@ def test_an_ordinary_word_is_not_refused(word):
     refuse_word(word)
 
 
-def test_where_the_shell_stands_is_no_password(monkeypatch, tmp_path):
+def test_where_the_shell_stands_is_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Folders and files are no keys, whatever variable names them."""
     monkeypatch.setenv("PWD", str(tmp_path))
     monkeypatch.setenv("OLDPWD", "/a/folder/that/was/removed/since")
     key = tmp_path / "key.pem"
@@ -85,16 +84,13 @@ def test_where_the_shell_stands_is_no_password(monkeypatch, tmp_path):
         assert not holds_secret(text), text
 
 
-def test_a_run_starts_in_any_folder_as_a_shell_starts_it(tmp_path):
+def test_a_run_starts_in_any_folder_as_a_shell_starts_it(tmp_path: Path, command: Command) -> None:
+    """The shell's own variables name it and the one before."""
     place = tmp_path / "a folder of a name of some length"
     place.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "affectlm", "--cfg", "job"],
-        cwd=place,
-        env=os.environ | {"PWD": str(place), "OLDPWD": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
+
+    done = command("--cfg", "job", f"hydra.run.dir='{place}'", PWD=str(place), OLDPWD=str(tmp_path))
+
     assert done.returncode == 0, done.stderr
 
 
@@ -174,15 +170,15 @@ def test_what_a_service_says_has_stars_for_keys(said):
         ("hydra:\n  launcher: {_target_: os.getcwd}\n", "hydra.launcher._target_"),
     ],
 )
-def test_a_file_of_the_user_is_refused_before_hydra_writes_or_builds_anything(content, place, sweep, tmp_path):
+def test_a_file_of_the_user_is_refused_before_hydra_writes_or_builds_anything(
+    content: str, place: str, sweep: list[str], tmp_path: Path, command: Command
+) -> None:
     """Not even a folder is made, in a run as in a sweep."""
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "mine.yaml").write_text(f"defaults:\n  - affectlm\n  - _self_\n{content}")
     words = [*sweep, "--config-dir", "conf", "--config-name", "mine", "llm=circumplex", "dataset=samples"]
 
-    done = subprocess.run(
-        [sys.executable, "-m", "affectlm", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = command(*words)
 
     assert done.returncode == 1
     assert f"affectlm: '{place}' " in done.stderr
@@ -204,12 +200,12 @@ def test_a_python_object_on_the_command_line_is_refused(word):
         prepare([word])
 
 
-def test_hydras_own_way_to_run_a_sweep_is_no_object_of_the_user(tmp_path):
+def test_hydras_own_way_to_run_a_sweep_is_no_object_of_the_user(tmp_path: Path, command: Command) -> None:
     """Launcher and sweeper are plugins of Hydra, chosen by name."""
     words = ["-m", "llm=circumplex,scripted", "dataset=samples", "estimator=constant", "dry_run=true"]
     words += [f"hydra.sweep.dir={tmp_path / 'sweep'}", "hydra/launcher=basic"]
 
-    done = subprocess.run([sys.executable, "-m", "affectlm", *words], capture_output=True, text=True, check=False)
+    done = command(*words)
 
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "sweep" / "1" / "report.json").exists()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,12 +11,13 @@ from threading import Thread
 import PIL.Image
 import pytest
 import skimage
+from tests.processes import Done, command, run_each
 
 from affectlm.errors import AffectlmError
 from affectlm.registry import Registry
 from affectlm.weights.named import obtain
 
-QUICK = ["llm=circumplex", "hydra.run.dir=run"]
+QUICK = ["llm=circumplex"]
 TABLE = """\
 path,label,text,valence,arousal
 pictures/good.jpg,joy,a glad face,0.7,0.2
@@ -40,19 +38,13 @@ def affectlm_detectors():
 """
 
 
-def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "affectlm", *words],
-        cwd=folder,
-        env={**os.environ, "MPLCONFIGDIR": str(folder / "file" / "fonts"), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+def run(folder: Path, *commands: Sequence[str], **environment: str) -> list[Done]:
+    """Commands one after the other in one process."""
+    variables = {"MPLCONFIGDIR": str(folder / "file" / "fonts"), **environment}
+    return run_each([*map(command, commands)], cwd=folder, environment=variables)
 
 
-def foreign(done: subprocess.CompletedProcess[str]) -> list[str]:
+def foreign(done: Done) -> list[str]:
     """Lines on stderr that are not the command's own."""
     return [line for line in done.stderr.splitlines() if not line.startswith("affectlm: ")]
 
@@ -71,35 +63,36 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["demo", *QUICK],
-        ["pictures", "detector=haar", "explain=true", *QUICK],
-        ["pictures", "estimator.engine=onnxruntime", *QUICK],
-        ["table.csv", "+experiment=description", "metric=[bleu,meteor,rouge,polarity]", *QUICK],
-        ["evaluate", "table.csv", "hydra.run.dir=run"],
-        ["-m", "pictures", "llm=circumplex", "prompt.style=words,numbers", "hydra.sweep.dir=sweep"],
-    ],
-)
-def test_an_ordinary_run_prints_only_its_own_sentences(folder: Path, words: list[str]) -> None:
+ORDINARY = [
+    ["demo", *QUICK, "hydra.run.dir=demo"],
+    ["pictures", "detector=haar", "explain=true", *QUICK, "hydra.run.dir=explained"],
+    ["pictures", "estimator.engine=onnxruntime", *QUICK, "hydra.run.dir=engine"],
+    [*["table.csv", "+experiment=description", "metric=[bleu,meteor,rouge,polarity]", "hydra.run.dir=texts"], *QUICK],
+    ["evaluate", "table.csv", "hydra.run.dir=evaluated"],
+    ["-m", "pictures", "llm=circumplex", "prompt.style=words,numbers", "hydra.sweep.dir=sweep"],
+]
+DEFAULT_MODELS = [
+    ["table.csv", "dataset.limit=1", "llm.max_new_tokens=8", f"hydra.run.dir={place}", *words]
+    for place, words in (("basic", ["answer=choices", "+experiment=basic"]), ("text", ["+experiment=description"]))
+]
+
+
+def test_ordinary_runs_print_only_their_own_sentences(folder: Path) -> None:
     """No font cache, no decoder, no deprecation of a library is the user's business."""
-    done = run(folder, *words)
+    for done in run(folder, *ORDINARY):
+        assert (done.returncode, foreign(done)) == (0, []), done.stderr
 
-    assert (done.returncode, foreign(done)) == (0, []), done.stderr
 
-
-@pytest.mark.parametrize("words", [["answer=choices", "+experiment=basic"], ["+experiment=description"]])
-def test_a_run_with_the_default_models_prints_only_its_own_sentences(folder: Path, words: list[str]) -> None:
+def test_runs_with_the_default_models_print_only_their_own_sentences(folder: Path) -> None:
     """Neither transformers nor the encoder of texts says anything by itself."""
     try:
         for name in ("smollm2", "minilm", "minilm_tokenizer"):
             obtain(Registry.installed().weights[name])
     except AffectlmError as error:
         pytest.skip(f"the weights cannot be fetched here: {error}")
-    done = run(folder, "table.csv", "dataset.limit=1", "llm.max_new_tokens=8", "hydra.run.dir=run", *words)
 
-    assert (done.returncode, foreign(done)) == (0, []), done.stderr
+    for done in run(folder, *DEFAULT_MODELS):
+        assert (done.returncode, foreign(done)) == (0, []), done.stderr
 
 
 @pytest.fixture
@@ -115,9 +108,9 @@ def loud(tmp_path: Path) -> Path:
 
 def test_what_any_library_warns_of_and_logs_stays_off_the_terminal(folder: Path, loud: Path) -> None:
     """Also where it sets filters of its own; in Python's own way it can be brought back."""
-    words = ["pictures", "detector=whole", "detector.name=loud", "llm=circumplex"]
-    quiet = run(folder, *words, "hydra.run.dir=a", PYTHONPATH=str(loud))
-    asked = run(folder, *words, "hydra.run.dir=b", PYTHONPATH=str(loud), PYTHONWARNINGS="default::FutureWarning")
+    words = ["pictures", "detector=whole", "detector.name=loud", "estimator=constant", "llm=circumplex"]
+    [quiet] = run(folder, [*words, "hydra.run.dir=a"], PYTHONPATH=str(loud))
+    [asked] = run(folder, [*words, "hydra.run.dir=b"], PYTHONPATH=str(loud), PYTHONWARNINGS="default::FutureWarning")
 
     assert (quiet.returncode, quiet.stderr) == (0, "")
     assert (asked.returncode, asked.stderr) == (0, "affectlm: warning: a library warns\n")
@@ -150,7 +143,7 @@ def test_the_hubs_warning_of_requests_without_a_token_stays_off_the_terminal(fol
     """What goes wrong is told in a sentence of our own."""
     with hub("auth; You are sending unauthenticated requests") as endpoint:
         words = ["pictures", "llm=transformers", "llm.model=nobody/nothing"]
-        done = run(folder, *words, HF_ENDPOINT=endpoint, HF_HOME=str(folder / "hf"))
+        [done] = run(folder, words, HF_ENDPOINT=endpoint, HF_HOME=str(folder / "hf"))
 
     assert "'nobody/nothing' does not exist on the hub" in done.stderr
     assert (done.returncode, foreign(done)) == (1, []), done.stderr

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import errno
 import json
-import os
-import subprocess
-import sys
+from pathlib import Path
 
 import attrs
 import numpy as np
 import PIL.Image
 import pytest
+from tests.conftest import Command
 
 from affectlm.config import compose as configuration
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
@@ -427,23 +426,13 @@ def test_columns_with_other_names_are_told(rated, tmp_path):
         evaluate(configured(rated), tmp_path / "run", registry=registry())
 
 
-def affectlm(folder, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "affectlm", "evaluate", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, "AFFECTLM_CACHE": str(folder / "cache")},
-    )
-
-
-def test_the_command_prints_the_table_and_says_where_the_files_are(rated, tmp_path):
+def test_the_command_prints_the_table_and_says_where_the_files_are(
+    rated: Path, tmp_path: Path, command: Command
+) -> None:
     """End to end, with the installed detector and estimator; ratings from 1 to 9 come to [-1, 1]."""
     rated.write_text("image,valence,arousal\n1.png,1,9\n2.png,5,5\n5.png,9,3\nbroken.png,5,5\nunrated.png,,\n")
 
-    done = affectlm(tmp_path, str(rated), "detector=whole", "dataset.scale=[1,9]", "hydra.run.dir=run")
+    done = command("evaluate", str(rated), "detector=whole", "dataset.scale=[1,9]", "hydra.run.dir=run")
 
     content = json.loads((tmp_path / "run" / EVALUATION).read_text())
     rows = table_of(tmp_path / "run")
@@ -455,9 +444,9 @@ def test_the_command_prints_the_table_and_says_where_the_files_are(rated, tmp_pa
     assert [row["rated_valence"] for row in rows if row["outcome"] == "ok"] == ["-1.0", "0.0", "1.0"]
 
 
-def test_the_command_ends_in_one_sentence_where_nothing_can_be_measured(tmp_path):
+def test_the_command_ends_in_one_sentence_where_nothing_can_be_measured(command: Command) -> None:
     """A path that is not there, as anywhere."""
-    done = affectlm(tmp_path, "none.csv")
+    done = command("evaluate", "none.csv")
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("affectlm: path 'none.csv' does not exist; give a folder")

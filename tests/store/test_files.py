@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from tests.processes import command, run_each
 
 from affectlm.config.compose import compose as composed
 from affectlm.errors import ConfigError
 from affectlm.line.budget import Price, find_price
 from affectlm.store.files import open_file, read_yaml
 
-SECONDS = 60  # most of it to load libraries on a busy machine; without the check there is no end
+SECONDS = 120  # most of it to load libraries on a busy machine; without the checks there is no end
 LEVELS = [f"a{number}: &a{number} [{','.join([f'*a{number - 1}'] * 9)}]" for number in range(1, 30)]
 BOMB = "\n".join(["a0: &a0 [x, x, x, x, x, x, x, x, x]", *LEVELS, ""])
 CHAIN = "\n".join(["a0: &a0 [x]", *(f"a{number}: &a{number} [*a{number - 1}]" for number in range(1, 60)), ""])
@@ -28,75 +28,59 @@ ENDLESS = {
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 
 
+WORDS = (
+    ("max_cost=1", "prices=endless", "estimator=constant", "llm=circumplex"),
+    ("estimator.weights=endless",),
+    ("estimator=timm", "estimator.weights=endless"),
+    ("dataset=folder", "dataset.manifest=endless"),
+)
+READERS = {
+    "x.h5": "from affectlm_facechannel.keras.original import load; load(Path('x.h5'))",
+    "x.gguf": "from affectlm_chat.llamacpp.files import find_file; find_file('x.gguf')",
+    "deploy.prototxt": "from affectlm_facechannel.ssd import Ssd; Ssd(path='.')",
+    "annotations/1_val.npy": (
+        "from affectlm_data.affectnet import AffectNet; AffectNet(path='.', split=None)._number('1', 'val')"
+    ),
+    "x.safetensors": "from affectlm.neural.files import load_weights; load_weights(None, Path('x.safetensors'), '')",
+    "y.safetensors": "from affectlm.weights.named import sha256; sha256(Path('y.safetensors'))",
+}
+
+
+def last_lines(codes: Iterable[str], folder: Path) -> list[str]:
+    """What each piece of Python says last in a process that must end in time."""
+    done = run_each([*codes], cwd=folder, environment={}, timeout=SECONDS)
+    assert {each.returncode for each in done} == {1}
+    return [each.stderr.splitlines()[-1] for each in done]
+
+
 @pytest.fixture(params=["pipe", "device"])
-def endless(request, tmp_path) -> Path:
-    """A file that never ends; to keep names' endings it is a link."""
+def endless(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder in which all names lead to a file that never ends; to keep names' endings they are links."""
     source = Path("/dev/zero")
     if request.param == "pipe":
         source = tmp_path / "pipe"
         os.mkfifo(source)
-    link = tmp_path / "link"
-    link.symlink_to(source)
-    return link
-
-
-def last_line(*words: str, cwd: Path) -> str:
-    """What a process of Python says last, which must end in time."""
-    done = subprocess.run(
-        [sys.executable, *words], cwd=cwd, capture_output=True, text=True, check=False, timeout=SECONDS
-    )
-    assert done.returncode == 1
-    return done.stderr.splitlines()[-1]
-
-
-@needs_pipes
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("max_cost=1", "prices={}", "estimator=constant", "llm=circumplex"),
-        ("estimator.weights={}",),
-        ("estimator=timm", "estimator.weights={}"),
-        ("dataset=folder", "dataset.manifest={}"),
-    ],
-)
-def test_a_file_without_end_is_one_sentence_of_the_command(words, endless, tmp_path):
-    """A list of prices, weights, a manifest."""
-    said = last_line(
-        "-m", "affectlm", "dataset=samples", "llm=circumplex", *(word.format(endless) for word in words), cwd=tmp_path
-    )
-
-    assert said.startswith("affectlm: ")
-    assert "it is a pipe or device, expected an ordinary file" in said
-
-
-@needs_pipes
-@pytest.mark.parametrize(
-    ("name", "code"),
-    [
-        ("x.h5", "from affectlm_facechannel.keras.original import load; load(Path('x.h5'))"),
-        ("x.gguf", "from affectlm_chat.llamacpp.files import find_file; find_file('x.gguf')"),
-        ("deploy.prototxt", "from affectlm_facechannel.ssd import Ssd; Ssd(path='.')"),
-        (
-            "annotations/1_val.npy",
-            "from affectlm_data.affectnet import AffectNet; AffectNet(path='.', split=None)._number('1', 'val')",
-        ),
-        (
-            "x.safetensors",
-            "from affectlm.neural.files import load_weights; load_weights(None, Path('x.safetensors'), '')",
-        ),
-        ("x.safetensors", "from affectlm.weights.named import sha256; sha256(Path('x.safetensors'))"),
-    ],
-)
-def test_a_file_without_end_is_an_error_of_whatever_reads_it(name, code, endless, tmp_path):
-    """Readers of plugins, each by itself."""
     for folder in ("annotations", "images"):  # AffectNet's
         (tmp_path / folder).mkdir()
     (tmp_path / "annotations" / "1_exp.npy").touch()
-    (tmp_path / name).symlink_to(endless)
+    for name in ("endless", *READERS):
+        (tmp_path / name).symlink_to(source)
+    return tmp_path
 
-    assert "it is a pipe or device, expected an ordinary file" in last_line(
-        "-c", f"from pathlib import Path; {code}", cwd=tmp_path
-    )
+
+@needs_pipes
+def test_a_file_without_end_is_one_sentence_of_the_command(endless: Path) -> None:
+    """A list of prices, weights, a manifest."""
+    for said in last_lines((command(["dataset=samples", "llm=circumplex", *words]) for words in WORDS), endless):
+        assert said.startswith("affectlm: ")
+        assert "it is a pipe or device, expected an ordinary file" in said
+
+
+@needs_pipes
+def test_a_file_without_end_is_an_error_of_whatever_reads_it(endless: Path) -> None:
+    """Readers of plugins, each by itself."""
+    for said in last_lines((f"from pathlib import Path; {code}" for code in READERS.values()), endless):
+        assert "it is a pipe or device, expected an ordinary file" in said
 
 
 def test_an_ordinary_file_is_opened_up_to_its_limit(tmp_path):
@@ -122,15 +106,15 @@ def test_a_file_in_yaml_that_unfolds_without_end_is_refused(content, said, tmp_p
         find_price(tmp_path / "x.yaml", "m")
 
 
-@pytest.mark.parametrize(("content", "said"), ENDLESS.values(), ids=ENDLESS)
-def test_a_configuration_of_the_user_that_unfolds_without_end_is_refused(content, said, tmp_path):
+def test_a_configuration_of_the_user_that_unfolds_without_end_is_refused(tmp_path: Path) -> None:
     """Hydra would copy every value of it."""
-    (tmp_path / "x.yaml").write_text(content)
+    for number, (content, _) in enumerate(ENDLESS.values()):
+        (tmp_path / f"x{number}.yaml").write_text(content)
+    words = [["--config-dir", ".", "--config-name", f"x{number}"] for number in range(len(ENDLESS))]
 
-    found = last_line("-m", "affectlm", "--config-dir", ".", "--config-name", "x", cwd=tmp_path)
-
-    assert found.startswith("affectlm: ")
-    assert said in found
+    for found, (_, said) in zip(last_lines(map(command, words), tmp_path), ENDLESS.values(), strict=True):
+        assert found.startswith("affectlm: ")
+        assert said in found
 
 
 def test_words_that_are_nested_without_end_are_refused():
