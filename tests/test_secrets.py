@@ -30,6 +30,7 @@ HARMLESS_NAMES = (
 )
 SECRET_WORDS = (
     *("OPENAI_API_KEY=a", "+OPENAI_API_KEY=a", "++HF_TOKEN=a", "+llm.extra_body.access_token=a", "password=1"),
+    *("llm.api_key=a", "+llm.api_key=a", "llm.token=a", "+llm.key=a"),
     *("++llm={name: a, api_key: b}", "+llm.extra_body={headers: {Authorization: a}}", "llm.extra_body={'token': a}"),
     *("+note=${oc.env:OPENAI_API_KEY}", "+note=${oc.env:HF_TOKEN,none}", "+note='${oc.decode:${oc.env:HF_TOKEN}}'"),
     *("+notes=[a,sk-a1b2c3d4]", "+note={a: [sk-a1b2c3d4]}", "llm.model=sk-proj-a1b2c3d4", f"+note={TOKEN}"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib.resources import files
 from pathlib import Path
 
-import attrs
 import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -16,7 +16,6 @@ from affectlm.offers import KINDS
 from affectlm.registry import Registry, check_options
 
 NAMES = ("a b.png", "it's, [so].png", "größe{1}.png", "x${seed}=y.png", "tok_key=1.png")
-SECRETS = ("llm.api_key=a", "+llm.api_key=a", "llm.token=a", "password=1", "++llm={name: a, api_key: b}", "+llm.key=a")
 EVERY_CHOICE = [(group, name) for group in config.GROUPS for name in Registry.installed().files(group)]
 
 
@@ -55,33 +54,13 @@ def test_a_group_that_is_put_elsewhere_is_known_by_its_place():
 
 def test_words_that_exist_on_disk_become_the_dataset_path(tmp_path, compose):
     """Spaces, quotes, commas and umlauts survive Hydra's grammar."""
-    paths = [
-        tmp_path / name for name in ("a b.png", "it's, [so].png", "größe{1}.png", "x${seed}=y.png", "tok_key=1.png")
-    ]
+    paths = [tmp_path / name for name in NAMES]
     for path in paths:
         path.touch()
 
     found = compose(*(str(path) for path in paths))["dataset"]
 
     assert found["path"] == [str(path) for path in paths]
-
-
-@pytest.mark.parametrize(
-    "word",
-    [
-        "llm.api_key=abc",
-        "+llm.api_key=abc",
-        "llm.token=abc",
-        "password=1",
-        "++llm={name: a, api_key: abc}",
-        "+llm.key=a",
-        "llm.base_url=https://me:secret@host/v1",
-    ],
-)
-def test_a_key_on_the_command_line_is_refused(word):
-    """Hydra writes overrides to disk."""
-    with pytest.raises(ConfigError, match="_API_KEY"):
-        config.prepare([word])
 
 
 def test_an_unknown_choice_names_the_nearest_and_all():
@@ -117,7 +96,7 @@ def test_every_option_of_a_language_model_stands_in_its_yaml_files(name, compose
     section = compose(f"llm={name}")["llm"]
     made = Registry.installed().find("llm", section["name"]).resolve()
 
-    assert {field.alias for field in attrs.fields(made) if field.init} <= set(section)
+    assert set(inspect.signature(made).parameters) <= set(section)
 
 
 @pytest.mark.parametrize(("name", "body"), [("openai", {"top_k": 1}), ("llamacpp_server", {"repeat_penalty": 1.0})])
