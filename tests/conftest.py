@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -63,7 +64,7 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-Compose = Callable[..., dict[str, object]]
+Compose = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -19,18 +20,18 @@ ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
 
 
 @pytest.fixture(scope="module")
-def reader():
+def reader() -> Any:
     return affectlm.load(estimator="facechannel", detector="haar", llm="circumplex")
 
 
-def test_import_loads_nothing_heavy():
+def test_import_loads_nothing_heavy() -> None:
     """An embedding program pays when it uses something."""
     code = "import sys, affectlm; print([name for name in ('numpy', 'torch', 'hydra', 'cv2') if name in sys.modules])"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_a_smiling_face_is_pleasant(reader):
+def test_a_smiling_face_is_pleasant(reader: Any) -> None:
     """The point of it all, on a real photograph."""
     samples = reader.estimate(ASTRONAUT)
 
@@ -38,7 +39,7 @@ def test_a_smiling_face_is_pleasant(reader):
     assert samples[0].valence > 0.3
 
 
-def test_path_pil_image_and_array_give_the_same_numbers(reader):
+def test_path_pil_image_and_array_give_the_same_numbers(reader: Any) -> None:
     """Three ways to hand over one picture."""
     with PIL.Image.open(ASTRONAUT) as opened:
         picture = opened.convert("RGB")
@@ -48,7 +49,9 @@ def test_path_pil_image_and_array_give_the_same_numbers(reader):
     assert values == pytest.approx([values[0]] * 3, abs=1e-6)
 
 
-def test_reading_gives_a_record_with_an_answer_and_writes_no_files(reader, tmp_path, monkeypatch):
+def test_reading_gives_a_record_with_an_answer_and_writes_no_files(
+    reader: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Valence, arousal and words in one object."""
     monkeypatch.chdir(tmp_path)
 
@@ -58,7 +61,7 @@ def test_reading_gives_a_record_with_an_answer_and_writes_no_files(reader, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_picture_without_a_face_says_so(reader):
+def test_a_picture_without_a_face_says_so(reader: Any) -> None:
     """No guess is ever made."""
     blank = np.full((200, 200, 3), 128, np.uint8)
 
@@ -66,7 +69,7 @@ def test_a_picture_without_a_face_says_so(reader):
     assert [record.outcome for record in reader.read(blank)] == ["no_face"]
 
 
-def test_what_is_no_picture_is_an_error(reader):
+def test_what_is_no_picture_is_an_error(reader: Any) -> None:
     """Found and expected are named."""
     with pytest.raises(ConfigError, match="found int, expected a path"):
         reader.estimate(3)
@@ -75,7 +78,7 @@ def test_what_is_no_picture_is_an_error(reader):
     assert [record.outcome for record in reader.read("none.png")] == ["unreadable_image"]
 
 
-def test_readers_work_in_threads(reader):
+def test_readers_work_in_threads(reader: Any) -> None:
     """One reader, several threads, the same numbers."""
     with ThreadPoolExecutor(4) as pool:
         values = list(pool.map(lambda _: reader.estimate(ASTRONAUT)[0].valence, range(8)))
@@ -83,7 +86,9 @@ def test_readers_work_in_threads(reader):
     assert values == pytest.approx([values[0]] * 8, abs=1e-5)
 
 
-def test_run_returns_the_report_of_the_same_words(pictures, tmp_path, monkeypatch, capfd):
+def test_run_returns_the_report_of_the_same_words(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """As the command line, silent, and as often as wanted."""
     monkeypatch.chdir(tmp_path)
 
@@ -97,7 +102,7 @@ def test_run_returns_the_report_of_the_same_words(pictures, tmp_path, monkeypatc
     assert capfd.readouterr().out == ""
 
 
-def test_a_run_is_not_written_among_pictures(pictures):
+def test_a_run_is_not_written_among_pictures(pictures: Path) -> None:
     """As on the command line; nothing is left behind."""
     before = sorted(pictures.rglob("*"))
 
@@ -106,13 +111,13 @@ def test_a_run_is_not_written_among_pictures(pictures):
     assert sorted(pictures.rglob("*")) == before
 
 
-def test_flags_are_refused_in_one_sentence(pictures):
+def test_flags_are_refused_in_one_sentence(pictures: Path) -> None:
     """A sweep is the command line's."""
     with pytest.raises(ConfigError, match="'-m' is a flag of the command line"):
         affectlm.run("-m", str(pictures))
 
 
-def test_composing_is_safe_in_threads():
+def test_composing_is_safe_in_threads() -> None:
     """Hydra keeps one state for the whole process."""
     with ThreadPoolExecutor(6) as pool:
         readers = list(pool.map(lambda number: affectlm.load(f"seed={number}", llm="circumplex"), range(12)))

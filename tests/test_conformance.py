@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -26,16 +28,16 @@ from affectlm.testing import (
     record,
     samples,
 )
-from affectlm.types import Box, Truth
+from affectlm.types import VA, Box, Pixels, Truth
 
 FOLDER = Path(skimage.__file__).parent / "data"
 
 
-def build(kind: str, name: str, **options: object):
+def build(kind: str, name: str, **options: object) -> Any:
     return Registry.installed().build(kind, {"name": name, **options})
 
 
-def photographs():
+def photographs() -> list[Any]:
     pictures = []
     for name in ("astronaut.png", "chelsea.png"):
         with PIL.Image.open(FOLDER / name) as picture:
@@ -44,12 +46,12 @@ def photographs():
 
 
 @pytest.mark.parametrize("name", ["auto", "haar", "whole", "yunet"])
-def test_detectors(name):
+def test_detectors(name: str) -> None:
     """Boxes per picture, best first, independent of the batch."""
     check_detector(build("detector", name), photographs())
 
 
-def test_datasets(data):
+def test_datasets(data: Path) -> None:
     """Unique ids, the same at every pass."""
     check_dataset(build("dataset", "samples"))
     check_dataset(build("dataset", "folder", path=str(data / "photos")))
@@ -57,13 +59,13 @@ def test_datasets(data):
 
 
 @pytest.mark.parametrize("style", ["numbers", "words", "both"])
-def test_prompts(style):
+def test_prompts(style: str) -> None:
     """Repeatable, and no reply makes parsing fail."""
     check_prompt(build("prompt", "description", style=style))
     check_prompt(build("prompt", "categories", labels="basic", style=style))
 
 
-def test_the_baseline_without_a_language_model():
+def test_the_baseline_without_a_language_model() -> None:
     """One reply a request, always the same."""
     prompt = build("prompt", "description")
     requests = [attrs.evolve(prompt.render(sample), sample=sample) for sample in samples()]
@@ -71,7 +73,7 @@ def test_the_baseline_without_a_language_model():
     check_llm(build("llm", "circumplex"), requests)
 
 
-def test_metrics():
+def test_metrics() -> None:
     """Finite scores that count what they used."""
     check_metric(build("metric", "accuracy"), [record(label="fear", truth="fear"), record()])
 
@@ -80,7 +82,7 @@ def test_metrics():
     "name",
     sorted(set(Registry.installed().names("metric")) - {"bertscore"}),  # whose model has to be fetched
 )
-def test_metrics_know_the_names_of_their_scores(name):
+def test_metrics_know_the_names_of_their_scores(name: Any) -> None:
     """`fail_under` is checked by them before the first question."""
     metric = build("metric", name)
     probabilities = [{"fear": 0.7, "anger": 0.3}, {"fear": 0.2, "anger": 0.8}]
@@ -105,23 +107,23 @@ def test_metrics_know_the_names_of_their_scores(name):
 
 
 class Shuffling(BrightnessEstimator):
-    def estimate(self, faces):
+    def estimate(self, faces: Sequence[Pixels]) -> VA:
         return super().estimate(faces)[::-1]
 
 
 class BatchNormalising(BrightnessEstimator):
-    def estimate(self, faces):
+    def estimate(self, faces: Sequence[Pixels]) -> VA:
         return np.clip(super().estimate(faces) * len(faces) / 5, -1, 1)
 
 
 @pytest.mark.parametrize("estimator", [Shuffling(), BatchNormalising()])
-def test_the_checks_notice_what_they_are_for(estimator):
+def test_the_checks_notice_what_they_are_for(estimator: Any) -> None:
     """A check that cannot fail protects nobody."""
     with pytest.raises(AssertionError, match="row i must belong to crop i"):
         check_estimator(estimator, faces(5))
 
 
-def test_the_stand_ins_keep_their_protocols():
+def test_the_stand_ins_keep_their_protocols() -> None:
     """Authors build on them."""
     check_estimator(BrightnessEstimator())
     check_detector(WholeDetector(), faces(2))

@@ -12,16 +12,16 @@ from pathlib import Path
 import PIL.Image
 import pytest
 import skimage
-from tests.conftest import Command
 
 from affectlm.registry import Registry
+from tests.conftest import Command
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
 
 
-def test_every_choice_of_the_readme_is_installed_and_every_installed_one_is_told():
+def test_every_choice_of_the_readme_is_installed_and_every_installed_one_is_told() -> None:
     """The table is the truth."""
     table = dict(re.findall(r"^\| (dataset|detector|estimator|llm|prompt|metric) \| (.*) \|$", README, re.MULTILINE))
 
@@ -49,7 +49,7 @@ def test_every_command_of_the_readme_runs(line: str, tmp_path: Path, command: Co
     assert done.stdout
 
 
-def test_the_examples_run(tmp_path):
+def test_the_examples_run(tmp_path: Path) -> None:
     """Each as its first line says."""
     words = {"read_picture.py": [str(ASTRONAUT)], "compare_models.py": [str(ASTRONAUT), "circumplex"]}
     for path in sorted((ROOT / "examples").glob("*.py")):
@@ -61,7 +61,7 @@ def test_the_examples_run(tmp_path):
         assert "pleased" in done.stdout
 
 
-def test_the_wheel_holds_what_the_tree_holds(tmp_path):
+def test_the_wheel_holds_what_the_tree_holds(tmp_path: Path) -> None:
     """YAML files, weights and typing markers travel."""
     sources = [*ROOT.glob("src/affectlm/*"), *ROOT.glob("plugins/*/*"), *ROOT.glob("conf/**/*.yaml")]
     if not (ROOT / ".git").exists():

@@ -6,6 +6,7 @@ import sys
 import textwrap
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ GOOD = """
 
 
 @pytest.fixture
-def plugin(tmp_path, monkeypatch):
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Writes a plugin module and gives its entry point."""
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -35,14 +36,14 @@ def plugin(tmp_path, monkeypatch):
     return write
 
 
-def test_a_component_is_built_by_name_with_its_options(plugin):
+def test_a_component_is_built_by_name_with_its_options(plugin: Any) -> None:
     """A name and options are all a configuration needs."""
     registry = Registry([plugin("plug_good", GOOD)])
 
     assert registry.build("estimator", {"name": "half", "scale": 0.25}) == 0.25
 
 
-def test_an_unknown_name_lists_what_is_installed(plugin):
+def test_an_unknown_name_lists_what_is_installed(plugin: Any) -> None:
     """A misspelt name is answered with the nearest one."""
     registry = Registry([plugin("plug_names", GOOD)])
 
@@ -52,7 +53,7 @@ def test_an_unknown_name_lists_what_is_installed(plugin):
         registry.build("estimator", {"name": "hulf"})
 
 
-def test_a_wrong_option_lists_the_right_ones(plugin):
+def test_a_wrong_option_lists_the_right_ones(plugin: Any) -> None:
     """A misspelt option is answered with the nearest one."""
     registry = Registry([plugin("plug_options", GOOD)])
 
@@ -60,7 +61,7 @@ def test_a_wrong_option_lists_the_right_ones(plugin):
         registry.build("estimator", {"name": "half", "sclae": 1})
 
 
-def test_two_plugins_may_offer_one_name_until_it_is_asked_for(plugin):
+def test_two_plugins_may_offer_one_name_until_it_is_asked_for(plugin: Any) -> None:
     """A clash breaks nothing but the ambiguous name."""
     registry = Registry([plugin("plug_a", GOOD), plugin("plug_b", GOOD.replace("0.5", "0.7"))])
 
@@ -86,7 +87,7 @@ def test_two_plugins_may_offer_one_name_until_it_is_asked_for(plugin):
         ),
     ],
 )
-def test_a_broken_plugin_is_kept_with_its_reason_and_the_rest_works(plugin, source, reason):
+def test_a_broken_plugin_is_kept_with_its_reason_and_the_rest_works(plugin: Any, source: Any, reason: str) -> None:
     """No mistake of one plugin reaches another."""
     points = [plugin("plug_bad", source), plugin("plug_well", GOOD)]
 
@@ -97,7 +98,7 @@ def test_a_broken_plugin_is_kept_with_its_reason_and_the_rest_works(plugin, sour
     assert registry.build("estimator", {"name": "half"}) == 0.5
 
 
-def test_strict_mode_raises_for_a_broken_plugin(plugin, monkeypatch):
+def test_strict_mode_raises_for_a_broken_plugin(plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Developers see the first mistake at once."""
     monkeypatch.setenv("AFFECTLM_STRICT", "1")
 
@@ -105,7 +106,7 @@ def test_strict_mode_raises_for_a_broken_plugin(plugin, monkeypatch):
         Registry([plugin("plug_strict", "1 / 0")])
 
 
-def test_a_disabled_plugin_is_not_imported(plugin, monkeypatch):
+def test_a_disabled_plugin_is_not_imported(plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """AFFECTLM_DISABLED keeps a plugin's code from running."""
     monkeypatch.setenv("AFFECTLM_DISABLED", "other, plug_off")
 
@@ -114,7 +115,7 @@ def test_a_disabled_plugin_is_not_imported(plugin, monkeypatch):
     assert [entry.status for entry in registry.plugins] == ["disabled"]
 
 
-def test_a_factory_that_cannot_be_imported_is_named_when_asked_for(plugin):
+def test_a_factory_that_cannot_be_imported_is_named_when_asked_for(plugin: Any) -> None:
     """Heavy code is imported late, so its failure names component and string."""
     registry = Registry([plugin("plug_late", GOOD)])
 
@@ -122,7 +123,7 @@ def test_a_factory_that_cannot_be_imported_is_named_when_asked_for(plugin):
         registry.build("estimator", {"name": "typed"})
 
 
-def test_every_built_in_component_can_be_imported():
+def test_every_built_in_component_can_be_imported() -> None:
     """No entry of a built-in plugin leads nowhere."""
     registry = Registry.installed()
 
@@ -131,14 +132,14 @@ def test_every_built_in_component_can_be_imported():
     assert {component.kind for component in registry.components} == set(KINDS)
 
 
-def test_the_hooks_of_readme_and_code_are_the_same():
+def test_the_hooks_of_readme_and_code_are_the_same() -> None:
     """A hook that nobody documents does not exist for authors."""
     text = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
 
     assert [hook for hook in [*KINDS.values(), "affectlm_config", "affectlm_weights"] if f"`{hook}`" not in text] == []
 
 
-def test_a_plugin_whose_name_is_taken_is_left_out_and_told(plugin):
+def test_a_plugin_whose_name_is_taken_is_left_out_and_told(plugin: Any) -> None:
     """The first keeps working; the sentence says what to do."""
     first, second = plugin("plug_one", GOOD, entry="same"), plugin("plug_two", GOOD.replace("0.5", "0.9"), entry="same")
 
@@ -148,7 +149,7 @@ def test_a_plugin_whose_name_is_taken_is_left_out_and_told(plugin):
     assert registry.build("estimator", {"name": "half"}) == 0.5
 
 
-def test_a_constructor_that_fails_is_named(plugin):
+def test_a_constructor_that_fails_is_named(plugin: Any) -> None:
     """Whatever it raises, the user reads one sentence."""
     source = GOOD.replace("lambda *, scale=0.5: scale", "lambda: open('/no/such/file')")
 

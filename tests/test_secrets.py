@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.conftest import Command
 
 import affectlm
 from affectlm.config.compose import compose as composed
@@ -14,6 +14,7 @@ from affectlm.config.compose import prepare, to_plain
 from affectlm.errors import ConfigError
 from affectlm.secrets import holds_secret, names_secret, refuse_secrets, refuse_word, scrubbed, starred
 from affectlm.store.records import Report
+from tests.conftest import Command
 
 CREDENTIAL = "drill-7Qm2xV9"  # of no known form: only its place says what it is
 TOKEN = "hf_" + "aB3dE6gH9jK2mN5pQ8sT1v"
@@ -49,19 +50,19 @@ HARMLESS_WORDS = (
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)
-def test_a_name_that_keys_go_by_is_known(name):
+def test_a_name_that_keys_go_by_is_known(name: Any) -> None:
     """Whatever stands before it: a word boundary does not hold after an underscore."""
     assert names_secret(name)
 
 
 @pytest.mark.parametrize("name", HARMLESS_NAMES)
-def test_a_name_that_only_resembles_one_is_left_alone(name):
+def test_a_name_that_only_resembles_one_is_left_alone(name: Any) -> None:
     """Tokens of text are no secrets."""
     assert not names_secret(name)
 
 
 @pytest.mark.parametrize("word", SECRET_WORDS)
-def test_a_word_with_a_key_is_refused_and_not_repeated(word):
+def test_a_word_with_a_key_is_refused_and_not_repeated(word: Any) -> None:
     """Hydra would write it to disk, and say how it can be made to."""
     with pytest.raises(ConfigError, match="_API_KEY in the environment instead") as caught:
         prepare([word])
@@ -69,7 +70,7 @@ def test_a_word_with_a_key_is_refused_and_not_repeated(word):
 
 
 @pytest.mark.parametrize("word", HARMLESS_WORDS)
-def test_an_ordinary_word_is_not_refused(word):
+def test_an_ordinary_word_is_not_refused(word: Any) -> None:
     """A false alarm would keep somebody from working."""
     refuse_word(word)
 
@@ -95,7 +96,7 @@ def test_a_run_starts_in_any_folder_as_a_shell_starts_it(tmp_path: Path, command
     assert done.returncode == 0, done.stderr
 
 
-def test_the_value_of_a_key_in_the_environment_is_known_anywhere(monkeypatch):
+def test_the_value_of_a_key_in_the_environment_is_known_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A typed key of a service whose keys have no form that could be told."""
     monkeypatch.setenv("SOMEBODYS_API_KEY", "0123456789abcdefghij")
 
@@ -103,14 +104,14 @@ def test_the_value_of_a_key_in_the_environment_is_known_anywhere(monkeypatch):
     assert not holds_secret("a model 0123456789abcdefghi")
 
 
-def test_a_stand_in_for_a_key_is_no_secret(monkeypatch):
+def test_a_stand_in_for_a_key_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers on this machine take any."""
     monkeypatch.setenv("OPENAI_API_KEY", "lm-studio")
 
     assert not holds_secret("lm-studio-community/gemma")
 
 
-def test_a_reference_to_a_variable_with_a_key_is_refused_by_what_it_gives(monkeypatch):
+def test_a_reference_to_a_variable_with_a_key_is_refused_by_what_it_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own name need not tell."""
     monkeypatch.setenv("DRILL", TOKEN)
 
@@ -121,7 +122,7 @@ def test_a_reference_to_a_variable_with_a_key_is_refused_by_what_it_gives(monkey
 @pytest.mark.parametrize(
     "held", [{"a": {"Authorization": CREDENTIAL}}, {"api_keys": [CREDENTIAL]}, [{"token": 12345}], {"x": [TOKEN]}]
 )
-def test_secrets_are_found_and_scrubbed_at_any_depth(held):
+def test_secrets_are_found_and_scrubbed_at_any_depth(held: Any) -> None:
     """Both by one definition."""
     with pytest.raises(ConfigError):
         refuse_secrets({"llm": held})
@@ -131,16 +132,16 @@ def test_secrets_are_found_and_scrubbed_at_any_depth(held):
     refuse_secrets(scrubbed({"llm": {"key_needed": False, "token": None, "max_new_tokens": 8, "key": ""}}))
 
 
-def test_the_configuration_of_every_choice_passes_unchanged():
+def test_the_configuration_of_every_choice_passes_unchanged() -> None:
     """No option of ours is taken for a secret."""
     for choice in affectlm.Registry.installed().files("llm"):
         plain = to_plain(composed([f"llm={choice}"]))
         assert scrubbed(plain) == plain
 
 
-def test_a_report_has_stars_for_what_came_in_another_way(tmp_path):
+def test_a_report_has_stars_for_what_came_in_another_way(tmp_path: Path) -> None:
     """Programs may hand over a configuration that nobody has composed."""
-    config = {"llm": {"headers": {"Authorization": CREDENTIAL}}}
+    config: dict[str, Any] = {"llm": {"headers": {"Authorization": CREDENTIAL}}}
 
     Report(config=config, components={"llm": config["llm"]}, error=f"no answer from 'https://me:{TOKEN}@host'").save(
         tmp_path
@@ -154,7 +155,7 @@ def test_a_report_has_stars_for_what_came_in_another_way(tmp_path):
 @pytest.mark.parametrize(
     "said", ["Incorrect API key provided: sk-ab*****yz", f"no access with {TOKEN}", "sk-test-abcd"]
 )
-def test_what_a_service_says_has_stars_for_keys(said):
+def test_what_a_service_says_has_stars_for_keys(said: str) -> None:
     """The same beginnings as in configurations, and those that services have cut."""
     assert "***" in starred(said)
     assert not holds_secret(starred(said))
@@ -195,7 +196,7 @@ def test_a_file_of_the_user_is_refused_before_hydra_writes_or_builds_anything(
         *("+hydra.callbacks.x={_target_: os.system, command: ls}", "+note={a: {'_target_': os.system}}"),
     ],
 )
-def test_a_python_object_on_the_command_line_is_refused(word):
+def test_a_python_object_on_the_command_line_is_refused(word: Any) -> None:
     """A configuration names components, never objects."""
     with pytest.raises(ConfigError, match=r"names a Python object, which is not allowed here"):
         prepare([word])

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.sealed import can_seal
 
 from affectlm.weights.named import obtain
 from affectlm_chat.transformers.smollm2 import _weights
+from tests.sealed import can_seal
 
 HERE = Path(__file__).parent
 needs_seal = pytest.mark.skipif(not can_seal(), reason="system calls can be filtered on Linux, x86_64 and aarch64 only")
@@ -26,7 +26,7 @@ def sealed(script: Path, *words: str, environment: Mapping[str, str] = os.enviro
 
 
 @needs_seal
-def test_native_code_that_looks_up_a_name_does_not_survive(tmp_path):
+def test_native_code_that_looks_up_a_name_does_not_survive(tmp_path: Path) -> None:
     """The seal holds for what Python does not see, in any thread; otherwise the next test would prove nothing."""
     script = tmp_path / "look_up.py"
     script.write_text(
@@ -43,7 +43,7 @@ def test_native_code_that_looks_up_a_name_does_not_survive(tmp_path):
 
 
 @needs_seal
-def test_engines_and_libraries_call_nobody_and_write_nothing_at_home(tmp_path):
+def test_engines_and_libraries_call_nobody_and_write_nothing_at_home(tmp_path: Path) -> None:
     """Not one internet socket in half a minute, and files in the run's folder and the cache alone."""
     pytest.importorskip("onnxruntime")
     obtain(_weights())  # before there is no internet

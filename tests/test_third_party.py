@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ PACKAGE = Path(__file__).parent / "third_party" / "affectlm-other"
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The outside package, built and installed into a folder of its own."""
     target = tmp_path_factory.mktemp("site")
     source = tmp_path_factory.mktemp("source") / "affectlm-other"
@@ -27,7 +28,7 @@ def installed(tmp_path_factory):
     return target
 
 
-def affectlm(folder, site, *words):
+def affectlm(folder: Path, site: Any, *words: str) -> Any:
     return subprocess.run(
         [sys.executable, "-m", "affectlm", *words],
         cwd=folder,
@@ -39,7 +40,7 @@ def affectlm(folder, site, *words):
     )
 
 
-def test_an_outside_estimator_runs_by_its_name(installed, pictures, tmp_path):
+def test_an_outside_estimator_runs_by_its_name(installed: Any, pictures: Path, tmp_path: Path) -> None:
     """`+estimator=other` needs nothing but the package."""
     words = [str(pictures), "+estimator=other", "detector=whole", "llm=circumplex", "hydra.run.dir=run"]
 
@@ -51,14 +52,14 @@ def test_an_outside_estimator_runs_by_its_name(installed, pictures, tmp_path):
     assert report.outcomes == {"ok": 3}
 
 
-def test_an_outside_plugin_is_listed_with_its_distribution(installed, tmp_path):
+def test_an_outside_plugin_is_listed_with_its_distribution(installed: Any, tmp_path: Path) -> None:
     """Who offers what."""
     text = affectlm(tmp_path, installed, "plugins").stdout
 
     assert re.search(r"^other +estimator +other +affectlm-other +1\.2 +ok$", text, re.MULTILINE)
 
 
-def test_a_broken_outside_plugin_is_told_and_the_run_goes_on(installed, pictures, tmp_path):
+def test_a_broken_outside_plugin_is_told_and_the_run_goes_on(installed: Any, pictures: Path, tmp_path: Path) -> None:
     """Its reason is on stderr and in the listing."""
     site = tmp_path / "site"
     (site / "affectlm_broken-1.0.dist-info").mkdir(parents=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -33,7 +34,7 @@ def held(name: str, python: str) -> list[str]:
 
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("line", WANTED)
-def test_what_is_wanted_is_held_at_one_version_inside_its_range(line, python):
+def test_what_is_wanted_is_held_at_one_version_inside_its_range(line: Any, python: Any) -> None:
     """A stranger's machine gets what was tested, on every Python that is supported."""
     wanted = Requirement(line)
     if wanted.name == "pip":
@@ -44,14 +45,14 @@ def test_what_is_wanted_is_held_at_one_version_inside_its_range(line, python):
     assert wanted.specifier.contains(version)
 
 
-def test_constraints_name_no_place_of_one_machine():
+def test_constraints_name_no_place_of_one_machine() -> None:
     """Paths and hosts of whoever made the file are of no use to others."""
     text = (ROOT / "constraints.txt").read_text()
 
     assert not [line for line in text.splitlines() if "://" in line or line.startswith(("-", "/"))]
 
 
-def test_the_commands_of_the_readme_install_what_was_tested():
+def test_the_commands_of_the_readme_install_what_was_tested() -> None:
     """The first thing a stranger types."""
     installs = [line for line in (ROOT / "README.md").read_text().splitlines() if "venv/bin/activate" in line]
 

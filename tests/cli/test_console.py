@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rich.console
@@ -13,7 +15,7 @@ from affectlm.cli.sweep import Point, print_sweep
 from affectlm.store.records import Report
 from affectlm.testing import record
 from affectlm.text import natural, shortened, shortened_path
-from affectlm.types import Outcome, Score
+from affectlm.types import Outcome, Record, Score
 
 LONG = "It seems calm. " * 100
 
@@ -23,11 +25,11 @@ def report(**fields: object) -> Report:
 
 
 @pytest.fixture
-def shown(monkeypatch, capsys):
+def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """What a run of these records prints on a terminal of a given width."""
 
-    def show(records, *, width=140, **fields):
-        def of_width():
+    def show(records: Sequence[Record], *, width: int = 140, **fields: Any) -> Any:
+        def of_width() -> Any:
             return rich.console.Console(width=width, highlight=False)
 
         monkeypatch.setattr(console_module, "output", of_width)
@@ -40,12 +42,12 @@ def shown(monkeypatch, capsys):
     return show
 
 
-def face(name: str, rank: int = 0, **fields: object):
+def face(name: str, rank: int = 0, **fields: object) -> Any:
     return record(id=f"{name}#{rank}", face=rank, valence=0.1, arousal=-0.2, **{"answer": "calm", **fields})
 
 
 @pytest.mark.parametrize("width", [60, 140])
-def test_image_and_answer_are_readable_at_any_width(shown, width):
+def test_image_and_answer_are_readable_at_any_width(shown: Any, width: int) -> None:
     """Sixty columns are a split window."""
     lines = shown([face("photos/session 1/grace_hopper.jpg", answer="The person seems calm and at ease.")], width=width)
 
@@ -54,14 +56,14 @@ def test_image_and_answer_are_readable_at_any_width(shown, width):
     assert max(map(len, lines.splitlines()[:-3])) <= width
 
 
-def test_rows_are_sorted_with_numbers_as_numbers(shown):
+def test_rows_are_sorted_with_numbers_as_numbers(shown: Any) -> None:
     """Records come in the order in which they are finished."""
     text = shown([face("10.jpg"), face("2.jpg"), face("1.jpg")])
 
     assert text.index(" 1.jpg") < text.index(" 2.jpg") < text.index(" 10.jpg")
 
 
-def test_equal_names_of_different_folders_differ(shown):
+def test_equal_names_of_different_folders_differ(shown: Any) -> None:
     """The folder tells them apart."""
     text = shown([face("a/face.png"), face("b/face.png")])
 
@@ -69,7 +71,7 @@ def test_equal_names_of_different_folders_differ(shown):
     assert "b/face.png" in text
 
 
-def test_a_long_answer_is_cut(shown):
+def test_a_long_answer_is_cut(shown: Any) -> None:
     """Twenty answers of a megabyte must not fill a terminal."""
     text = shown([face(f"{number}.png", answer=LONG * 1000) for number in range(20)])
 
@@ -77,7 +79,7 @@ def test_a_long_answer_is_cut(shown):
     assert "…" in text
 
 
-def test_a_bad_outcome_is_told_at_any_width(shown):
+def test_a_bad_outcome_is_told_at_any_width(shown: Any) -> None:
     """Where it has no column it stands before the reason."""
     records = [record(id="cat.png", outcome=Outcome.NO_FACE, reason="no face was found")]
 
@@ -85,12 +87,12 @@ def test_a_bad_outcome_is_told_at_any_width(shown):
     assert "no_face" in shown(records, width=140)
 
 
-def test_a_second_face_is_told_apart_at_any_width(shown):
+def test_a_second_face_is_told_apart_at_any_width(shown: Any) -> None:
     """By its rank."""
     assert "a.png#1" in shown([face("a.png"), face("a.png", 1)], width=60)
 
 
-def test_more_records_than_fit_say_why_there_is_no_table(shown):
+def test_more_records_than_fit_say_why_there_is_no_table(shown: Any) -> None:
     """A table of thousands helps nobody."""
     text = shown([face(f"{number}.png") for number in range(SHOWN + 1)])
 
@@ -98,7 +100,7 @@ def test_more_records_than_fit_say_why_there_is_no_table(shown):
     assert "0.png" not in text
 
 
-def test_floor_and_ceiling_stand_beside_a_score(shown):
+def test_floor_and_ceiling_stand_beside_a_score(shown: Any) -> None:
     """Accuracy 0.080 says little until it is beside 0.760 for the commonest label."""
     parts = {"floor": 0.76, "ceiling": 0.9, "chance": 0.14}
     text = shown([face("a.png")], scores=[Score("accuracy", 0.08, 100, 0.03, 0.14, parts)])
@@ -107,7 +109,7 @@ def test_floor_and_ceiling_stand_beside_a_score(shown):
     assert row.split() == ["accuracy", "0.080", "0.030", "to", "0.140", "0.760", "0.900", "100"]
 
 
-def test_the_floor_of_texts_stands_beside_their_score(shown):
+def test_the_floor_of_texts_stands_beside_their_score(shown: Any) -> None:
     """Other people's texts are the floor; it is no row of its own."""
     scores = [Score("bleu", 0.4, 9), Score("bleu_floor", 0.3, 9), Score("bleu_answered", 0.5, 8)]
     text = shown([face("a.png")], scores=[*scores, Score("bleu_floor_answered", 0.35, 8)])
@@ -118,14 +120,14 @@ def test_the_floor_of_texts_stands_beside_their_score(shown):
     ]
 
 
-def test_records_left_out_of_a_score_are_counted(shown):
+def test_records_left_out_of_a_score_are_counted(shown: Any) -> None:
     """A score over the rest looks better than it is."""
     text = shown([face("a.png")], scores=[Score("accuracy", 0.5, 57, parts={"outside": 43.0})])
 
     assert "left out: 43 of 100, label not among the choices (accuracy)" in text
 
 
-def test_how_many_questions_differ_and_how_they_ask_is_told(shown):
+def test_how_many_questions_differ_and_how_they_ask_is_told(shown: Any) -> None:
     """A run of 29 wordings has asked 29 questions."""
     text = shown([face("a.png")], questions={"distinct": 29, "faces": 400, "style": "words"})
 
@@ -133,15 +135,15 @@ def test_how_many_questions_differ_and_how_they_ask_is_told(shown):
     assert report(questions={"distinct": 1, "faces": 1}).asked == "1 distinct prompt about 1 face"
 
 
-def test_a_dry_run_shows_each_prompt_once(shown):
+def test_a_dry_run_shows_each_prompt_once(shown: Any) -> None:
     """The same question about two faces is one question."""
-    fields = {"outcome": Outcome.SKIPPED, "reason": "dry_run=true asks nothing", "prompt": "How calm?"}
+    fields: dict[str, Any] = {"outcome": Outcome.SKIPPED, "reason": "dry_run=true asks nothing", "prompt": "How calm?"}
     records = [face(f"{number}.png", prompt_sha256="same", **fields) for number in range(3)]
 
     assert shown(records).count("How calm?") == 1
 
 
-def test_a_notice_is_not_lost_behind_another(capsys):
+def test_a_notice_is_not_lost_behind_another(capsys: pytest.CaptureFixture[str]) -> None:
     """What is waited for is told once in a while; anything else is told."""
     console = Console()
     for sentence in ("busy; asking again in 1.5 s", "busy; asking again in 2.5 s", "the dataset left out 3 files"):
@@ -150,7 +152,7 @@ def test_a_notice_is_not_lost_behind_another(capsys):
     assert capsys.readouterr().err.count("affectlm: ") == 2
 
 
-def test_a_sweep_ends_in_one_table(capsys):
+def test_a_sweep_ends_in_one_table(capsys: pytest.CaptureFixture[str]) -> None:
     """Each run's own choices, what came of it, and its scores; a run that failed has its row."""
     done = report(outcomes={"ok": 3, "no_face": 1}, scores=[Score("accuracy", 0.25, 4), Score("kappa", 0.1, 4)])
     points = [Point(["x=1", "llm=a"], Path("s/0"), done), Point(["x=1", "llm=b"], Path("s/1"))]
@@ -162,7 +164,7 @@ def test_a_sweep_ends_in_one_table(capsys):
     assert ["2", "llm=b", "failed"] in rows
 
 
-def test_text_is_cut_to_one_printable_line():
+def test_text_is_cut_to_one_printable_line() -> None:
     """What steers a terminal is gone, and an ellipsis says that more follows."""
     assert shortened("a\x1b[31m b\n c", 20) == "a [31m b c"
     assert shortened("abcdef", 4) == "abc…"
@@ -170,6 +172,6 @@ def test_text_is_cut_to_one_printable_line():
     assert shortened_path("abcdef", 4) == "…def"
 
 
-def test_names_with_numbers_are_in_the_order_people_expect():
+def test_names_with_numbers_are_in_the_order_people_expect() -> None:
     """As file managers sort."""
     assert sorted(["b10", "b2", "a"], key=natural) == ["a", "b2", "b10"]

@@ -9,14 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
-from tests.conftest import Command
-from tests.foreground import INTERRUPTIBLE
 
 from affectlm.store.records import read_records, read_report
+from tests.conftest import Command
+from tests.foreground import INTERRUPTIBLE
 
 COMMAND = [sys.executable, "-m", "affectlm"]
 QUICK = ["llm=circumplex", "detector=whole"]
@@ -53,7 +54,7 @@ def test_light_commands_import_nothing_heavy_and_little_else(tmp_path: Path, wor
     assert int(count) < 350
 
 
-def test_help_shows_choices_and_settings(command):
+def test_help_shows_choices_and_settings(command: Command) -> None:
     """One page tells what can be typed."""
     text = command("--help").stdout
 
@@ -64,12 +65,12 @@ def test_help_shows_choices_and_settings(command):
     assert "max_requests" in text
 
 
-def test_version_is_affectlms(command):
+def test_version_is_affectlms(command: Command) -> None:
     """Not Hydra's."""
     assert command("--version").stdout.startswith("affectlm 0.")
 
 
-def test_plugins_as_json_has_the_columns_of_the_contract(command):
+def test_plugins_as_json_has_the_columns_of_the_contract(command: Command) -> None:
     """Scripts read them."""
     rows = json.loads(command("plugins", "--json").stdout)
 
@@ -77,7 +78,7 @@ def test_plugins_as_json_has_the_columns_of_the_contract(command):
     assert {"facechannel", "smollm2", "yunet"} <= {row["name"] for row in rows}
 
 
-def test_weights_are_listed_with_licence_and_presence(command):
+def test_weights_are_listed_with_licence_and_presence(command: Command) -> None:
     """What will be fetched, from where, on what terms."""
     rows = {row["name"]: row for row in json.loads(command("weights", "list", "--json").stdout)}
 
@@ -87,14 +88,14 @@ def test_weights_are_listed_with_licence_and_presence(command):
     assert rows["yunet"]["status"] == "present"
 
 
-def test_committed_weights_verify(command):
+def test_committed_weights_verify(command: Command) -> None:
     """The file is what the code says."""
     done = command("weights", "verify", "facechannel")
 
     assert (done.returncode, "verified" in done.stdout) == (0, True)
 
 
-def test_doctor_names_what_is_missing_and_fetches_nothing(own_process, pictures):
+def test_doctor_names_what_is_missing_and_fetches_nothing(own_process: Command, pictures: Path) -> None:
     """Exit status 1 with the sentence that the run would end with."""
     done = own_process("doctor", f"dataset.path={pictures}", "llm=llama3", "--json", HF_HOME=str(pictures / "hf"))
 
@@ -104,15 +105,18 @@ def test_doctor_names_what_is_missing_and_fetches_nothing(own_process, pictures)
     assert "HF_TOKEN" in rows["llm transformers"]["detail"]
 
 
-def test_a_run_on_the_default_detector_says_nothing_but_its_results(command, tmp_path):
+def test_a_run_on_the_default_detector_says_nothing_but_its_results(command: Command, tmp_path: Path) -> None:
     """Nothing surprising was chosen, so nothing is told."""
     done = command("demo", "llm=circumplex", "hydra.run.dir=run", AFFECTLM_OFFLINE="1")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert read_report(tmp_path / "run").components["detector"]["chosen"] == "yunet"
+    components: Any = read_report(tmp_path / "run").components
+    assert components["detector"]["chosen"] == "yunet"
 
 
-def test_a_run_with_and_without_plus_prints_where_its_files_are(command, pictures, tmp_path):
+def test_a_run_with_and_without_plus_prints_where_its_files_are(
+    command: Command, pictures: Path, tmp_path: Path
+) -> None:
     """The words of the first page work."""
     plain = command(str(pictures), *QUICK, "hydra.run.dir=a")
     plus = command(str(pictures), "+llm=circumplex", "+detector=whole", "+estimator=facechannel", "hydra.run.dir=b")
@@ -122,22 +126,24 @@ def test_a_run_with_and_without_plus_prints_where_its_files_are(command, picture
     assert {path.name for path in (tmp_path / "a").iterdir()} >= {
         *("records.jsonl", "report.json", "report.md", "report.html", ".hydra")
     }
-    assert read_report(tmp_path / "b").components["llm"]["name"] == "circumplex"
+    components: Any = read_report(tmp_path / "b").components
+    assert components["llm"]["name"] == "circumplex"
 
 
-def test_the_folder_of_one_run_is_no_picture_of_the_next(command, pictures):
+def test_the_folder_of_one_run_is_no_picture_of_the_next(command: Command, pictures: Path) -> None:
     """Runs in the pictures' own folder find the same pictures again."""
     for _ in range(2):
         done = command(str(pictures), *QUICK, f"hydra.run.dir={pictures}/out/${{now:%f}}")
         assert "3 records" in done.stdout, done.stderr
 
 
-def test_a_sweep_makes_one_run_for_each_choice(command, pictures, tmp_path):
+def test_a_sweep_makes_one_run_for_each_choice(command: Command, pictures: Path, tmp_path: Path) -> None:
     """Hydra's -m."""
     done = command("-m", str(pictures), *QUICK, "prompt.style=words,numbers", "hydra.sweep.dir=sweep")
 
     assert done.returncode == 0, done.stderr
-    assert [read_report(tmp_path / "sweep" / n).config["prompt"]["style"] for n in "01"] == ["words", "numbers"]
+    configs: list[Any] = [read_report(tmp_path / "sweep" / number).config for number in "01"]
+    assert [config["prompt"]["style"] for config in configs] == ["words", "numbers"]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +177,9 @@ def test_a_sweep_makes_one_run_for_each_choice(command, pictures, tmp_path):
         (["PICTURES", *QUICK, "metric=accuracy", "fail_under.acuracy=0.4"], 1, "did you mean 'accuracy'?"),
     ],
 )
-def test_what_goes_wrong_is_one_sentence_and_a_status(command, pictures, tmp_path, words, status, message):
+def test_what_goes_wrong_is_one_sentence_and_a_status(
+    command: Command, pictures: Path, tmp_path: Path, words: Any, status: int, message: str
+) -> None:
     """No traceback; the sentence says what to type."""
     (tmp_path / "empty").mkdir()
     for name in ("file", "1"):
@@ -186,21 +194,21 @@ def test_what_goes_wrong_is_one_sentence_and_a_status(command, pictures, tmp_pat
     assert "sk-123" not in done.stderr
 
 
-def test_no_key_reaches_the_disk(command, pictures, tmp_path):
+def test_no_key_reaches_the_disk(command: Command, pictures: Path, tmp_path: Path) -> None:
     """A refused key is in no file."""
     command("llm.api_key=sk-123", str(pictures))
 
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"sk-123" in path.read_bytes()]
 
 
-def test_llama3_without_access_says_how_to_get_it(own_process, pictures):
+def test_llama3_without_access_says_how_to_get_it(own_process: Command, pictures: Path) -> None:
     """Licence page, token, and choices that need neither."""
     words = ["+estimator=facechannel", "+llm=llama3", str(pictures)]
     done = own_process(*words, HF_HOME=str(pictures / "hf"), HF_ENDPOINT="http://127.0.0.1:9")
 
     assert done.returncode == 1
-    for words in ("huggingface.co/meta-llama/Meta-Llama-3-8B-Instruct", "HF_TOKEN", "llm.model=", "llm=smollm2"):
-        assert words in done.stderr
+    for said in ("huggingface.co/meta-llama/Meta-Llama-3-8B-Instruct", "HF_TOKEN", "llm.model=", "llm=smollm2"):
+        assert said in done.stderr
 
 
 def test_ctrl_c_ends_with_130_and_the_same_command_finishes(command: Command, tmp_path: Path) -> None:
@@ -231,7 +239,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_finishes(command: Command, tm
 
 
 @pytest.mark.parametrize("words", [["--help"], ["evaluate", "--help"], ["train", "--help"], ["--cfg", "job"]])
-def test_a_reader_who_has_gone_is_no_error_of_a_folder(tmp_path, words):
+def test_a_reader_who_has_gone_is_no_error_of_a_folder(tmp_path: Path, words: list[str]) -> None:
     """`affectlm evaluate --help | head -1` says nothing about run folders."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -243,7 +251,7 @@ def test_a_reader_who_has_gone_is_no_error_of_a_folder(tmp_path, words):
     assert done.stderr == ""
 
 
-def test_a_sweep_has_a_heading_for_each_run_and_one_table(command, pictures):
+def test_a_sweep_has_a_heading_for_each_run_and_one_table(command: Command, pictures: Path) -> None:
     """Blocks of numbers without names tell nothing."""
     done = command("-m", str(pictures), *QUICK, "prompt.style=words,numbers")
 
@@ -252,7 +260,7 @@ def test_a_sweep_has_a_heading_for_each_run_and_one_table(command, pictures):
     assert done.stdout.count("3 of 3") == 2
 
 
-def test_a_refused_run_leaves_what_is_there_untouched(command, pictures, tmp_path):
+def test_a_refused_run_leaves_what_is_there_untouched(command: Command, pictures: Path, tmp_path: Path) -> None:
     """Its own .hydra would say what the folder does not hold."""
     command(str(pictures), *QUICK, "hydra.run.dir=run")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
@@ -266,7 +274,7 @@ def test_a_refused_run_leaves_what_is_there_untouched(command, pictures, tmp_pat
     }
 
 
-def test_a_dry_run_of_a_paid_model_needs_no_key(command, pictures):
+def test_a_dry_run_of_a_paid_model_needs_no_key(command: Command, pictures: Path) -> None:
     """What would be asked can be looked at before an account is made."""
     kept = {"OPENAI_API_KEY": "", "AFFECTLM_DOTENV": "0"}
     dry = command(str(pictures), "llm=gpt4o_mini", "detector=whole", "dry_run=true", **kept)
@@ -276,7 +284,9 @@ def test_a_dry_run_of_a_paid_model_needs_no_key(command, pictures):
     assert (wet.returncode, "OPENAI_API_KEY" in wet.stderr) == (1, True)
 
 
-def test_a_dry_run_of_a_model_that_is_not_here_needs_no_licence(own_process, pictures, tmp_path):
+def test_a_dry_run_of_a_model_that_is_not_here_needs_no_licence(
+    own_process: Command, pictures: Path, tmp_path: Path
+) -> None:
     """Nor the model."""
     done = own_process(
         str(pictures), "llm=llama3", "detector=whole", "dry_run=true", HF_HOME=str(tmp_path), AFFECTLM_OFFLINE="1"
@@ -285,7 +295,7 @@ def test_a_dry_run_of_a_model_that_is_not_here_needs_no_licence(own_process, pic
     assert (done.returncode, "to be asked: " in done.stdout) == (0, True), done.stderr
 
 
-def test_a_sweep_goes_on_after_a_run_that_failed(command, pictures, tmp_path):
+def test_a_sweep_goes_on_after_a_run_that_failed(command: Command, pictures: Path, tmp_path: Path) -> None:
     """One wrong point costs that point; the status tells."""
     done = command(str(pictures), *QUICK, "-m", "faces=some,best", "hydra.sweep.dir=sweep")
 
@@ -294,7 +304,7 @@ def test_a_sweep_goes_on_after_a_run_that_failed(command, pictures, tmp_path):
 
 
 @pytest.mark.parametrize("words", [[], ["evaluate"], ["train"]])
-def test_nothing_is_written_into_a_folder_of_pictures(command, pictures, words):
+def test_nothing_is_written_into_a_folder_of_pictures(command: Command, pictures: Path, words: list[Any]) -> None:
     """A run there would mix its figures with the user's pictures; it is refused before Hydra writes its own."""
     before = sorted(pictures.rglob("*"))
 
@@ -308,7 +318,7 @@ def test_nothing_is_written_into_a_folder_of_pictures(command, pictures, words):
     assert sorted(pictures.rglob("*")) == before
 
 
-def test_a_run_that_lies_among_pictures_is_continued(command, pictures, tmp_path):
+def test_a_run_that_lies_among_pictures_is_continued(command: Command, pictures: Path, tmp_path: Path) -> None:
     """It was begun before they came: its folder is its own, and nothing there is hidden from a run."""
     words = [str(pictures), *QUICK, "estimator=constant", "hydra.run.dir=run"]
     command(*words)
@@ -317,7 +327,7 @@ def test_a_run_that_lies_among_pictures_is_continued(command, pictures, tmp_path
     assert command(*words).returncode == 0
 
 
-def test_what_a_folder_left_out_is_said_before_and_after(command, pictures, tmp_path):
+def test_what_a_folder_left_out_is_said_before_and_after(command: Command, pictures: Path, tmp_path: Path) -> None:
     """On stderr when the run starts, on stdout at its end, and in the report."""
     for name in ("a.mov", "b.MOV", "c.cr2", "notes.txt"):
         (pictures / name).touch()

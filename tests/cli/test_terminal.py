@@ -11,11 +11,11 @@ from threading import Thread
 import PIL.Image
 import pytest
 import skimage
-from tests.processes import Done, command, run_each
 
 from affectlm.errors import AffectlmError
 from affectlm.registry import Registry
 from affectlm.weights.named import obtain
+from tests.processes import Done, command, run_each
 
 QUICK = ["llm=circumplex"]
 TABLE = """\

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import errno
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
 import PIL.Image
 import pytest
-from tests.conftest import Command
 
 from affectlm.config import compose as configuration
 from affectlm.errors import AffectlmError, ConfigError, ContractError, RunFolderError
@@ -24,7 +25,8 @@ from affectlm.store.cache import usage
 from affectlm.store.pictures import SCATTER
 from affectlm.store.run_folder import refuse_another_file
 from affectlm.testing import BrightnessEstimator, record
-from affectlm.types import Box, Image, Outcome, Truth
+from affectlm.types import VA, Box, Image, Outcome, Pixels, Truth
+from tests.conftest import Command
 
 GREY = (20, 60, 100, 140, 180, 220)
 
@@ -32,14 +34,14 @@ GREY = (20, 60, 100, 140, 180, 220)
 class LightDetector:
     """Finds a face in every picture that is not dark."""
 
-    def detect(self, images):
-        return [[Box(0, 0, 40, 40)] if pixels.mean() > 40 else [] for pixels in images]
+    def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
+        return [[Box(0, 0, 40, 40)] if picture.mean() > 40 else [] for picture in images]
 
 
 class Voter(BrightnessEstimator):
     """Sees joy in bright faces and fear in the others."""
 
-    def details(self, faces):
+    def details(self, faces: Sequence[Pixels]) -> tuple[VA, dict[str, Any]]:
         joy = np.array([face.mean() > 127 for face in faces], np.float32)
         return self.estimate(faces), {"joy": joy, "fear": 1 - joy}
 
@@ -51,11 +53,11 @@ class Listed:
     images: tuple[Image, ...]
     truth_is_derived = "the ratings were made up"
 
-    def items(self):
+    def items(self) -> Iterator[Any]:
         return iter(self.images)
 
 
-def registry(**parts):
+def registry(**parts: Any) -> Any:
     """Stand-ins beside the installed datasets."""
     named = {"detector": LightDetector(), "estimator": BrightnessEstimator()} | parts
     found = Registry([])
@@ -66,30 +68,34 @@ def registry(**parts):
     return found
 
 
-def configured(path, *words, dataset=None):
+def configured(path: Path, *words: str, dataset: Any = None) -> Any:
     config = configuration.to_plain(configuration.compose([f"dataset.path='{path}'", *words], "evaluate"))
     config["detector"] = config["estimator"] = {"name": "fake"}
     return config if dataset is None else {**config, "dataset": {"name": dataset}}
 
 
-def plane(grey, truth=None, name=""):
-    """A picture of one grey with noise, which the estimator tells from others."""
+def pixels(grey: int) -> Pixels:
+    """One grey with noise, which the estimator tells from others."""
     noise = np.random.default_rng(grey).integers(-15, 16, (40, 40, 3))
-    pixels = (grey + noise).astype(np.uint8)
-    return Image(name or str(grey), pixels, truth or Truth())
+    return (grey + noise).astype(np.uint8)
 
 
-def table_of(run):
+def plane(grey: int, truth: Truth | None = None) -> Image:
+    """A picture of one grey."""
+    return Image(str(grey), pixels(grey), truth or Truth())
+
+
+def table_of(run: Path) -> list[dict[str, str]]:
     with (run / FACES).open(newline="") as file:
         return list(csv.DictReader(file))
 
 
 @pytest.fixture
-def rated(tmp_path, fresh_cache):
+def rated(tmp_path: Path, fresh_cache: Path) -> Any:
     """Six pictures of rising brightness, the first too dark for the detector; a broken one; one without a rating."""
     for number, grey in enumerate(GREY):
-        PIL.Image.fromarray(plane(grey).source).save(tmp_path / f"{number}.png")
-    PIL.Image.fromarray(plane(200).source).save(tmp_path / "unrated.png")
+        PIL.Image.fromarray(pixels(grey)).save(tmp_path / f"{number}.png")
+    PIL.Image.fromarray(pixels(200)).save(tmp_path / "unrated.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
     lines = [f"{number}.png,{number / 5 - 0.4:.1f},{0.1 * (-1) ** number:.1f},s{number // 2}" for number in range(6)]
     table = tmp_path / "ratings.csv"
@@ -97,30 +103,31 @@ def rated(tmp_path, fresh_cache):
     return table
 
 
-def test_the_figures_are_those_of_the_faces_found(rated, tmp_path):
+def test_the_figures_are_those_of_the_faces_found(rated: Path, tmp_path: Path) -> None:
     """Measured again by hand: the best face of each picture against its rating."""
     evaluation = evaluate(configured(rated), tmp_path / "run", registry=registry())
 
     shown = [np.asarray(PIL.Image.open(tmp_path / f"{number}.png")) for number in range(1, 6)]
     truth = np.array([(number / 5 - 0.4, 0.1 * (-1) ** number) for number in range(1, 6)])
-    expected = measures(BrightnessEstimator().estimate(shown), truth)
-    found = evaluation.figures["found"]
+    expected = measures(np.asarray(BrightnessEstimator().estimate(shown), float), truth)
+    found: Any = evaluation.figures["found"]
     assert {name: result.count for name, result in found.items()} == dict.fromkeys(expected, 5)
     for name, value in expected.items():
         assert found[name].value == pytest.approx(float(value), abs=1e-6)
         assert found[name].low <= found[name].value <= found[name].high or name.startswith(("sd", "spread"))
 
 
-def test_a_detector_that_drops_faces_does_not_look_better(rated, tmp_path):
+def test_a_detector_that_drops_faces_does_not_look_better(rated: Path, tmp_path: Path) -> None:
     """In the second set each face that was not found counts as (0, 0)."""
     evaluation = evaluate(configured(rated), tmp_path / "run", registry=registry())
 
-    every = evaluation.figures["not_found_as_zero"]
-    mae = (5 * evaluation.figures["found"]["mae_valence"].value + 0.4) / 6
+    figures: Any = evaluation.figures
+    every = figures["not_found_as_zero"]
+    mae = (5 * figures["found"]["mae_valence"].value + 0.4) / 6
     assert (every["mae_valence"].value, every["mae_valence"].count) == (pytest.approx(mae), 6)
 
 
-def test_every_picture_is_counted_once(rated, tmp_path):
+def test_every_picture_is_counted_once(rated: Path, tmp_path: Path) -> None:
     """Found, not found, unreadable and without a rating add up, in the counts and in the table of faces."""
     evaluation = evaluate(configured(rated), tmp_path / "run", registry=registry())
 
@@ -137,11 +144,11 @@ def test_every_picture_is_counted_once(rated, tmp_path):
     assert float(rows["5.png#0"]["valence"]) == pytest.approx(0.73, abs=0.05)
 
 
-def test_no_spreadsheet_obeys_an_id(tmp_path, fresh_cache):
+def test_no_spreadsheet_obeys_an_id(tmp_path: Path, fresh_cache: Path) -> None:
     """What begins as a formula does is text; ratings below zero stay numbers."""
     ids = ("=1+1.png", "@a.png", "+b.png", "-c.png")
     for name in ids:
-        PIL.Image.fromarray(plane(200).source).save(tmp_path / name)
+        PIL.Image.fromarray(pixels(200)).save(tmp_path / name)
     (tmp_path / "r.csv").write_text("path,valence,arousal\n" + "".join(f"{name},-0.5,-0.25\n" for name in ids))
 
     evaluate(configured(tmp_path / "r.csv"), tmp_path / "run", registry=registry())
@@ -154,11 +161,11 @@ def test_no_spreadsheet_obeys_an_id(tmp_path, fresh_cache):
 class Three(LightDetector):
     """Three faces in each picture that has one."""
 
-    def detect(self, images):
+    def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
         return [3 * boxes for boxes in super().detect(images)]
 
 
-def test_what_was_not_measured_is_counted(rated, tmp_path):
+def test_what_was_not_measured_is_counted(rated: Path, tmp_path: Path) -> None:
     """Faces beside the best, and rows beyond the limit; the page says so."""
     evaluation = evaluate(configured(rated, "dataset.limit=3"), tmp_path / "run", registry=registry(detector=Three()))
 
@@ -167,11 +174,11 @@ def test_what_was_not_measured_is_counted(rated, tmp_path):
     assert "\nLeft out: 4 faces beside the best, 5 items beyond dataset.limit=3.\n" in evaluation.page()
 
 
-def test_the_folder_tells_all_that_a_paper_needs(rated, tmp_path):
+def test_the_folder_tells_all_that_a_paper_needs(rated: Path, tmp_path: Path) -> None:
     """Figures, subset, conventions, versions and parts as JSON without NaN; the sentences and the plot as files."""
     evaluate(configured(rated, "dataset.limit=7"), tmp_path / "run", registry=registry())
 
-    def refuse(constant):
+    def refuse(constant: Any) -> None:
         raise AssertionError(constant)
 
     content = json.loads((tmp_path / "run" / EVALUATION).read_text(), parse_constant=refuse)
@@ -190,7 +197,7 @@ def test_the_folder_tells_all_that_a_paper_needs(rated, tmp_path):
     assert "not ratings by people" not in page
 
 
-def test_the_plot_is_one_file_that_stays_the_same(rated, tmp_path):
+def test_the_plot_is_one_file_that_stays_the_same(rated: Path, tmp_path: Path) -> None:
     """It refers to nothing outside itself."""
     for run in "ab":
         evaluate(configured(rated), tmp_path / run, registry=registry())
@@ -201,7 +208,7 @@ def test_the_plot_is_one_file_that_stays_the_same(rated, tmp_path):
     assert 'href="http' not in plot
 
 
-def test_intervals_are_drawn_by_the_group_that_is_named(rated, tmp_path):
+def test_intervals_are_drawn_by_the_group_that_is_named(rated: Path, tmp_path: Path) -> None:
     """Six pictures are of three subjects; a column 'group' needs no naming, a wrong name is told."""
     by_picture = evaluate(configured(rated), tmp_path / "a", registry=registry())
     by_subject = evaluate(configured(rated, "group=subject"), tmp_path / "b", registry=registry())
@@ -216,7 +223,7 @@ def test_intervals_are_drawn_by_the_group_that_is_named(rated, tmp_path):
         evaluate(configured(rated, "group=person"), tmp_path / "d", registry=registry())
 
 
-def test_a_group_is_found_however_its_column_is_written(rated, tmp_path):
+def test_a_group_is_found_however_its_column_is_written(rated: Path, tmp_path: Path) -> None:
     """Names of columns have no case."""
     rated.write_text(rated.read_text().replace("subject", "Subject"))
 
@@ -225,7 +232,7 @@ def test_a_group_is_found_however_its_column_is_written(rated, tmp_path):
     assert evaluation.intervals["of"] == "3 values of 'Subject'"
 
 
-def test_a_wrong_group_is_told_before_everything_was_measured(rated, tmp_path):
+def test_a_wrong_group_is_told_before_everything_was_measured(rated: Path, tmp_path: Path) -> None:
     """After the first window, with the groups there are."""
     estimator = BrightnessEstimator()
 
@@ -237,7 +244,7 @@ def test_a_wrong_group_is_told_before_everything_was_measured(rated, tmp_path):
     assert sum(estimator.batches) < 5
 
 
-def test_no_intervals_are_announced_where_all_faces_belong_together(rated, tmp_path):
+def test_no_intervals_are_announced_where_all_faces_belong_together(rated: Path, tmp_path: Path) -> None:
     """One subject has nothing to resample."""
     rated.write_text("image,valence,arousal,subject\n4.png,0.4,0.1,anna\n5.png,0.6,0,anna\n")
 
@@ -247,7 +254,7 @@ def test_no_intervals_are_announced_where_all_faces_belong_together(rated, tmp_p
     assert "In parentheses" not in evaluation.page()
 
 
-def test_a_second_evaluation_measures_nothing_again(rated, tmp_path):
+def test_a_second_evaluation_measures_nothing_again(rated: Path, tmp_path: Path) -> None:
     """Values come from the store of runs."""
     estimator = BrightnessEstimator()
 
@@ -258,7 +265,7 @@ def test_a_second_evaluation_measures_nothing_again(rated, tmp_path):
     assert {entry.kind for entry in usage()} == {"affect"}
 
 
-def test_accuracy_takes_each_of_the_commonest_votes(fresh_cache, tmp_path):
+def test_accuracy_takes_each_of_the_commonest_votes(fresh_cache: Path, tmp_path: Path) -> None:
     """A tie counts for each; a face that was not found is wrong; always saying joy is the baseline."""
     votes = [{"joy": 1.0, "fear": 0.0}, {"joy": 0.5, "fear": 0.5}, {"joy": 1.0, "fear": 0.0}, {"joy": 0.9, "fear": 0.1}]
     pictures = tuple(
@@ -267,12 +274,13 @@ def test_accuracy_takes_each_of_the_commonest_votes(fresh_cache, tmp_path):
     )
 
     evaluation = evaluate(
-        configured("x", dataset="fake"),
+        configured(Path("x"), dataset="fake"),
         tmp_path / "run",
         registry=registry(dataset=Listed(pictures), estimator=Voter()),
     )
 
-    found, every = evaluation.figures["found"], evaluation.figures["not_found_as_zero"]
+    figures: Any = evaluation.figures
+    found, every = figures["found"], figures["not_found_as_zero"]
     assert (found["accuracy"].value, found["accuracy"].count) == (pytest.approx(2 / 3), 3)
     assert (every["accuracy"].value, every["accuracy"].count) == (pytest.approx(2 / 4), 4)
     assert (found["accuracy_of_commonest"].value, every["accuracy_of_commonest"].value) == (1, 1)
@@ -280,35 +288,35 @@ def test_accuracy_takes_each_of_the_commonest_votes(fresh_cache, tmp_path):
     assert "These are not ratings by people: the ratings were made up." in evaluation.page()
 
 
-def test_an_estimator_without_probabilities_has_no_accuracy(fresh_cache, tmp_path):
+def test_an_estimator_without_probabilities_has_no_accuracy(fresh_cache: Path, tmp_path: Path) -> None:
     """A missed face alone would make it 0."""
     pictures = tuple(plane(grey, Truth(valence=0.1, arousal=0.0, votes={"joy": 1.0})) for grey in (20, 200, 220))
 
-    found = evaluate(configured("x", dataset="fake"), tmp_path / "a", registry=registry(dataset=Listed(pictures)))
+    found = evaluate(configured(Path("x"), dataset="fake"), tmp_path / "a", registry=registry(dataset=Listed(pictures)))
 
     assert "accuracy" not in found.figures["not_found_as_zero"]
 
 
-def test_what_is_undefined_is_null_and_said(tmp_path):
+def test_what_is_undefined_is_null_and_said(tmp_path: Path) -> None:
     """Constant predictions of constant ratings have no CCC, and one picture has no interval."""
     faces = RatedFaces()
     faces.add(record(valence=0.5, arousal=0.5, truth=Truth(valence=0.5, arousal=0.1)), "group")
 
-    results = measure_agreement(faces)["found"]
+    results: Any = measure_agreement(faces)["found"]
 
     assert (results["ccc_valence"].value, str(results["ccc_valence"])) == (None, "undefined")
     assert (results["ccc_mean"].value, results["pcc_arousal"].value) == (None, None)
     assert (results["mae_arousal"].value, results["mae_arousal"].low) == (pytest.approx(0.4), None)
 
 
-def test_a_person_is_looked_for_where_the_table_says(tmp_path, fresh_cache):
+def test_a_person_is_looked_for_where_the_table_says(tmp_path: Path, fresh_cache: Path) -> None:
     """Two people of one picture have a row each."""
 
     class TwoFaces:
-        def detect(self, images):
+        def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
             return [[Box(0, 0, 40, 40), Box(40, 0, 80, 40)] for _ in images]
 
-    both = np.concatenate([plane(60).source, plane(200).source], axis=1)
+    both = np.concatenate([pixels(60), pixels(200)], axis=1)
     PIL.Image.fromarray(both).save(tmp_path / "both.png")
     table = tmp_path / "m.csv"
     table.write_text(
@@ -339,7 +347,9 @@ def test_a_person_is_looked_for_where_the_table_says(tmp_path, fresh_cache):
         ("5.png,0,0", ["dataset.limit=0"], ConfigError, "dataset.limit=0 does not fit"),
     ],
 )
-def test_what_cannot_be_evaluated_is_told_in_one_sentence(rated, tmp_path, row, words, error, message):
+def test_what_cannot_be_evaluated_is_told_in_one_sentence(
+    rated: Path, tmp_path: Path, row: str, words: list[Any], error: Any, message: str
+) -> None:
     """What was found and what to type; no figures are left behind."""
     rated.write_text(f"path,valence,arousal\n{row}\n")
 
@@ -352,17 +362,17 @@ def test_what_cannot_be_evaluated_is_told_in_one_sentence(rated, tmp_path, row, 
 class Loud:
     """A dataset whose third party rates from 1 to 9."""
 
-    def items(self):
+    def items(self) -> Iterator[Any]:
         yield plane(200, Truth(valence=7, arousal=5))
 
 
-def test_a_dataset_with_ratings_out_of_range_is_named(fresh_cache, tmp_path):
+def test_a_dataset_with_ratings_out_of_range_is_named(fresh_cache: Path, tmp_path: Path) -> None:
     """Truth refuses them; the sentence says whose they are."""
     with pytest.raises(ContractError, match=r"Loud.items failed: ValueError: valence must lie in \[-1, 1\], not 7"):
-        evaluate(configured("x", dataset="fake"), tmp_path / "run", registry=registry(dataset=Loud()))
+        evaluate(configured(Path("x"), dataset="fake"), tmp_path / "run", registry=registry(dataset=Loud()))
 
 
-def test_a_folder_of_another_evaluation_is_refused(rated, tmp_path):
+def test_a_folder_of_another_evaluation_is_refused(rated: Path, tmp_path: Path) -> None:
     """The same configuration may be repeated there."""
     for _ in range(2):
         evaluate(configured(rated), tmp_path / "run", registry=registry())
@@ -371,10 +381,10 @@ def test_a_folder_of_another_evaluation_is_refused(rated, tmp_path):
         evaluate(configured(rated, "seed=1"), tmp_path / "run", registry=registry())
 
 
-def test_an_interrupted_evaluation_keeps_its_folder(rated, tmp_path):
+def test_an_interrupted_evaluation_keeps_its_folder(rated: Path, tmp_path: Path) -> None:
     """For the same configuration, to which agreeing to a licence makes no difference."""
 
-    def interrupt(_):
+    def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -385,11 +395,13 @@ def test_an_interrupted_evaluation_keeps_its_folder(rated, tmp_path):
     assert evaluate(configured(rated, "accept_licence=true"), tmp_path / "run", registry=registry()).figures
 
 
-def test_the_figures_are_there_only_with_all_that_belongs_to_them(rated, tmp_path, monkeypatch):
+def test_the_figures_are_there_only_with_all_that_belongs_to_them(
+    rated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An evaluation that could not be finished has no figures, neither new nor old ones."""
     evaluate(configured(rated), tmp_path / "run", registry=registry())
 
-    def full(*_):
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("affectlm.report.figures.draw_agreement", full)
@@ -399,10 +411,10 @@ def test_the_figures_are_there_only_with_all_that_belongs_to_them(rated, tmp_pat
     assert not (tmp_path / "run" / EVALUATION).exists()
 
 
-def test_two_evaluations_never_write_to_one_folder(rated, tmp_path):
+def test_two_evaluations_never_write_to_one_folder(rated: Path, tmp_path: Path) -> None:
     """The second is told, the first is not disturbed."""
 
-    def again(_):
+    def again(_: object) -> None:
         with pytest.raises(RunFolderError, match="another run is writing"):
             evaluate(configured(rated), tmp_path / "run", registry=registry())
 
@@ -410,7 +422,7 @@ def test_two_evaluations_never_write_to_one_folder(rated, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["faces.csv", "scatter.svg", "evaluation.json"])
-def test_a_file_that_cannot_be_written_is_one_sentence(rated, tmp_path, file):
+def test_a_file_that_cannot_be_written_is_one_sentence(rated: Path, tmp_path: Path, file: str) -> None:
     """It names the folder and the option."""
     (tmp_path / "run" / file).mkdir(parents=True)
 
@@ -418,7 +430,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(rated, tmp_path, file):
         evaluate(configured(rated), tmp_path / "run", registry=registry())
 
 
-def test_columns_with_other_names_are_told(rated, tmp_path):
+def test_columns_with_other_names_are_told(rated: Path, tmp_path: Path) -> None:
     """What was found stands beside what was expected."""
     rated.write_text("path,val,aro\n5.png,0.5,0.1\n")
 
@@ -453,21 +465,23 @@ def test_the_command_ends_in_one_sentence_where_nothing_can_be_measured(command:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_ferplus_is_evaluated_with_accuracy_and_the_note_on_its_ratings(data, tmp_path, fresh_cache):
+def test_ferplus_is_evaluated_with_accuracy_and_the_note_on_its_ratings(
+    data: Path, tmp_path: Path, fresh_cache: Path
+) -> None:
     """Fifty faces, all of them found, and figures that are plainly not chance."""
     words = ["dataset=ferplus", "dataset.limit=50", "detector=whole", f"dataset.path='{data / 'ferplus'}'"]
     config = configuration.to_plain(configuration.compose(words, "evaluate"))
 
     evaluation = evaluate(config, tmp_path / "run")
 
-    found = evaluation.figures["found"]
+    found: Any = evaluation.figures["found"]
     assert (evaluation.subset["pictures"], evaluation.subset["faces"]) == (50, 50)
     assert "made from its labels" in evaluation.page()
     for name in ("ccc_valence", "ccc_arousal", "accuracy"):
         assert 0.5 < found[name].low <= found[name].value <= found[name].high < 1
 
 
-def test_outcomes_other_than_found_and_not_found_carry_no_figure():
+def test_outcomes_other_than_found_and_not_found_carry_no_figure() -> None:
     """An unreadable picture says nothing about the estimator."""
     faces = RatedFaces()
     for outcome in (Outcome.UNREADABLE_IMAGE, Outcome.SKIPPED):
@@ -477,7 +491,7 @@ def test_outcomes_other_than_found_and_not_found_carry_no_figure():
 
 
 @pytest.mark.parametrize("content", ["", "[]", "[" * 100_000])
-def test_a_damaged_configuration_of_a_folder_names_the_remedy(tmp_path, content):
+def test_a_damaged_configuration_of_a_folder_names_the_remedy(tmp_path: Path, content: Any) -> None:
     """What an evaluation or a training is for can no longer be read: the user decides."""
     (tmp_path / "config.json").write_text(content)
 

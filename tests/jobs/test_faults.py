@@ -12,17 +12,18 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
-from tests.conftest import Command
-from tests.loopback import Json, LoopbackServer, Plan, failure, reply
 
 import affectlm
 from affectlm.errors import AffectlmError, RunFolderError
 from affectlm.jobs.doctor import examine
 from affectlm.store.records import RECORDS, REPORT, read_records, read_report
+from tests.conftest import Command
+from tests.loopback import Json, LoopbackServer, Plan, Received, failure, reply
 
 COMMAND = [sys.executable, "-m", "affectlm"]
 KEY = "sk-test-7d1f0c"
@@ -31,7 +32,7 @@ RATED = 24
 
 
 @pytest.fixture(autouse=True)
-def _environment(fresh_cache, monkeypatch, tmp_path):
+def _environment(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.chdir(tmp_path)
 
@@ -57,22 +58,22 @@ def words(ratings: Path, server: LoopbackServer, *more: str) -> list[str]:
     ]
 
 
-def question(body) -> str:
+def question(body: Any) -> str:
     content = body["messages"][-1]["content"]
     return content if isinstance(content, str) else next(part["text"] for part in content if part["type"] == "text")
 
 
-def good(body) -> Plan:
+def good(body: Any) -> Plan:
     """A reply that depends on the question alone."""
     number = int(hashlib.sha256(question(body).encode()).hexdigest(), 16)
     return Plan(body=reply(LABELS[number % 4]))
 
 
-def faulty(plan: Plan):
+def faulty(plan: Plan) -> Any:
     """A server that fails each third question the first time it is asked."""
     asked: Counter[str] = Counter()
 
-    def behaviour(_, body):
+    def behaviour(_: object, body: Any) -> Any:
         asked[question(body)] += 1
         fails = int(hashlib.sha256(question(body).encode()).hexdigest(), 16) % 3 == 0
         return plan if fails and asked[question(body)] == 1 else good(body)
@@ -80,7 +81,7 @@ def faulty(plan: Plan):
     return behaviour
 
 
-def accuracy(report) -> tuple[float, dict[str, int]]:
+def accuracy(report: Any) -> tuple[float, dict[str, int]]:
     return report.score("accuracy").value, report.outcomes
 
 
@@ -117,7 +118,7 @@ def test_what_passes_leaves_no_trace(ratings: Path, clean: tuple[float, dict[str
     assert RATED < len(server.requests) < 2 * RATED
 
 
-def test_a_server_that_is_late_is_waited_for(ratings):
+def test_a_server_that_is_late_is_waited_for(ratings: Path) -> None:
     """Connections are refused for a second, then all is well."""
     with LoopbackServer(lambda _, body: good(body), late=1.0) as server:
         report = affectlm.run(*words(ratings, server), "cache=off")
@@ -126,7 +127,7 @@ def test_a_server_that_is_late_is_waited_for(ratings):
 
 
 @pytest.mark.parametrize(("status", "named"), [(401, "OPENAI_API_KEY"), (403, "OPENAI_API_KEY"), (404, "loopback-1")])
-def test_what_stays_wrong_stops_the_run_at_once(ratings, status, named):
+def test_what_stays_wrong_stops_the_run_at_once(ratings: Path, status: int, named: str) -> None:
     """The variable or the model is named, the key never; nothing is asked a second time."""
     plan = Plan(status=status, body=failure(f"Incorrect API key provided: {KEY}"))
     with LoopbackServer(lambda *_: plan) as server, pytest.raises(AffectlmError, match=named) as caught:
@@ -152,12 +153,12 @@ OUTCOMES = {
 
 
 @pytest.mark.parametrize("case", OUTCOMES)
-def test_every_reply_becomes_an_outcome(ratings, case):
+def test_every_reply_becomes_an_outcome(ratings: Path, case: Any) -> None:
     """Whatever comes back is counted, and the run goes on."""
     plan, outcome = OUTCOMES[case]
     first = []
 
-    def behaviour(_, body):
+    def behaviour(_: object, body: Any) -> Any:
         first.append(question(body))
         return plan if question(body) == first[0] else good(body)
 
@@ -205,7 +206,7 @@ def test_a_killed_run_asks_again_only_what_was_under_way(ratings: Path, tmp_path
     assert sorted(record.id for record in read_records(tmp_path / "run")) == sorted(f"p{n}" for n in range(RATED))
 
 
-def test_a_second_run_asks_nothing(ratings):
+def test_a_second_run_asks_nothing(ratings: Path) -> None:
     """Not even once."""
     with LoopbackServer(lambda _, body: good(body)) as server:
         first = affectlm.run(*words(ratings, server))
@@ -217,12 +218,18 @@ def test_a_second_run_asks_nothing(ratings):
     assert second.usage["cache_hits"] == RATED
 
 
+def messages(received: Received) -> list[dict[str, Any]]:
+    """What a request asks."""
+    found: Any = received.body["messages"]
+    return list(found)
+
+
 def shown(server: LoopbackServer) -> list[bytes]:
     """The pictures that a server was sent."""
     parts = [
         part
         for received in server.requests
-        for message in received.body["messages"]
+        for message in messages(received)
         if not isinstance(message["content"], str)
         for part in message["content"]
         if part["type"] == "image_url"
@@ -231,7 +238,7 @@ def shown(server: LoopbackServer) -> list[bytes]:
 
 
 @pytest.mark.parametrize("send", [False, True])
-def test_a_picture_leaves_the_machine_by_consent_only(pictures, send):
+def test_a_picture_leaves_the_machine_by_consent_only(pictures: Path, send: bool) -> None:
     """Without privacy.send_images=true no request holds anything but text; with it, the crop alone."""
     line = [str(pictures), "detector=whole", "estimator=constant", "llm=openai", "llm.model=loopback-1"]
     with LoopbackServer() as server:
@@ -240,7 +247,7 @@ def test_a_picture_leaves_the_machine_by_consent_only(pictures, send):
     found = shown(server)
     if not send:
         assert found == []
-        assert all(isinstance(message["content"], str) for got in server.requests for message in got.body["messages"])
+        assert all(isinstance(message["content"], str) for got in server.requests for message in messages(got))
         assert all(b"image" not in got.content and b"PNG" not in got.content for got in server.requests)
         return
     sent = {PIL.Image.open(io.BytesIO(content)).tobytes() for content in found}
@@ -286,7 +293,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_run_folder_is_one_sentence_for_every_command(ratings, tmp_path, damage):
+def test_a_damaged_run_folder_is_one_sentence_for_every_command(ratings: Path, tmp_path: Path, damage: Any) -> None:
     """Continued, replayed, or looked at by the doctor: no traceback, and the file is named."""
     line = ["+experiment=basic", "dataset=manifest", f"dataset.path={ratings}"]
     folder = tmp_path / "run"

@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import attrs
 import jinja2
@@ -28,13 +30,14 @@ from affectlm.scores.scores import missed, score_all
 from affectlm.store.records import RECORDS, Report, read_records, read_report
 from affectlm.store.tables import TABLE
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, record
-from affectlm.types import Box, Completion, Image, Outcome, Score
+from affectlm.types import VA, Box, Completion, Image, Outcome, Pixels, Record, Request, Score
+from tests.conftest import Compose
 
 
 class Parts:
     """A registry of stand-ins beside the installed components."""
 
-    def __init__(self, **parts):
+    def __init__(self, **parts: Any) -> None:
         self.llm = ScriptedLLM()
         self.estimator = BrightnessEstimator()
         named = {"detector": WholeDetector(), "estimator": self.estimator, "llm": self.llm, "prompt": PlainPrompt()}
@@ -47,10 +50,10 @@ class Parts:
 
 
 @pytest.fixture
-def configured(compose, fresh_cache):
+def configured(compose: Compose, fresh_cache: Path) -> Any:
     """A configuration in which detector, estimator, prompt and model are stand-ins."""
 
-    def build(path, *words):
+    def build(path: Path, *words: str) -> Any:
         plain = compose(f"dataset.path='{path}'", *words)
         for kind in ("detector", "estimator", "prompt", "llm"):
             plain[kind] = {"name": "fake"}
@@ -59,7 +62,7 @@ def configured(compose, fresh_cache):
     return build
 
 
-def test_a_run_leaves_records_and_a_report(configured, pictures, tmp_path):
+def test_a_run_leaves_records_and_a_report(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """Every picture has its line, and the report counts them."""
     report = run(configured(pictures), tmp_path / "run", registry=Parts().registry)
 
@@ -68,7 +71,9 @@ def test_a_run_leaves_records_and_a_report(configured, pictures, tmp_path):
     assert read_report(tmp_path / "run").versions["affectlm"]
 
 
-def test_a_finished_run_of_the_same_configuration_asks_and_opens_nothing(configured, pictures, tmp_path):
+def test_a_finished_run_of_the_same_configuration_asks_and_opens_nothing(
+    configured: Any, pictures: Path, tmp_path: Path
+) -> None:
     """Continuing what is complete is free, even without a cache."""
     config = configured(pictures, "cache=off")
     run(config, tmp_path / "run", registry=Parts().registry)
@@ -81,7 +86,7 @@ def test_a_finished_run_of_the_same_configuration_asks_and_opens_nothing(configu
     assert (tmp_path / "run" / RECORDS).read_bytes() == before
 
 
-def test_a_folder_of_another_configuration_is_refused(configured, pictures, tmp_path):
+def test_a_folder_of_another_configuration_is_refused(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """Two configurations never share a folder."""
     run(configured(pictures), tmp_path / "run", registry=Parts().registry)
 
@@ -92,14 +97,16 @@ def test_a_folder_of_another_configuration_is_refused(configured, pictures, tmp_
 class Interrupted(ScriptedLLM):
     """A model during whose second answer the user presses Ctrl-C."""
 
-    def complete(self, requests):
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
         for number, completion in enumerate(super().complete(requests)):
             if number == 1:
                 raise KeyboardInterrupt
             yield completion
 
 
-def test_an_interrupted_run_is_readable_and_continues_without_asking_twice(configured, pictures, tmp_path):
+def test_an_interrupted_run_is_readable_and_continues_without_asking_twice(
+    configured: Any, pictures: Path, tmp_path: Path
+) -> None:
     """What was answered stays answered; a torn line is cut off."""
     folder = tmp_path / "run"
     config = configured(pictures, "cache=off")
@@ -122,12 +129,14 @@ def test_an_interrupted_run_is_readable_and_continues_without_asking_twice(confi
 class Failing(ScriptedLLM):
     """A model that fails for the second request."""
 
-    def complete(self, requests):
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
         for number, completion in enumerate(super().complete(requests)):
             yield attrs.evolve(completion, error="HTTP 503") if number == 1 else completion
 
 
-def test_a_continued_run_repeats_failed_requests_and_only_those(configured, pictures, tmp_path):
+def test_a_continued_run_repeats_failed_requests_and_only_those(
+    configured: Any, pictures: Path, tmp_path: Path
+) -> None:
     """An error is no answer."""
     config = configured(pictures, "cache=off")
     first = run(config, tmp_path / "run", registry=Parts(llm=Failing()).registry)
@@ -141,11 +150,11 @@ def test_a_continued_run_repeats_failed_requests_and_only_those(configured, pict
 
 
 class Crashing(BrightnessEstimator):
-    def estimate(self, faces):
+    def estimate(self, faces: Sequence[Pixels]) -> VA:
         raise RuntimeError("out of memory")
 
 
-def test_a_crash_leaves_a_report_that_says_so(configured, pictures, tmp_path):
+def test_a_crash_leaves_a_report_that_says_so(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """status=error, with the reason."""
     with pytest.raises(ContractError, match=r"Crashing\.estimate failed: RuntimeError: out of memory"):
         run(configured(pictures), tmp_path / "run", registry=Parts(estimator=Crashing()).registry)
@@ -155,7 +164,7 @@ def test_a_crash_leaves_a_report_that_says_so(configured, pictures, tmp_path):
     assert "out of memory" in (report.error or "")
 
 
-def test_odd_pictures_change_nothing_for_the_others(configured, pictures, tmp_path):
+def test_odd_pictures_change_nothing_for_the_others(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """An unreadable file and a 1x1 picture give their outcomes."""
     (pictures / "broken.png").write_bytes(b"no picture")
     PIL.Image.new("RGB", (1, 1)).save(pictures / "dot.png")
@@ -165,7 +174,7 @@ def test_odd_pictures_change_nothing_for_the_others(configured, pictures, tmp_pa
     assert report.outcomes == {"no_face": 1, "ok": 3, "unreadable_image": 1}
 
 
-def test_a_run_of_which_everything_failed_is_an_error(configured, tmp_path):
+def test_a_run_of_which_everything_failed_is_an_error(configured: Any, tmp_path: Path) -> None:
     """It must not exit 0; the records stay."""
     (tmp_path / "notes.jpg").write_text("hello")
 
@@ -180,11 +189,11 @@ class Listed:
 
     paths: list[Path]
 
-    def items(self):
+    def items(self) -> Iterator[Any]:
         return (Image(path.name, path) for path in self.paths)
 
 
-def test_a_picture_that_could_not_be_read_is_read_again(configured, pictures, tmp_path):
+def test_a_picture_that_could_not_be_read_is_read_again(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """A folder on a network may vanish for a while."""
     dataset = Listed(sorted(pictures.iterdir()))
     config = configured(pictures) | {"dataset": {"name": "listed"}}
@@ -205,12 +214,14 @@ def test_a_picture_that_could_not_be_read_is_read_again(configured, pictures, tm
 class Unreachable(ScriptedLLM):
     """A model that never answers."""
 
-    def complete(self, requests):
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
         for request in requests:
             yield Completion(id=request.id, error="no connection")
 
 
-def test_a_run_whose_requests_all_failed_is_an_error_whatever_else_was_there(configured, pictures, tmp_path):
+def test_a_run_whose_requests_all_failed_is_an_error_whatever_else_was_there(
+    configured: Any, pictures: Path, tmp_path: Path
+) -> None:
     """A picture without a face is no answer."""
     PIL.Image.new("RGB", (4, 4)).save(pictures / "tiny.png")
 
@@ -218,7 +229,7 @@ def test_a_run_whose_requests_all_failed_is_an_error_whatever_else_was_there(con
         run(configured(pictures), tmp_path / "run", registry=Parts(llm=Unreachable()).registry)
 
 
-def test_a_start_that_failed_does_not_block_its_folder(configured, pictures, tmp_path):
+def test_a_start_that_failed_does_not_block_its_folder(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """The mended command may use it."""
     with pytest.raises(ConfigError, match="no llm named 'unknown'"):
         run(configured(pictures) | {"llm": {"name": "unknown"}}, tmp_path / "run", registry=Parts().registry)
@@ -226,7 +237,9 @@ def test_a_start_that_failed_does_not_block_its_folder(configured, pictures, tmp
     assert run(configured(pictures), tmp_path / "run", registry=Parts().registry).outcomes == {"ok": 3}
 
 
-def test_a_report_holds_command_date_versions_and_how_was_asked(configured, pictures, tmp_path):
+def test_a_report_holds_command_date_versions_and_how_was_asked(
+    configured: Any, pictures: Path, tmp_path: Path
+) -> None:
     """Whoever reads a figure can make it again."""
     config = configured(pictures) | {"prompt": {"name": "fake", "style": "numbers"}}
 
@@ -239,7 +252,7 @@ def test_a_report_holds_command_date_versions_and_how_was_asked(configured, pict
     assert report.questions == {"distinct": 3, "faces": 3, "style": "numbers"}
 
 
-def test_five_hundred_pictures_run_with_flat_memory(configured, tmp_path):
+def test_five_hundred_pictures_run_with_flat_memory(configured: Any, tmp_path: Path) -> None:
     """The tenth hundred costs no more than the first: neither pixels nor prompts are kept."""
     folder = tmp_path / "many"
     folder.mkdir()
@@ -259,12 +272,12 @@ def test_five_hundred_pictures_run_with_flat_memory(configured, tmp_path):
 
 
 class Twice:
-    def items(self):
+    def items(self) -> Iterator[Any]:
         yield Image("a", np.full((9, 9, 3), 1, np.uint8))
         yield Image("a", np.full((9, 9, 3), 2, np.uint8))
 
 
-def test_a_dataset_with_an_id_twice_is_refused(configured, tmp_path):
+def test_a_dataset_with_an_id_twice_is_refused(configured: Any, tmp_path: Path) -> None:
     """Records are known by their id."""
     parts = Parts(dataset=Twice())
     config = configured(tmp_path) | {"dataset": {"name": "fake", "limit": None, "va": "estimated"}}
@@ -273,7 +286,7 @@ def test_a_dataset_with_an_id_twice_is_refused(configured, tmp_path):
         run(config, tmp_path / "run", registry=parts.registry)
 
 
-def test_ratings_take_the_place_of_pictures(compose, fresh_cache, tmp_path):
+def test_ratings_take_the_place_of_pictures(compose: Compose, fresh_cache: Path, tmp_path: Path) -> None:
     """With dataset.va=truth no picture is opened and no estimator built."""
     (tmp_path / "table.csv").write_text("path,valence,arousal,label\nnone.png,0.5,-0.25,happiness\nno.png,,,\n")
     config = compose(f"dataset.path='{tmp_path}/table.csv'", "dataset.va=truth", "llm=circumplex", "cache=off")
@@ -285,7 +298,7 @@ def test_ratings_take_the_place_of_pictures(compose, fresh_cache, tmp_path):
     assert (rated.valence, rated.arousal, rated.truth.labels) == (0.5, -0.25, ("happiness",))
 
 
-def test_ratings_that_nobody_has_are_an_error(compose, fresh_cache, tmp_path):
+def test_ratings_that_nobody_has_are_an_error(compose: Compose, fresh_cache: Path, tmp_path: Path) -> None:
     """No score is made of records that were never asked about."""
     (tmp_path / "table.csv").write_text("path,valence,arousal,label\nno.png,,,happiness\n")
     words = ("dataset.va=truth", "llm=circumplex", "prompt=categories", "metric=accuracy")
@@ -294,7 +307,7 @@ def test_ratings_that_nobody_has_are_an_error(compose, fresh_cache, tmp_path):
         run(compose(f"dataset.path='{tmp_path}/table.csv'", *words), tmp_path / "run")
 
 
-def test_metrics_that_find_nothing_to_judge_by_are_named(compose, fresh_cache, tmp_path):
+def test_metrics_that_find_nothing_to_judge_by_are_named(compose: Compose, fresh_cache: Path, tmp_path: Path) -> None:
     """In the report and on its page."""
     (tmp_path / "table.csv").write_text("path,valence,arousal\nno.png,0.5,0.1\n")
     words = ("dataset.va=truth", "llm=circumplex", "prompt=categories", "metric=[accuracy,unmapped,bleu]")
@@ -308,11 +321,11 @@ def test_metrics_that_find_nothing_to_judge_by_are_named(compose, fresh_cache, t
         assert "accuracy, bleu." in (tmp_path / "run" / page).read_text()
 
 
-def test_missing_truth_is_told_before_the_first_question(compose, fresh_cache, tmp_path):
+def test_missing_truth_is_told_before_the_first_question(compose: Compose, fresh_cache: Path, tmp_path: Path) -> None:
     """Once for all metrics that need it, and not for those that do without."""
     (tmp_path / "table.csv").write_text("path,valence,arousal\n" + "".join(f"{n}.png,0.5,0.1\n" for n in range(70)))
     words = ("dataset.va=truth", "llm=circumplex", "prompt=categories", "metric=[accuracy,unmapped,rouge,bleu]")
-    told = []
+    told: list[str] = []
 
     config = compose(f"dataset.path='{tmp_path}/table.csv'", *words)
     run(config, tmp_path / "run", on_notice=told.append, on_record=lambda _: told.append("record"))
@@ -324,18 +337,20 @@ def test_missing_truth_is_told_before_the_first_question(compose, fresh_cache, t
     assert told[1:] == ["record"] * 70
 
 
-def test_nothing_is_told_of_truth_that_is_there(compose, fresh_cache, tmp_path):
+def test_nothing_is_told_of_truth_that_is_there(compose: Compose, fresh_cache: Path, tmp_path: Path) -> None:
     """One item with labels is enough."""
     (tmp_path / "table.csv").write_text("path,valence,arousal,label\na.png,0.5,0.1,\nb.png,0.5,0.1,fear\n")
     words = ("dataset.va=truth", "llm=circumplex", "prompt=categories", "metric=accuracy")
-    told = []
+    told: list[str] = []
 
     run(compose(f"dataset.path='{tmp_path}/table.csv'", *words), tmp_path / "run", on_notice=told.append)
 
     assert told == []
 
 
-def test_noise_moves_valence_and_arousal_the_same_way_in_every_run(configured, pictures, tmp_path):
+def test_noise_moves_valence_and_arousal_the_same_way_in_every_run(
+    configured: Any, pictures: Path, tmp_path: Path
+) -> None:
     """perturb.va_sd asks how sure the numbers must be."""
     values = []
     for name, words in (("plain", ()), ("a", ("perturb.va_sd=0.2",)), ("b", ("perturb.va_sd=0.2",))):
@@ -347,31 +362,34 @@ def test_noise_moves_valence_and_arousal_the_same_way_in_every_run(configured, p
 
 
 class Right:
-    def values(self, records):
+    def values(self, records: Sequence[Record]) -> dict[str, Any]:
         right = [float("nan") if not r.truth.labels else float(r.labels[:1] == r.truth.labels[:1]) for r in records]
         return {"right": np.array(right)}
 
 
-def test_a_mean_gets_an_interval_drawn_by_picture():
+RIGHT: Any = Right()
+
+
+def test_a_mean_gets_an_interval_drawn_by_picture() -> None:
     """Records without truth are left out of value and count."""
     records = [record(id=f"{n}", image=f"{n}", label="fear", truth="fear" if n % 2 else "anger") for n in range(60)]
 
-    score = score_all([*records, record(label="fear")], [Right()])[0]
+    score = score_all([*records, record(label="fear")], [RIGHT])[0]
 
     assert (score.name, score.value, score.count) == ("right", 0.5, 60)
     assert score.low == pytest.approx(0.5 - 1.96 * 0.5 / 60**0.5, abs=0.03)
 
 
-def test_a_score_says_how_many_prompts_its_interval_rests_on():
+def test_a_score_says_how_many_prompts_its_interval_rests_on() -> None:
     """Where each record has its own picture there is nothing to say."""
     few = [attrs.evolve(record(id=f"{n}", label="fear", truth="fear"), prompt_sha256=f"{n % 3}") for n in range(30)]
     own = [record(id=f"{n}", image=f"{n}", label="fear", truth="fear") for n in range(30)]
 
-    assert score_all(few, [Right()])[0].parts == {"clusters": 3}
-    assert score_all(own, [Right()])[0].parts == {}
+    assert score_all(few, [RIGHT])[0].parts == {"clusters": 3}
+    assert score_all(own, [RIGHT])[0].parts == {}
 
 
-def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):
+def test_thresholds_that_are_missed_are_told(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """A score that does not exist misses its threshold."""
     report = run(configured(pictures), tmp_path / "run", registry=Parts().registry)
     report.scores = [Score("accuracy", 0.3, 10)]
@@ -398,7 +416,9 @@ def test_thresholds_that_are_missed_are_told(configured, pictures, tmp_path):
         (["fail_under.accuracy=high"], "is not a threshold"),
     ],
 )
-def test_wrong_settings_are_told_before_the_first_picture(configured, pictures, tmp_path, words, message):
+def test_wrong_settings_are_told_before_the_first_picture(
+    configured: Any, pictures: Path, tmp_path: Path, words: list[str], message: str
+) -> None:
     """A wrong run costs nothing."""
     parts = Parts()
 
@@ -407,7 +427,7 @@ def test_wrong_settings_are_told_before_the_first_picture(configured, pictures, 
     assert parts.estimator.batches == []
 
 
-def test_a_run_folder_that_cannot_be_made_is_named(configured, pictures, tmp_path):
+def test_a_run_folder_that_cannot_be_made_is_named(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """The message says what to set."""
     (tmp_path / "file").touch()
 
@@ -415,7 +435,7 @@ def test_a_run_folder_that_cannot_be_made_is_named(configured, pictures, tmp_pat
         run(configured(pictures), tmp_path / "file" / "run", registry=Parts().registry)
 
 
-def test_all_that_is_missing_is_told_at_once(configured, tmp_path):
+def test_all_that_is_missing_is_told_at_once(configured: Any, tmp_path: Path) -> None:
     """Mending one thing must not reveal the next."""
     config = configured(tmp_path) | {"llm": {"name": "unknown"}}
 
@@ -426,28 +446,30 @@ def test_all_that_is_missing_is_told_at_once(configured, tmp_path):
 class Returning:
     """A detector that returns what it was given."""
 
-    def __init__(self, boxes):
+    def __init__(self, boxes: Any) -> None:
         self.boxes = boxes
 
-    def detect(self, images):
+    def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
         return [self.boxes for _ in images]
 
 
 @pytest.mark.parametrize(
     "boxes", [[Box(0, 0, float("inf"), 9)], [(0, 0, 9, 9)], [Box(0, 0, 1e9, 9)], [Box(0, 0, 9, 9, float("nan"))]]
 )
-def test_a_detector_that_returns_no_boxes_is_named(configured, pictures, tmp_path, boxes):
+def test_a_detector_that_returns_no_boxes_is_named(configured: Any, pictures: Path, tmp_path: Path, boxes: Any) -> None:
     """What a plugin does wrong is told as the plugin's."""
     with pytest.raises(ContractError, match=r"Returning\.detect returned .*, expected a Box"):
         run(configured(pictures), tmp_path / "run", registry=Parts(detector=Returning(boxes)).registry)
 
 
 class Undefined:
-    def score(self, records):
+    def score(self, records: Sequence[Record]) -> list[Score]:
         return [Score("m", float("nan"), len(records))]
 
 
-def test_a_metric_that_gives_no_number_is_told_and_the_report_is_whole(configured, pictures, tmp_path):
+def test_a_metric_that_gives_no_number_is_told_and_the_report_is_whole(
+    configured: Any, pictures: Path, tmp_path: Path
+) -> None:
     """NaN is no JSON and no score."""
     config = configured(pictures) | {"metric": {"m": {"name": "fake"}}}
 
@@ -456,12 +478,12 @@ def test_a_metric_that_gives_no_number_is_told_and_the_report_is_whole(configure
     assert read_report(tmp_path / "run").status == "error"
 
 
-def test_two_runs_never_write_to_one_folder(configured, pictures, tmp_path):
+def test_two_runs_never_write_to_one_folder(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """The second is told, the first is not disturbed."""
     config = configured(pictures)
 
     class Nested(ScriptedLLM):
-        def complete(self, requests):
+        def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
             with pytest.raises(RunFolderError, match="another run is writing"):
                 run(config, tmp_path / "run", registry=Parts().registry)
             yield from super().complete(requests)
@@ -469,7 +491,7 @@ def test_two_runs_never_write_to_one_folder(configured, pictures, tmp_path):
     assert run(config, tmp_path / "run", registry=Parts(llm=Nested()).registry).outcomes == {"ok": 3}
 
 
-def test_a_continued_run_finds_every_face_of_a_grouped_picture(configured, tmp_path):
+def test_a_continued_run_finds_every_face_of_a_grouped_picture(configured: Any, tmp_path: Path) -> None:
     """A group says nothing about one person: all faces of the picture count."""
     PIL.Image.new("RGB", (60, 40)).save(tmp_path / "two.png")
     (tmp_path / "table.csv").write_text("path,group\ntwo.png,g1\n")
@@ -496,7 +518,9 @@ ANSWERED = {
 
 
 @pytest.mark.parametrize("kept", [MEASURED, ANSWERED])
-def test_a_stored_value_as_it_should_be_is_used(configured, pictures, tmp_path, fresh_cache, kept):
+def test_a_stored_value_as_it_should_be_is_used(
+    configured: Any, pictures: Path, tmp_path: Path, fresh_cache: Path, kept: Any
+) -> None:
     """Else the test of damaged ones would prove nothing."""
     run(configured(pictures), tmp_path / "a", registry=Parts().registry)
     for path in (fresh_cache / ("affect" if kept is MEASURED else "completions")).rglob("*.json"):
@@ -516,36 +540,42 @@ def test_a_stored_value_as_it_should_be_is_used(configured, pictures, tmp_path, 
         "[" * 100_000,
         *(
             json.dumps(MEASURED | wrong)
-            for wrong in (
-                {"valence": 5.0},
-                {"arousal": None},
-                {"valence": "0.5"},
-                {"valence": True},
-                {"extra": []},
-                {"extra": {"fear": "much"}},
-                {"extra": {"fear": 10**400}},
-                {"extra": {"fear": float("nan")}},
+            for wrong in list[dict[str, Any]](
+                [
+                    {"valence": 5.0},
+                    {"arousal": None},
+                    {"valence": "0.5"},
+                    {"valence": True},
+                    {"extra": []},
+                    {"extra": {"fear": "much"}},
+                    {"extra": {"fear": 10**400}},
+                    {"extra": {"fear": float("nan")}},
+                ]
             )
         ),
         *(
             json.dumps(ANSWERED | wrong)
-            for wrong in (
-                {"text": None},
-                {"model": 3},
-                {"finish_reason": ["stop"]},
-                {"usage": [1, 2]},
-                {"usage": {"prompt_tokens": "many"}},
-                {"usage": {"prompt_tokens": 10**400}},
-                {"choice_logprobs": "fear"},
-                {"choice_logprobs": {"fear": None}},
-                {"choice_logprobs": {"fear": 10**400}},
-                {"choice_tokens": {"fear": 1.5}},
+            for wrong in list[dict[str, Any]](
+                [
+                    {"text": None},
+                    {"model": 3},
+                    {"finish_reason": ["stop"]},
+                    {"usage": [1, 2]},
+                    {"usage": {"prompt_tokens": "many"}},
+                    {"usage": {"prompt_tokens": 10**400}},
+                    {"choice_logprobs": "fear"},
+                    {"choice_logprobs": {"fear": None}},
+                    {"choice_logprobs": {"fear": 10**400}},
+                    {"choice_tokens": {"fear": 1.5}},
+                ]
             )
         ),
     ],
     ids=lambda content: content[:60],
 )
-def test_a_damaged_cache_is_measured_and_asked_again(configured, pictures, tmp_path, fresh_cache, content):
+def test_a_damaged_cache_is_measured_and_asked_again(
+    configured: Any, pictures: Path, tmp_path: Path, fresh_cache: Path, content: Any
+) -> None:
     """What is damaged, or what another version wrote, is no answer."""
     run(configured(pictures), tmp_path / "a", registry=Parts().registry)
     for path in fresh_cache.rglob("*.json"):
@@ -560,10 +590,10 @@ def test_a_damaged_cache_is_measured_and_asked_again(configured, pictures, tmp_p
 class Counting:
     """A detector with three faces in each picture, of which it leaves out two for their size."""
 
-    def detect(self, images):
+    def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
         return [boxes for boxes, _ in self.detect_counting(images)]
 
-    def detect_counting(self, images):
+    def detect_counting(self, images: Sequence[Pixels]) -> list[tuple[list[Box], int]]:
         return [([Box(0, 0, 30, 30), Box(5, 0, 35, 30), Box(9, 0, 39, 30)], 2) for _ in images]
 
 
@@ -581,7 +611,9 @@ class Counting:
         ),
     ],
 )
-def test_faces_that_were_not_taken_are_counted(configured, pictures, tmp_path, words, table, expected):
+def test_faces_that_were_not_taken_are_counted(
+    configured: Any, pictures: Path, tmp_path: Path, words: tuple[Any, ...], table: str, expected: dict[str, Any]
+) -> None:
     """Those that are too small, and those beside the one that was chosen, by the reason."""
     if table:
         header, *lines = table.split("\n")
@@ -596,7 +628,7 @@ def test_faces_that_were_not_taken_are_counted(configured, pictures, tmp_path, w
 
 
 class Unsized:
-    def items(self):
+    def items(self) -> Iterator[Any]:
         return iter([Image(f"{number}", np.full((9, 9, 3), number, np.uint8)) for number in range(3)])
 
 
@@ -610,7 +642,9 @@ class Unsized:
         ("fake", 4, {}),
     ],
 )
-def test_what_lies_beyond_the_limit_is_counted(configured, pictures, tmp_path, dataset, limit, expected):
+def test_what_lies_beyond_the_limit_is_counted(
+    configured: Any, pictures: Path, tmp_path: Path, dataset: str, limit: int | None, expected: dict[str, Any]
+) -> None:
     """A dataset that does not know its length is not asked for more: it says that there may be some."""
     config = configured(pictures)
     config["dataset"] |= {"limit": limit}
@@ -621,7 +655,7 @@ def test_what_lies_beyond_the_limit_is_counted(configured, pictures, tmp_path, d
     assert report.left_out == expected
 
 
-def test_a_continued_run_counts_what_it_left_out_once(configured, pictures, tmp_path):
+def test_a_continued_run_counts_what_it_left_out_once(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """The counts come from the records: the second try opens one picture again, one anew, and one not at all."""
     config = configured(pictures, "cache=off", "faces=best")
 
@@ -634,27 +668,29 @@ def test_a_continued_run_counts_what_it_left_out_once(configured, pictures, tmp_
 
 
 class Miscounting:
-    def detect(self, images):
+    def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
         return [[] for _ in images]
 
-    def detect_counting(self, images):
+    def detect_counting(self, images: Sequence[Pixels]) -> Any:
         return [([], None) for _ in images]
 
 
-def test_a_detector_that_gives_no_count_is_named(configured, pictures, tmp_path):
+def test_a_detector_that_gives_no_count_is_named(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """What a plugin does wrong is told as the plugin's."""
     with pytest.raises(ContractError, match=r"Miscounting\.detect_counting returned None with the boxes of a picture"):
         run(configured(pictures), tmp_path / "run", registry=Parts(detector=Miscounting()).registry)
 
 
-def test_a_killed_run_remembers_what_it_asked(configured, pictures, tmp_path, monkeypatch):
+def test_a_killed_run_remembers_what_it_asked(
+    configured: Any, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Limits are the run's, however it ended: what was asked is noted while it runs."""
     from affectlm.jobs import run as runs
 
     monkeypatch.setattr(runs, "NOTE_EVERY", 0.0)
     noted = []
 
-    def look(record):
+    def look(record: Any) -> None:
         noted.append(read_report(tmp_path / "run").usage.get("requests"))
 
     run(configured(pictures, "batch_size=1"), tmp_path / "run", registry=Parts().registry, on_record=look)
@@ -663,7 +699,7 @@ def test_a_killed_run_remembers_what_it_asked(configured, pictures, tmp_path, mo
 
 
 @pytest.mark.parametrize(("dry", "scores"), [("true", 0), ("false", 1)])
-def test_a_dry_run_judges_nothing(compose, pictures, tmp_path, dry, scores):
+def test_a_dry_run_judges_nothing(compose: Compose, pictures: Path, tmp_path: Path, dry: str, scores: int) -> None:
     """What was not asked is not wrong."""
     table = pictures / "labels.csv"
     table.write_text("path,label\n" + "".join(f"p{number}.png,anger\n" for number in range(3)))
@@ -675,11 +711,11 @@ def test_a_dry_run_judges_nothing(compose, pictures, tmp_path, dry, scores):
     assert [score.name for score in report.scores].count("accuracy") == scores
 
 
-def test_success_is_said_when_the_pages_exist(configured, pictures, tmp_path):
+def test_success_is_said_when_the_pages_exist(configured: Any, pictures: Path, tmp_path: Path) -> None:
     """A report that says success has its pages beside it; pages that cannot be written fail the run."""
     said = []
 
-    def pages(report):
+    def pages(report: Any) -> None:
         said.append((report.status, report.outcomes, read_report(tmp_path / "run").status))
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -691,7 +727,9 @@ def test_success_is_said_when_the_pages_exist(configured, pictures, tmp_path):
     assert (report.status, "No space left" in str(report.error)) == ("error", True)
 
 
-def test_a_command_whose_pages_fail_says_no_success(pictures, tmp_path, monkeypatch):
+def test_a_command_whose_pages_fail_says_no_success(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where they fail by a defect, and from Python."""
     (tmp_path / "broken.html").write_text("{{ nothing }}")
     monkeypatch.setattr("affectlm.report.pages.TEMPLATE", tmp_path / "broken.html")
@@ -713,7 +751,7 @@ main(sys.argv[2:])
 
 
 @pytest.mark.parametrize(("limit", "status"), [(0, None), (10_000, "error")])
-def test_a_folder_that_fills_up_is_one_sentence(tmp_path, limit, status):
+def test_a_folder_that_fills_up_is_one_sentence(tmp_path: Path, limit: int, status: str | None) -> None:
     """Before the first report, or amid the records; nothing says success, and what was recorded can be continued."""
     (tmp_path / "r.csv").write_text("valence,arousal\n" + "\n".join(f"0.{number},0.5" for number in range(1, 90)))
     words = ["+experiment=basic", "dataset=manifest", "dataset.path=r.csv", "llm=circumplex", "hydra.run.dir=run"]
@@ -731,11 +769,11 @@ def test_a_folder_that_fills_up_is_one_sentence(tmp_path, limit, status):
         assert 0 < len(list(read_records(tmp_path / "run"))) < 89
 
 
-def test_a_full_disk_takes_the_status_of_a_run(tmp_path, monkeypatch):
+def test_a_full_disk_takes_the_status_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be written anew is changed in place, and stays a report."""
     Report(config={"a": 1}).save(tmp_path)
 
-    def full(*_):
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("affectlm.store.records.write_atomically", full)

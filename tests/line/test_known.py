@@ -6,9 +6,11 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -20,7 +22,7 @@ from affectlm.line.measure import Measured
 from affectlm.line.question import Asking
 from affectlm.store.cache import Claims, Store, clear, digest
 from affectlm.testing import PlainPrompt, ScriptedLLM
-from affectlm.types import Completion, Outcome, Sample
+from affectlm.types import Completion, Outcome, Request, Sample
 
 QUESTIONS = 40
 PROCESSES = 3
@@ -33,7 +35,7 @@ class Slow:
     log: Path
     concurrency: int = 8
 
-    def complete_one(self, request):
+    def complete_one(self, request: Request) -> Completion:
         with self.log.open("a") as file:
             file.write(f"{request.id}\n")
         time.sleep(0.2)
@@ -60,7 +62,7 @@ def together(folder: Path, mode: str) -> tuple[list[int], Counter[str]]:
     return answered, Counter((folder / "log").read_text().split())
 
 
-def test_processes_on_one_cache_ask_each_question_once(tmp_path):
+def test_processes_on_one_cache_ask_each_question_once(tmp_path: Path) -> None:
     """What one process asks, the others wait for; and nothing is left behind but one empty file."""
     answered, asked = together(tmp_path, "on")
 
@@ -72,7 +74,7 @@ def test_processes_on_one_cache_ask_each_question_once(tmp_path):
     assert not beside[0].exists()
 
 
-def test_processes_without_a_cache_wait_for_nobody(tmp_path):
+def test_processes_without_a_cache_wait_for_nobody(tmp_path: Path) -> None:
     """Who finds no answers of others has no reason to wait; and the folder is not made."""
     answered, asked = together(tmp_path, "off")
 
@@ -93,7 +95,7 @@ class Holding:
 
     ready: Path
 
-    def complete(self, requests):
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
         yield from ()
         for _ in requests:
             pass
@@ -102,7 +104,7 @@ class Holding:
 
 
 @pytest.fixture
-def holder(tmp_path):
+def holder(tmp_path: Path) -> Iterator[Any]:
     """A process that has claimed all questions and answers none."""
     process = get_context("spawn").Process(target=claim_all, args=(tmp_path,))
     process.start()
@@ -114,7 +116,7 @@ def holder(tmp_path):
     process.join()
 
 
-def test_a_killed_process_holds_nobody_up(tmp_path, holder, monkeypatch):
+def test_a_killed_process_holds_nobody_up(tmp_path: Path, holder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system lets go of what it claimed; until then nothing is asked twice."""
     llm = ScriptedLLM(["x"])
     waits = []
@@ -125,7 +127,7 @@ def test_a_killed_process_holds_nobody_up(tmp_path, holder, monkeypatch):
             holder.kill()
             holder.join()
 
-    monkeypatch.setattr(module.time, "sleep", wait)
+    monkeypatch.setattr("affectlm.line.ask.time.sleep", wait)
 
     records = list(ask(found(3), Asking(prompt=PlainPrompt(), llm=llm), store=Store("completions", root=tmp_path)))
 
@@ -133,14 +135,17 @@ def test_a_killed_process_holds_nobody_up(tmp_path, holder, monkeypatch):
     assert waits[:3] == [0, 0, 0]
 
 
-def test_a_stopped_process_is_not_waited_for_without_end(tmp_path, holder, monkeypatch):
+def test_a_stopped_process_is_not_waited_for_without_end(
+    tmp_path: Path, holder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It keeps its claims; after a while the question is asked all the same."""
     os.kill(holder.pid, signal.SIGSTOP)
     monkeypatch.setattr(known, "PATIENCE", 0.3)
     begin = time.monotonic()
 
     monkeypatch.setattr(module, "LOOKS_PER_NOTICE", 2)
-    asking, told = Asking(prompt=PlainPrompt(), llm=ScriptedLLM(["x"])), []
+    asking = Asking(prompt=PlainPrompt(), llm=ScriptedLLM(["x"]))
+    told: list[str] = []
     records = list(ask(found(3), asking, store=Store("completions", root=tmp_path), notice=told.append))
 
     assert [record.answer for record in records] == ["x"] * 3
@@ -148,7 +153,7 @@ def test_a_stopped_process_is_not_waited_for_without_end(tmp_path, holder, monke
     assert 0.3 < time.monotonic() - begin < 30
 
 
-def test_a_claim_that_cannot_be_made_is_granted(tmp_path):
+def test_a_claim_that_cannot_be_made_is_granted(tmp_path: Path) -> None:
     """Where nothing can be locked, each process makes what it needs."""
     (tmp_path / "file").touch()
     claims = Claims(tmp_path / "file" / "completions.lock")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from typing import Any
 
 import pytest
 
@@ -225,19 +226,19 @@ REFUSALS = (
 
 
 @pytest.mark.parametrize("reply", ANSWERS)
-def test_sympathy_and_descriptions_are_no_refusals(reply):
+def test_sympathy_and_descriptions_are_no_refusals(reply: Any) -> None:
     """Who cannot, will not or is sorry may be the person, and a reservation may come before an answer."""
     assert not is_refusal(reply)
 
 
 @pytest.mark.parametrize("reply", REFUSALS)
-def test_a_model_that_declines_refuses(reply):
+def test_a_model_that_declines_refuses(reply: Any) -> None:
     """In the first person, politely or flatly, or because nobody could know."""
     assert is_refusal(reply)
 
 
 @pytest.mark.parametrize("form", ["{}", " \n{}\n", "**{}**", '"{}"', "“{}”", "<think>So be it.</think>\n{}"])
-def test_wrapping_makes_no_difference(form):
+def test_wrapping_makes_no_difference(form: str) -> None:
     """White space, emphasis, quotation marks around all of it, and thoughts say nothing."""
     plain = "I'm sorry, but I can't assist with that."
 
@@ -247,7 +248,7 @@ def test_wrapping_makes_no_difference(form):
     assert not is_refusal(form.format("I'm sorry to hear that. The person can't help crying."))
 
 
-def test_a_refusal_begins_near_the_beginning():
+def test_a_refusal_begins_near_the_beginning() -> None:
     """What follows a long answer takes nothing back."""
     answer = "A tense brow and a narrow mouth tell of anger. " * 10
 
@@ -259,7 +260,7 @@ def test_a_refusal_begins_near_the_beginning():
     ["i ", " ", "'", '"', "i cannot ", "i really ", "i can't tell ", "ich kann ", "je ne peux pas ", "a ", "İ",
      "\ud800", "as an ai ", "no information ", "the person ", "<think>", "i'm sorry but ", "*"],
 )  # fmt: skip
-def test_a_reply_of_a_megabyte_takes_no_time(piece):
+def test_a_reply_of_a_megabyte_takes_no_time(piece: str) -> None:
     """Only its beginning is read."""
     start = time.process_time()
 
@@ -268,7 +269,7 @@ def test_a_reply_of_a_megabyte_takes_no_time(piece):
     assert time.process_time() - start < 0.1
 
 
-def test_no_reply_makes_it_fail():
+def test_no_reply_makes_it_fail() -> None:
     """Whatever a model says, the question has an answer."""
     draw = random.Random(0)  # noqa: S311
     words = " ".join((*ANSWERS, *REFUSALS)).split(" ")

@@ -8,14 +8,15 @@ import math
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.foreground import INTERRUPTIBLE
 from torch import nn
 from torch.nn import functional
 
@@ -34,14 +35,22 @@ from affectlm.neural.training import train
 from affectlm.neural.validation import judge, predict
 from affectlm.scores.intervals import concordance
 from affectlm.store.run_folder import locked
-from affectlm.types import Image, LabelledFaces, TrainableEstimator, Truth
+from affectlm.types import Image, LabelledFaces, Pixels, TrainableEstimator, Truth
 from affectlm.weights.named import sha256
 from affectlm_data.folder import Folder
 from affectlm_facechannel import training as facechannel
 from affectlm_facechannel.estimator import FaceChannelEstimator
 from affectlm_facechannel.shape import CATEGORIES
+from tests.foreground import INTERRUPTIBLE
 
-PLAN = {"epochs": 3, "batch_size": 16, "learning_rate": 0.01, "averaging": 0.5, "dropout": 0.0, "device": "cpu"}
+PLAN: dict[str, Any] = {
+    "epochs": 3,
+    "batch_size": 16,
+    "learning_rate": 0.01,
+    "averaging": 0.5,
+    "dropout": 0.0,
+    "device": "cpu",
+}
 
 
 class Tiny(nn.Module):
@@ -52,7 +61,7 @@ class Tiny(nn.Module):
         self.trunk = nn.Sequential(nn.Conv2d(1, 4, 3, stride=4), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
         self.affect, self.category = nn.Linear(4, 2), nn.Linear(4, categories) if categories else None
 
-    def forward(self, faces):
+    def forward(self, faces: Sequence[Pixels]) -> Any:
         features = self.trunk(faces).flatten(1)
         return torch.tanh(self.affect(features)), None if self.category is None else self.category(features)
 
@@ -73,16 +82,16 @@ def toy(count: int, seed: int = 0, side: int = 24) -> LabelledFaces:
     return LabelledFaces(pixels.astype(np.uint8), affect.astype(np.float32), votes.astype(np.float32), CATEGORIES)
 
 
-def fit(folder, network=None, faces=None, validation=None, **options):
+def fit(folder: Path, network: Any = None, faces: Any = None, validation: Any = None, **options: Any) -> Any:
     plan = Plan(**{**PLAN, **options})
     return train(network or tiny(), faces or toy(96), validation or toy(32, 1), plan, folder, side=24, file="w.st")
 
 
-def same(one, other) -> bool:
+def same(one: Any, other: Any) -> bool:
     return all(torch.equal(one[name], other[name]) for name in {*one, *other})
 
 
-def test_the_training_loss_uses_the_concordance_of_the_batch():
+def test_the_training_loss_uses_the_concordance_of_the_batch() -> None:
     """The same number as the metric."""
     x, y = torch.rand(9, 2), torch.rand(9, 2)
 
@@ -91,7 +100,7 @@ def test_the_training_loss_uses_the_concordance_of_the_batch():
     torch.testing.assert_close(concordance_loss(x, y), torch.tensor(expected).float(), atol=1e-4, rtol=0)
 
 
-def test_a_row_of_weight_two_counts_like_two_rows():
+def test_a_row_of_weight_two_counts_like_two_rows() -> None:
     """The moments are weighted."""
     x, y, weights = torch.rand(9, 2), torch.rand(9, 2), torch.tensor([2.0] * 3 + [1.0] * 6)
 
@@ -100,7 +109,7 @@ def test_a_row_of_weight_two_counts_like_two_rows():
     torch.testing.assert_close(concordance_loss(x, y, weights), expected)
 
 
-def test_the_loss_is_the_sum_of_its_terms():
+def test_the_loss_is_the_sum_of_its_terms() -> None:
     """Cross-entropy with the votes, 1 - CCC, twice the squared error."""
     affect, target, logits = torch.rand(6, 2), torch.rand(6, 2), torch.randn(6, 3)
     votes, ones = torch.rand(6, 3).softmax(1), torch.ones(6)
@@ -113,7 +122,7 @@ def test_the_loss_is_the_sum_of_its_terms():
     torch.testing.assert_close(loss(affect, logits, target, votes[:, :0], ones), affective)
 
 
-def test_balance_makes_rare_labels_weigh_as_much_as_common_ones():
+def test_balance_makes_rare_labels_weigh_as_much_as_common_ones() -> None:
     """Up to five times; with 0 all rows weigh the same; a row without votes like the commonest label."""
     votes = np.eye(3, dtype=np.float32)[[0] * 20 + [1] * 5 + [2]]
 
@@ -124,7 +133,7 @@ def test_balance_makes_rare_labels_weigh_as_much_as_common_ones():
     np.testing.assert_array_equal(row_weights(votes, 0.0), 1)
 
 
-def test_augmented_faces_stay_in_range_and_repeat_with_their_seed():
+def test_augmented_faces_stay_in_range_and_repeat_with_their_seed() -> None:
     """Same generator, same faces."""
     batch, change = torch.rand(16, 1, 48, 40), Augmentation((48, 40), 64)
 
@@ -137,7 +146,7 @@ def test_augmented_faces_stay_in_range_and_repeat_with_their_seed():
     assert not torch.equal(first, other)
 
 
-def test_without_strength_faces_are_mirrored_and_no_more():
+def test_without_strength_faces_are_mirrored_and_no_more() -> None:
     """Each face is itself or its mirror image, and both occur."""
     batch = torch.rand(16, 1, 32, 32)
 
@@ -150,7 +159,7 @@ def test_without_strength_faces_are_mirrored_and_no_more():
 
 
 @pytest.mark.parametrize("quality", [20, 50, 90])
-def test_compression_changes_faces_as_jpeg_does(quality):
+def test_compression_changes_faces_as_jpeg_does(quality: int) -> None:
     """Pillow's encoder as the reference; what is left is rounding."""
     generator = np.random.default_rng(0)
     smooth = PIL.Image.fromarray(generator.integers(0, 256, (6, 6), dtype=np.uint8)).resize((44, 48))
@@ -167,7 +176,7 @@ def test_compression_changes_faces_as_jpeg_does(quality):
     assert np.abs(found - expected).mean() < 0.5 * np.abs(np.asarray(smooth) - expected).mean()
 
 
-def test_lost_resolution_is_averaging_and_enlarging():
+def test_lost_resolution_is_averaging_and_enlarging() -> None:
     """The matrices do what torch's interpolation does."""
     change, face = Augmentation((48, 40), 48), torch.rand(1, 1, 48, 40)
 
@@ -178,7 +187,7 @@ def test_lost_resolution_is_averaging_and_enlarging():
         torch.testing.assert_close(found, expected)
 
 
-def test_a_quarter_of_the_faces_is_hidden_in_part():
+def test_a_quarter_of_the_faces_is_hidden_in_part() -> None:
     """By flat patches of between an eighth and two fifths of the side."""
     grey = torch.full((4000, 1, 50, 50), 2.0)  # a value that no patch has
 
@@ -191,7 +200,7 @@ def test_a_quarter_of_the_faces_is_hidden_in_part():
     assert (int(rows[some].min()), int(rows[some].max())) == (6, 19)
 
 
-def test_training_learns_what_can_be_seen(tmp_path):
+def test_training_learns_what_can_be_seen(tmp_path: Path) -> None:
     """Loss falls, CCC rises, and the log holds the figures that were given."""
     figures = list(fit(tmp_path, epochs=8))
 
@@ -201,7 +210,7 @@ def test_training_learns_what_can_be_seen(tmp_path):
         assert [float(row["ccc_valence"]) for row in csv.DictReader(file)] == [row["ccc_valence"] for row in figures]
 
 
-def test_the_same_seed_gives_the_same_weights(tmp_path):
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     """Bit by bit on one machine; another seed gives others, and the caller's random numbers stay untouched."""
     state = torch.get_rng_state()
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
@@ -218,7 +227,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
     assert not same(first, other)
 
 
-def test_the_same_weights_and_metadata_make_the_same_file(tmp_path):
+def test_the_same_weights_and_metadata_make_the_same_file(tmp_path: Path) -> None:
     """Its digest is what others know it by; safetensors alone writes metadata in any order."""
     network, metadata = Tiny(), {f"key {number}": "ü" * number for number in range(8)}
 
@@ -231,7 +240,7 @@ def test_the_same_weights_and_metadata_make_the_same_file(tmp_path):
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])
-def test_a_training_in_two_goes_ends_like_one_in_one(tmp_path, keep):
+def test_a_training_in_two_goes_ends_like_one_in_one(tmp_path: Path, keep: str) -> None:
     """Weights, optimizer, average and the best so far are continued."""
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
@@ -245,10 +254,12 @@ def test_a_training_in_two_goes_ends_like_one_in_one(tmp_path, keep):
     assert same(load_file(tmp_path / "one" / "w.st"), load_file(tmp_path / "two" / "w.st"))
 
 
-def test_the_averaged_weights_follow_slowly():
+def test_the_averaged_weights_follow_slowly() -> None:
     """The first step copies, later ones move by what the average does not keep."""
     run = Fit(tiny(), toy(16), Plan(**{**PLAN, "averaging": 0.15}), 24)
-    weight, average = run.network.affect.weight, run.average.affect.weight
+    network: Any = run.network
+    averaged: Any = run.average
+    weight, average = network.affect.weight, averaged.affect.weight
 
     expected = torch.zeros_like(average)
     for step, keep in enumerate((0.0, 0.1, 0.15)):
@@ -259,7 +270,7 @@ def test_the_averaged_weights_follow_slowly():
         torch.testing.assert_close(average, expected)
 
 
-def test_training_stops_when_nothing_gets_better(tmp_path):
+def test_training_stops_when_nothing_gets_better(tmp_path: Path) -> None:
     """With a rate that moves nothing the first epoch stays the best."""
     figures = list(fit(tmp_path, epochs=20, patience=2, learning_rate=1e-12, averaging=0.0))
     again = list(fit(tmp_path, epochs=20, patience=2, learning_rate=1e-12, averaging=0.0))
@@ -268,7 +279,7 @@ def test_training_stops_when_nothing_gets_better(tmp_path):
     assert again == []  # it had stopped already
 
 
-def test_the_best_epoch_is_kept_when_wanted(tmp_path):
+def test_the_best_epoch_is_kept_when_wanted(tmp_path: Path) -> None:
     """The file gives the figures of the best epoch, not of the last, which a huge rate has ruined."""
     figures = list(fit(tmp_path, epochs=6, keep="best", learning_rate=2.0, averaging=0.0, warmup=0.0))
     network = tiny()
@@ -280,7 +291,7 @@ def test_the_best_epoch_is_kept_when_wanted(tmp_path):
     assert judge(network, toy(32, 1), 24)["ccc_valence"] == pytest.approx(best["ccc_valence"], abs=0.01)
 
 
-def test_faces_without_votes_train_valence_and_arousal(tmp_path):
+def test_faces_without_votes_train_valence_and_arousal(tmp_path: Path) -> None:
     """There is no accuracy then, with or without a category head."""
     faces = toy(96)
     plain = LabelledFaces(faces.pixels, faces.affect, faces.categories[:, :0], ())
@@ -291,7 +302,7 @@ def test_faces_without_votes_train_valence_and_arousal(tmp_path):
         assert figures[-1]["ccc_valence"] > 0
 
 
-def test_bf16_is_used_when_asked_for(tmp_path):
+def test_bf16_is_used_when_asked_for(tmp_path: Path) -> None:
     """The network's numbers are rounded as bf16 rounds, and it learns all the same."""
     for precision in ("float32", "bf16"):
         (tmp_path / precision).mkdir()
@@ -302,7 +313,7 @@ def test_bf16_is_used_when_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("supported", [True, False])
-def test_automatic_precision_asks_the_processor(monkeypatch, supported):
+def test_automatic_precision_asks_the_processor(monkeypatch: pytest.MonkeyPatch, supported: bool) -> None:
     """Emulated bf16 is slower than float32."""
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: supported, raising=False)
@@ -311,13 +322,13 @@ def test_automatic_precision_asks_the_processor(monkeypatch, supported):
     assert Fit(tiny(), toy(16), Plan(**PLAN), 24).bf16 is supported
 
 
-def test_a_device_that_is_not_here_is_refused():
+def test_a_device_that_is_not_here_is_refused() -> None:
     """The message says what to use."""
     with pytest.raises(ConfigError, match="device 'cuda:99' is not here"):
         torch_device("cuda:99")
 
 
-def test_a_training_that_diverges_stops_with_a_sentence(tmp_path):
+def test_a_training_that_diverges_stops_with_a_sentence(tmp_path: Path) -> None:
     """Not with weights of NaN."""
     with pytest.raises(ConfigError, match="the loss of epoch 1 is nan"):
         list(fit(tmp_path, learning_rate=1e30, warmup=0.0))
@@ -325,7 +336,7 @@ def test_a_training_that_diverges_stops_with_a_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_network_that_gives_no_numbers_is_not_judged(bad):
+def test_a_network_that_gives_no_numbers_is_not_judged(bad: Any) -> None:
     """The last step of an epoch can spoil the weights without a loss that tells."""
     network = tiny()
     nn.init.constant_(network.affect.bias, bad)
@@ -338,18 +349,18 @@ def test_a_network_that_gives_no_numbers_is_not_judged(bad):
 class Large(Tiny):
     """A network that no card has the memory for; torch raises the same error on a real one."""
 
-    def forward(self, faces):
+    def forward(self, faces: Sequence[Pixels]) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
-def test_a_full_graphics_card_is_one_sentence(tmp_path):
+def test_a_full_graphics_card_is_one_sentence(tmp_path: Path) -> None:
     """It names the options that need less of it."""
     with pytest.raises(ConfigError, match=r"not enough memory left; lower plan\.batch_size, .* plan\.device=cpu$"):
         list(fit(tmp_path, Large()))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
-def test_a_checkpoint_that_cannot_be_written_is_one_sentence(tmp_path):
+def test_a_checkpoint_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     """A full disk ends a training with its path, not with torch's own error."""
     (tmp_path / "checkpoint.part").symlink_to("/dev/full")
 
@@ -358,7 +369,7 @@ def test_a_checkpoint_that_cannot_be_written_is_one_sentence(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_trained_weights_are_as_readable_as_any_new_file(tmp_path):
+def test_trained_weights_are_as_readable_as_any_new_file(tmp_path: Path) -> None:
     """Others of a group may use them, as far as the user's own mask allows."""
     list(fit(tmp_path, epochs=1))
     (tmp_path / "any").touch()
@@ -366,16 +377,16 @@ def test_trained_weights_are_as_readable_as_any_new_file(tmp_path):
     assert (tmp_path / "w.st").stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
-def test_fewer_faces_than_a_batch_are_refused(tmp_path):
+def test_fewer_faces_than_a_batch_are_refused(tmp_path: Path) -> None:
     """The message names the option."""
     with pytest.raises(ConfigError, match=r"96 faces make no batch of 128; lower plan\.batch_size"):
         list(fit(tmp_path, batch_size=128))
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint at all", "another"])
-def test_a_checkpoint_that_cannot_be_continued_is_refused(tmp_path, content):
+def test_a_checkpoint_that_cannot_be_continued_is_refused(tmp_path: Path, content: bytes | str) -> None:
     """Damaged, or of another network; nothing in it is executed."""
-    if content == "another":
+    if isinstance(content, str):
         next(iter(fit(tmp_path, tiny(3), LabelledFaces(*_three_labels()), LabelledFaces(*_three_labels()))))
     else:
         (tmp_path / "checkpoint.pt").write_bytes(content)
@@ -396,7 +407,9 @@ def test_a_checkpoint_that_cannot_be_continued_is_refused(tmp_path, content):
         ("standing", {"best": None}),
     ],
 )
-def test_a_checkpoint_with_a_wrong_part_is_refused(tmp_path, part, value):
+def test_a_checkpoint_with_a_wrong_part_is_refused(
+    tmp_path: Path, part: str, value: dict[str, Any] | list[int] | None
+) -> None:
     """One sentence, and no traceback of torch."""
     next(iter(fit(tmp_path)))
     path = tmp_path / "checkpoint.pt"
@@ -406,7 +419,7 @@ def test_a_checkpoint_with_a_wrong_part_is_refused(tmp_path, part, value):
         list(fit(tmp_path))
 
 
-def _three_labels():
+def _three_labels() -> Any:
     faces = toy(32)
     return faces.pixels, faces.affect, faces.categories[:, 1:4], CATEGORIES[1:4]
 
@@ -434,13 +447,13 @@ def _three_labels():
         ("side", "abc"),
     ],
 )
-def test_a_plan_with_a_wrong_value_is_refused(option, value):
+def test_a_plan_with_a_wrong_value_is_refused(option: str, value: Any) -> None:
     """The message names the option."""
     with pytest.raises(ValueError, match=option):
         Plan(**{option: value})
 
 
-def test_the_rate_rises_and_falls_to_nothing():
+def test_the_rate_rises_and_falls_to_nothing() -> None:
     """A line up to 1, then half a cosine down."""
     plan = Plan(epochs=3, warmup=1)
 
@@ -449,7 +462,7 @@ def test_the_rate_rises_and_falls_to_nothing():
     assert 0 < rate(11, 4, plan) < 0.05
 
 
-def test_the_trained_facechannel_is_what_the_estimator_reads(tmp_path):
+def test_the_trained_facechannel_is_what_the_estimator_reads(tmp_path: Path) -> None:
     """The file gives the figures that were logged; other sides are refused."""
     training, validation = toy(64, side=48), toy(32, 1, side=48)
     plan = Plan(**{**PLAN, "epochs": 2, "learning_rate": 1e-3, "side": 32})
@@ -460,6 +473,7 @@ def test_the_trained_facechannel_is_what_the_estimator_reads(tmp_path):
     assert judge(network, validation, 64)["accuracy"] == pytest.approx(figures[-1]["accuracy"], abs=0.04)
     affect, chances = predict(network, validation.pixels, 64)
     assert affect.shape == (32, 2)
+    assert chances is not None
     np.testing.assert_allclose(chances.sum(1), 1, atol=1e-5)
     with pytest.raises(ConfigError, match=r"plan\.side is 40; FaceChannel takes a multiple of 16"):
         facechannel.train(training, validation, Plan(side=40), tmp_path)
@@ -471,12 +485,12 @@ class Faces:
     def __init__(self, *truths: Truth) -> None:
         self.truths = truths
 
-    def items(self):
+    def items(self) -> Iterator[Any]:
         for number, truth in enumerate(self.truths):
             yield Image(str(number), np.full((8, 8, 3), number, np.uint8), truth)
 
 
-def test_labels_stand_for_votes_where_nobody_voted():
+def test_labels_stand_for_votes_where_nobody_voted() -> None:
     """In equal shares; faces without valence and arousal are left out."""
     dataset = Faces(
         Truth(valence=0.5, arousal=0, labels=("joy", "calm")), Truth(labels=("joy",)), Truth(valence=0, arousal=1)
@@ -489,7 +503,7 @@ def test_labels_stand_for_votes_where_nobody_voted():
     np.testing.assert_array_equal(faces.pixels[:, 0, 0], [0, 2])
 
 
-def test_two_people_of_a_picture_are_cut_out_of_it(tmp_path):
+def test_two_people_of_a_picture_are_cut_out_of_it(tmp_path: Path) -> None:
     """Each face is what lies in its region, by the crop rule of runs."""
     picture = np.zeros((8, 16, 3), np.uint8)
     picture[:, 8:] = 200
@@ -506,7 +520,7 @@ def test_two_people_of_a_picture_are_cut_out_of_it(tmp_path):
 
 
 @pytest.mark.parametrize("region", [",,,", "0,0,192,1"])
-def test_a_picture_that_no_face_can_fill_is_named(tmp_path, region):
+def test_a_picture_that_no_face_can_fill_is_named(tmp_path: Path, region: str) -> None:
     """Whole or by its region: the square would have 192 times its pixels."""
     PIL.Image.new("RGB", (192, 1)).save(tmp_path / "line.png")
     (tmp_path / "m.csv").write_text(f"path,valence,arousal,left,top,right,bottom\nline.png,0.5,0,{region}\n")
@@ -515,7 +529,7 @@ def test_a_picture_that_no_face_can_fill_is_named(tmp_path, region):
         load_faces(Folder(path=str(tmp_path / "m.csv")))
 
 
-def test_faces_to_validate_have_the_labels_of_those_to_train_on():
+def test_faces_to_validate_have_the_labels_of_those_to_train_on() -> None:
     """Their order too; a label that was never trained is refused."""
     dataset = Faces(Truth(valence=0.5, arousal=0, labels=("calm",)))
 
@@ -527,28 +541,28 @@ def test_faces_to_validate_have_the_labels_of_those_to_train_on():
 class OtherPlan:
     """A third party's estimator with a plan of its own."""
 
-    def train(self, training, validation, plan, folder, progress):
+    def train(self, training: Any, validation: Any, plan: Any, folder: Path, progress: Any) -> Iterator[Any]:
         rounds = self.read(**plan)
         yield from ({"epoch": float(number)} for number in range(rounds))
 
-    def read(self, rounds):
+    def read(self, rounds: Any) -> Any:
         return rounds
 
 
-def test_an_estimator_with_another_plan_says_so():
+def test_an_estimator_with_another_plan_says_so() -> None:
     """One sentence names it, what does not fit, and what to type."""
     estimator = OtherPlan()
     assert isinstance(estimator, TrainableEstimator)
 
-    def epochs(**plan):
-        return list(_epochs(Training(estimator, toy(1), toy(1), plan, None, {}), print))
+    def epochs(**plan: Any) -> Any:
+        return list(_epochs(Training(estimator, toy(1), toy(1), plan, Path("unused"), {}), print))
 
     assert len(epochs(rounds=2)) == 2
     with pytest.raises(ConfigError, match=r"OtherPlan cannot train with this plan: .*'epochs'.*leave one out"):
         epochs(epochs=2)
 
 
-def small_ferplus(folder, count: int = 40):
+def small_ferplus(folder: Path, count: int = 40) -> Any:
     """A folder as FER+ is stored, of faces that are bright or dark."""
     faces = toy(2 * count, side=48)
     sheet = np.zeros((96, 2400), np.uint8)
@@ -565,13 +579,13 @@ def small_ferplus(folder, count: int = 40):
     return folder
 
 
-def affectlm_train(folder, *words):
+def affectlm_train(folder: Path, *words: str) -> Any:
     return subprocess.run(
         [sys.executable, "-m", "affectlm", "train", *words], cwd=folder, capture_output=True, text=True, check=False
     )
 
 
-def test_the_command_trains_any_estimator_that_can_learn(tmp_path):
+def test_the_command_trains_any_estimator_that_can_learn(tmp_path: Path) -> None:
     """A timm backbone from a FER+ folder; the folder is free until it trains, then refuses another configuration."""
     words = [
         *("estimator=timm", "estimator.architecture=test_efficientnet", "estimator.side=32"),
@@ -590,7 +604,7 @@ def test_the_command_trains_any_estimator_that_can_learn(tmp_path):
     assert "holds the training of another configuration" in other.stderr
 
 
-def test_the_same_training_writes_the_same_file(tmp_path):
+def test_the_same_training_writes_the_same_file(tmp_path: Path) -> None:
     """Two processes, one digest."""
     words = [
         *("estimator=timm", "estimator.architecture=test_efficientnet", "estimator.side=32"),
@@ -617,7 +631,7 @@ def test_the_same_training_writes_the_same_file(tmp_path):
         (["dataset.limit=1", "plan.batch_size=1"], "1 faces to validate give no CCC, expected 2 or more"),
     ],
 )
-def test_a_training_that_cannot_be_is_one_sentence(tmp_path, words, message):
+def test_a_training_that_cannot_be_is_one_sentence(tmp_path: Path, words: list[str], message: str) -> None:
     """Before the first epoch."""
     folder = tmp_path / "run"
     folder.mkdir()
@@ -627,7 +641,7 @@ def test_a_training_that_cannot_be_is_one_sentence(tmp_path, words, message):
     assert "\n" not in str(caught.value)
 
 
-def test_two_trainings_do_not_share_a_folder(tmp_path):
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
     """The second is refused at once; the first would lose its checkpoint."""
     with (
         locked(tmp_path / "run"),
@@ -637,7 +651,7 @@ def test_two_trainings_do_not_share_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["log.csv", "facechannel.safetensors"])
-def test_a_training_that_cannot_write_is_one_sentence(tmp_path, file):
+def test_a_training_that_cannot_write_is_one_sentence(tmp_path: Path, file: str) -> None:
     """It names the folder and the option."""
     (tmp_path / "run" / file).mkdir(parents=True)
     words = [f"dataset.path={small_ferplus(tmp_path)}", "plan.epochs=1", "plan.batch_size=40", "plan.side=16"]
@@ -646,12 +660,13 @@ def test_a_training_that_cannot_write_is_one_sentence(tmp_path, file):
         _job(compose(words, "train"), tmp_path / "run")
 
 
-def test_an_interrupted_training_says_how_to_continue(tmp_path):
+def test_an_interrupted_training_says_how_to_continue(tmp_path: Path) -> None:
     """Ctrl-C after an epoch: status 130 and the words to repeat."""
     words = [f"dataset.path={small_ferplus(tmp_path)}", "plan.batch_size=16", "plan.epochs=1000", "plan.side=16"]
     command = [*INTERRUPTIBLE, "train", *words, "hydra.run.dir=run"]
 
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
         told = [next(process.stderr), next(process.stderr)]
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()

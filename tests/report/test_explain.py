@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -16,8 +20,9 @@ from affectlm.report.pages import write_pages
 from affectlm.report.sections import EMBEDDED
 from affectlm.store.records import EXPLANATIONS, RECORDS, Report, explanation, read_records, to_line
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, faces, record
-from affectlm.types import Box, Face, Outcome
+from affectlm.types import VA, Box, Face, Outcome, Pixels, Sample
 from affectlm_data.samples import Samples
+from tests.conftest import Compose
 
 MOUTH = (slice(9, 12), slice(3, 9))  # rows and columns of a 12x12 map: the lower middle, an eighth of the face
 EYES = (slice(3, 6), slice(1, 11))
@@ -26,11 +31,11 @@ EYES = (slice(3, 6), slice(1, 11))
 class Reading(BrightnessEstimator):
     """Valence rises with the brightness of one region, arousal falls with it; nothing else counts."""
 
-    def __init__(self, rows, columns):
+    def __init__(self, rows: Any, columns: Any) -> None:
         super().__init__()
         self.rows, self.columns = rows, columns
 
-    def estimate(self, faces):
+    def estimate(self, faces: Sequence[Pixels]) -> VA:
         self.batches.append(len(faces))
         values = [_part(face, self.rows, self.columns).mean() / 255 for face in faces]
         return np.array([(value, -value) for value in values], dtype=np.float32).reshape(-1, 2)
@@ -39,22 +44,22 @@ class Reading(BrightnessEstimator):
 class Explaining(Reading):
     """One that says itself where it looks."""
 
-    def __init__(self, maps):
+    def __init__(self, maps: Any) -> None:
         super().__init__(*MOUTH)
         self.maps = np.asarray(maps, dtype=np.float32)
 
-    def saliency(self, faces):
+    def saliency(self, faces: Sequence[Pixels]) -> Any:
         return self.maps
 
 
-def _part(face, rows, columns):
+def _part(face: Any, rows: Any, columns: Any) -> Any:
     unit = face.shape[0] / GRID
     return face[
         round(rows.start * unit) : round(rows.stop * unit), round(columns.start * unit) : round(columns.stop * unit)
     ]
 
 
-def bright(side=48):
+def bright(side: int = 48) -> Any:
     """A face whose eyes and mouth are brighter than the rest."""
     face = np.full((side, side, 3), 60, np.uint8)
     for region in (MOUTH, EYES):
@@ -62,13 +67,13 @@ def bright(side=48):
     return face
 
 
-def share(maps, region):
+def share(maps: Any, region: Any) -> Any:
     """How much of a map's mass lies in a region of the face."""
     mass = np.abs(maps)
     return mass[(..., *region)].sum() / mass.sum()
 
 
-def test_occlusion_finds_the_mouth_of_an_estimator_that_reads_the_mouth():
+def test_occlusion_finds_the_mouth_of_an_estimator_that_reads_the_mouth() -> None:
     """Most of the mass, four times what chance would put there; one that reads eyes puts less there than chance."""
     mouth, eyes = (occlusion(Reading(*region), bright()) for region in (MOUTH, EYES))
 
@@ -77,7 +82,7 @@ def test_occlusion_finds_the_mouth_of_an_estimator_that_reads_the_mouth():
     assert share(eyes, MOUTH) < chance
 
 
-def test_occlusion_has_the_sign_of_what_the_part_does():
+def test_occlusion_has_the_sign_of_what_the_part_does() -> None:
     """The bright mouth raises valence and lowers arousal; hiding it makes it darker."""
     valence, arousal = occlusion(Reading(*MOUTH), bright())
 
@@ -85,7 +90,7 @@ def test_occlusion_has_the_sign_of_what_the_part_does():
     np.testing.assert_allclose(arousal, -valence, atol=1e-6)
 
 
-def test_occlusion_asks_at_most_150_times_in_batches():
+def test_occlusion_asks_at_most_150_times_in_batches() -> None:
     """What one face costs is known beforehand."""
     estimator = Reading(*MOUTH)
 
@@ -96,7 +101,7 @@ def test_occlusion_asks_at_most_150_times_in_batches():
 
 
 class Wide(BrightnessEstimator):
-    def estimate(self, faces):
+    def estimate(self, faces: Sequence[Pixels]) -> VA:
         return np.zeros((len(faces), 3), np.float32)
 
 
@@ -108,20 +113,20 @@ class Wide(BrightnessEstimator):
         (Explaining(np.full((1, 2, 8, 8), np.nan)), r"Explaining\.saliency returned .*finite"),
     ],
 )
-def test_an_estimator_that_breaks_its_contract_is_named(tmp_path, estimator, message):
+def test_an_estimator_that_breaks_its_contract_is_named(tmp_path: Path, estimator: Any, message: str) -> None:
     """A plugin's mistake is told as the plugin's."""
     with pytest.raises(ContractError, match=message):
         explained(estimator, tmp_path)
 
 
-def explained(estimator, folder, identity="face#0", pixels=None):
+def explained(estimator: Any, folder: Path, identity: str = "face#0", pixels: Any = None) -> Any:
     pixels = bright(24) if pixels is None else pixels
-    measured = record(id=identity, valence=0.5, arousal=-0.25)
+    measured = Sample(identity, 0.5, -0.25)
     Explainer(estimator, folder, batch_size=50)(measured, Face(identity, Box(0, 0, 9, 9), pixels))
     return folder / explanation(identity)
 
 
-def test_an_estimator_that_offers_saliency_gets_a_row_of_panels_more(tmp_path):
+def test_an_estimator_that_offers_saliency_gets_a_row_of_panels_more(tmp_path: Path) -> None:
     """Below occlusion's, wide enough to be read; the numbers lie beside the picture."""
     maps = np.random.default_rng(0).normal(size=(1, 2, 5, 7))
 
@@ -134,13 +139,13 @@ def test_an_estimator_that_offers_saliency_gets_a_row_of_panels_more(tmp_path):
         np.testing.assert_allclose(numbers["saliency"], maps[0], rtol=1e-6)
 
 
-def pixels(path):
+def pixels(path: Path) -> Any:
     with PIL.Image.open(path) as picture:
         return np.asarray(picture).astype(int)
 
 
 @pytest.mark.parametrize(("value", "raises"), [(1, True), (-1, False), (0.2, True), (-0.2, False)])
-def test_red_raises_and_blue_lowers_also_where_it_is_weak(tmp_path, value, raises):
+def test_red_raises_and_blue_lowers_also_where_it_is_weak(tmp_path: Path, value: float, raises: bool) -> None:
     """A fifth of the strongest effect is seen; the picture says what its colours mean."""
     maps = np.full((1, 2, 8, 8), value, np.float32)
     maps[0, :, 0, 0] = 1 if raises else -1
@@ -154,7 +159,7 @@ def test_red_raises_and_blue_lowers_also_where_it_is_weak(tmp_path, value, raise
     assert (drawn[:, 800:830, 2] - drawn[:, 800:830, 0]).max() > 100
 
 
-def test_a_picture_of_a_large_face_is_small_enough_to_be_embedded_twenty_times(tmp_path):
+def test_a_picture_of_a_large_face_is_small_enough_to_be_embedded_twenty_times(tmp_path: Path) -> None:
     """Whatever the camera."""
     face = (
         images.crop(images.read(next(iter(Samples().items())).source)[0], Box(150, 0, 350, 200))
@@ -166,7 +171,7 @@ def test_a_picture_of_a_large_face_is_small_enough_to_be_embedded_twenty_times(t
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (700, 700), (30, 20)])
-def test_crops_of_any_size_are_explained(tmp_path, shape):
+def test_crops_of_any_size_are_explained(tmp_path: Path, shape: tuple[int, ...]) -> None:
     """Down to one pixel."""
     assert explained(BrightnessEstimator(), tmp_path, pixels=np.full((*shape, 3), 7, np.uint8)).is_file()
 
@@ -174,7 +179,7 @@ def test_crops_of_any_size_are_explained(tmp_path, shape):
 NAMES = ("../../etc/x#0", "a/b#0", "a_b#0", "größe#1", "\ud800#0", "x" * 5000, "", "con", "a\0b", "A/b#0", "..")
 
 
-def test_pictures_are_named_safely_and_apart_whatever_the_id():
+def test_pictures_are_named_safely_and_apart_whatever_the_id() -> None:
     """Ids come from file names."""
     paths = [explanation(name) for name in NAMES]
 
@@ -188,7 +193,7 @@ def test_pictures_are_named_safely_and_apart_whatever_the_id():
         assert not name.startswith(".")
 
 
-def registry(estimator):
+def registry(estimator: Any) -> Any:
     named = {"detector": WholeDetector(), "estimator": estimator, "llm": ScriptedLLM(), "prompt": PlainPrompt()}
     found = Registry([])
     found.components = [
@@ -199,19 +204,21 @@ def registry(estimator):
 
 
 @pytest.fixture
-def configured(compose, pictures, fresh_cache):
-    def build(*words):
+def configured(compose: Compose, pictures: Path, fresh_cache: Path) -> Any:
+    def build(*words: str) -> Any:
         plain = compose(f"dataset.path='{pictures}'", *words)
         return plain | {kind: {"name": "fake"} for kind in ("detector", "estimator", "prompt", "llm")}
 
     return build
 
 
-def drawn(folder):
+def drawn(folder: Path) -> dict[str, Any]:
     return {path.name: path.read_bytes() for path in folder.glob(f"{EXPLANATIONS}/*.png")}
 
 
-def test_every_measured_face_of_a_run_is_explained_also_when_its_value_was_stored(configured, tmp_path):
+def test_every_measured_face_of_a_run_is_explained_also_when_its_value_was_stored(
+    configured: Any, tmp_path: Path
+) -> None:
     """The cache holds numbers, the explanation needs pixels."""
     run(configured(), tmp_path / "first", registry=registry(BrightnessEstimator()))
     second = BrightnessEstimator()
@@ -225,7 +232,7 @@ def test_every_measured_face_of_a_run_is_explained_also_when_its_value_was_store
     assert sum(second.batches) == 3 * 145  # nothing was measured again, all of it is explanation
 
 
-def test_a_continued_run_keeps_the_pictures_it_has(configured, tmp_path):
+def test_a_continued_run_keeps_the_pictures_it_has(configured: Any, tmp_path: Path) -> None:
     """Only what is missing is drawn."""
     config = configured("explain=true")
     run(config, tmp_path / "run", registry=registry(BrightnessEstimator()))
@@ -242,19 +249,19 @@ def test_a_continued_run_keeps_the_pictures_it_has(configured, tmp_path):
     assert sum(second.batches) == 145
 
 
-def test_explaining_ratings_is_refused(configured, tmp_path):
+def test_explaining_ratings_is_refused(configured: Any, tmp_path: Path) -> None:
     """There are no faces to look at."""
     with pytest.raises(ConfigError, match=r"explain=true needs faces, but dataset\.va=truth opens no picture"):
         run(configured("explain=true", "dataset.va=truth"), tmp_path, registry=registry(BrightnessEstimator()))
 
 
-def test_explain_must_be_true_or_false(configured, tmp_path):
+def test_explain_must_be_true_or_false(configured: Any, tmp_path: Path) -> None:
     """Told before the first picture."""
     with pytest.raises(ConfigError, match="explain=maybe does not fit; expected true or false"):
         run(configured("explain=maybe"), tmp_path, registry=registry(BrightnessEstimator()))
 
 
-def test_the_page_embeds_the_first_pictures_and_the_list_links_all(tmp_path):
+def test_the_page_embeds_the_first_pictures_and_the_list_links_all(tmp_path: Path) -> None:
     """The page is self-contained and bounded; ids are escaped."""
     identities = [f"<script>{number}](x)#0" for number in range(EMBEDDED + 2)]
     picture = explained(Reading(*MOUTH), tmp_path, identities[0]).read_bytes()
@@ -274,7 +281,7 @@ def test_the_page_embeds_the_first_pictures_and_the_list_links_all(tmp_path):
     assert "<script" not in page + markdown
 
 
-def test_a_report_without_pictures_does_not_speak_of_them(tmp_path):
+def test_a_report_without_pictures_does_not_speak_of_them(tmp_path: Path) -> None:
     """Nothing was asked for."""
     (tmp_path / RECORDS).write_bytes(to_line(record(id="a")))
 
@@ -283,7 +290,7 @@ def test_a_report_without_pictures_does_not_speak_of_them(tmp_path):
     assert "xplanation" not in (tmp_path / "report.html").read_text() + (tmp_path / "report.md").read_text()
 
 
-def test_the_same_face_is_explained_the_same_way_twice(tmp_path):
+def test_the_same_face_is_explained_the_same_way_twice(tmp_path: Path) -> None:
     """Nothing is drawn by lot."""
     face = faces(1)[0]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import PIL.Image
 import pytest
 
@@ -16,7 +19,7 @@ EVIL = "<script>alert(1)</script> [x](javascript:1) | $\\frac$ `a` \x1b[31m \ud8
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Any:
     PIL.Image.new("RGB", (60, 60), "grey").save(tmp_path / "face.png")
     measured = record(
         id="a/b#0", image=str(tmp_path / "face.png"), box=Box(5, 5, 50, 50), valence=0.5, arousal=-0.5, answer=EVIL
@@ -25,7 +28,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_models_text_is_escaped_on_the_page(folder):
+def test_a_models_text_is_escaped_on_the_page(folder: Path) -> None:
     """No reply can run code in the reader's browser."""
     write_pages(Report(status="success", outcomes={"ok": 2}, scores=[Score("accuracy", 0.5, 2)]), folder)
 
@@ -40,7 +43,7 @@ def test_a_models_text_is_escaped_on_the_page(folder):
     assert "&#60;script&#62;" in markdown
 
 
-def test_nothing_on_a_page_steers_a_terminal_or_fills_a_disk(folder):
+def test_nothing_on_a_page_steers_a_terminal_or_fills_a_disk(folder: Path) -> None:
     """Control and bidi characters are gone and an endless answer is cut; records.jsonl keeps all."""
     steering = "\x1b[31m\x07\x00\u202e" + "calm " * 200_000
     measured = [record(id=f"a\x1b]0;b#{n}", answer=steering, valence=0.5, arousal=-0.5) for n in range(20)]
@@ -55,10 +58,13 @@ def test_nothing_on_a_page_steers_a_terminal_or_fills_a_disk(folder):
     assert next(read_records(folder)).answer == steering
 
 
-def test_what_was_left_out_stands_on_every_page(folder, capsys):
+def test_what_was_left_out_stands_on_every_page(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In report.md, report.html and at the end of what the terminal shows, safe to print."""
     questions = {"distinct": 2, "faces": 9, "style": "words"}
-    left_out = {"face beside the best": 2, "folder that cannot be read, such as '\x1b[31m<b>'": 1}
+    left_out: dict[str, int | None] = {
+        "face beside the best": 2,
+        "folder that cannot be read, such as '\x1b[31m<b>'": 1,
+    }
     report = Report(
         status="success", outcomes={"ok": 2}, left_out=left_out, questions=questions, usage={"seconds": 1.0}
     )
@@ -76,7 +82,7 @@ def test_what_was_left_out_stands_on_every_page(folder, capsys):
     )
 
 
-def test_each_measured_face_is_drawn_beside_its_point(folder):
+def test_each_measured_face_is_drawn_beside_its_point(folder: Path) -> None:
     """A file name made of an id stays inside the folder; strange text does not stop the drawing."""
     measured = record(
         id="../a b#0", image=str(folder / "face.png"), box=Box(5, 5, 50, 50), valence=0.5, arousal=-0.5, answer=EVIL
@@ -89,7 +95,7 @@ def test_each_measured_face_is_drawn_beside_its_point(folder):
         assert drawn.size == (900, 460)
 
 
-def test_a_box_that_the_picture_cannot_hold_is_not_drawn(folder):
+def test_a_box_that_the_picture_cannot_hold_is_not_drawn(folder: Path) -> None:
     """The picture may have been replaced by a smaller one since it was measured."""
     measured = record(
         id="a#0", image=str(folder / "face.png"), box=Box(0, 0, 500, 500), valence=0.5, arousal=-0.5, answer="calm"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,12 @@ from affectlm.scores import agreement as quality
 from affectlm.scores.agreement import MEASURES, ccc, mae, mean_offset, measures, number, pcc, rmse, sagr, spread_ratio
 
 
-def series(n=12):
+def series(n: int = 12) -> Any:
     generator = np.random.default_rng(0)
     return generator.normal(0.1, 0.3, n), generator.normal(-0.2, 0.5, n)
 
 
-def test_ccc_has_its_published_form():
+def test_ccc_has_its_published_form() -> None:
     """2 r s_x s_y / (s_x^2 + s_y^2 + (m_x - m_y)^2) with moments divided by n; n - 1 would be seen."""
     x, y = series()
     r = reference.pearsonr(x, y).statistic
@@ -29,7 +30,7 @@ def test_ccc_has_its_published_form():
     assert expected != pytest.approx(2 * r * x.std() * y.std() / (x.var(ddof=1) + y.var(ddof=1)), abs=1e-3)
 
 
-def test_pcc_rmse_and_mae_are_those_of_scipy_and_scikit_learn():
+def test_pcc_rmse_and_mae_are_those_of_scipy_and_scikit_learn() -> None:
     """Same numbers, same order of arguments."""
     x, y = series()
 
@@ -38,7 +39,7 @@ def test_pcc_rmse_and_mae_are_those_of_scipy_and_scikit_learn():
     assert float(mae(x, y)) == pytest.approx(metrics.mean_absolute_error(y, x), abs=1e-12)
 
 
-def test_what_ccc_lost_is_told_by_spread_and_offset():
+def test_what_ccc_lost_is_told_by_spread_and_offset() -> None:
     """A prediction of half the spread, shifted by 0.1, says 0.5 and 0.1; population standard deviations."""
     _, y = series()
 
@@ -48,7 +49,7 @@ def test_what_ccc_lost_is_told_by_spread_and_offset():
     assert float(quality.sd_predicted(y / 2, y)) == pytest.approx(y.std() / 2, abs=1e-12)
 
 
-def test_signs_agree_and_zero_agrees_with_zero_only():
+def test_signs_agree_and_zero_agrees_with_zero_only() -> None:
     """Of five faces the first, the second and the zeros agree."""
     predicted, rated = np.array([0.1, -0.2, 0.0, 0.0, 0.3]), np.array([0.9, -0.1, 0.0, 0.4, -0.3])
 
@@ -56,7 +57,7 @@ def test_signs_agree_and_zero_agrees_with_zero_only():
 
 
 @pytest.mark.parametrize("name", MEASURES)
-def test_a_face_of_weight_three_counts_as_three_faces(name):
+def test_a_face_of_weight_three_counts_as_three_faces(name: Any) -> None:
     """Each row of weights gives what the repeated faces give."""
     x, y = series()
     weights = np.random.default_rng(1).integers(0, 4, (5, len(x)))
@@ -80,7 +81,9 @@ def test_a_face_of_weight_three_counts_as_three_faces(name):
         ([0.5, 0.5 + 1e-9], [0.5, 0.5 + 1e-9], 1.0, 1.0),
     ],
 )
-def test_degenerate_series_have_the_stated_value_or_none(predicted, rated, concordance, correlation):
+def test_degenerate_series_have_the_stated_value_or_none(
+    predicted: Any, rated: Any, concordance: float | None, correlation: float | None
+) -> None:
     """A constant explains nothing, two constants are undefined, and tiny spreads are still spreads."""
     x, y = np.array(predicted), np.array(rated)
 
@@ -88,7 +91,7 @@ def test_degenerate_series_have_the_stated_value_or_none(predicted, rated, conco
     assert number(pcc(x, y)) == (correlation if correlation is None else pytest.approx(correlation, abs=1e-6))
 
 
-def test_a_resample_of_one_value_is_as_undefined_as_a_constant():
+def test_a_resample_of_one_value_is_as_undefined_as_a_constant() -> None:
     """Rounding must not make a correlation out of copies of one face."""
     x, y = series()
     weights = np.zeros((1, len(x)))
@@ -99,7 +102,7 @@ def test_a_resample_of_one_value_is_as_undefined_as_a_constant():
     assert math.isnan(ccc(x, y, weights)[0])
 
 
-def test_figures_come_for_both_axes_with_the_mean_of_the_two_ccc():
+def test_figures_come_for_both_axes_with_the_mean_of_the_two_ccc() -> None:
     """Valence is the first column."""
     predicted, rated = np.stack(series(), axis=1), np.stack(series()[::-1], axis=1) / 2
 
@@ -113,16 +116,16 @@ def test_figures_come_for_both_axes_with_the_mean_of_the_two_ccc():
     )
 
 
-def test_outputs_in_single_precision_are_judged_in_double():
+def test_outputs_in_single_precision_are_judged_in_double() -> None:
     """The same figures as after a cast."""
-    predicted = np.stack(series(4000), axis=1).astype(np.float32)
+    predicted: Any = np.stack(series(4000), axis=1).astype(np.float32)
 
     assert measures(predicted, predicted * np.float32(0.5))["ccc_valence"].dtype == np.float64
     assert measures(predicted, predicted / 2) == measures(predicted.astype(float), predicted.astype(float) / 2)
 
 
 @pytest.mark.parametrize("shapes", [((3, 2), (4, 2)), ((3,), (3,)), ((0, 2), (0, 2)), ((3, 3), (3, 3))])
-def test_other_shapes_are_errors(shapes):
+def test_other_shapes_are_errors(shapes: tuple[tuple[int, ...], ...]) -> None:
     """Broadcasting would give a number that means nothing."""
     with pytest.raises(ValueError, match=r"expected two arrays of one shape \(n >= 1, 2\), found"):
         measures(*(np.zeros(shape) for shape in shapes))

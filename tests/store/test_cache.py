@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def _save_many(root: str, writer: int) -> int:
     return writer
 
 
-def test_a_stored_value_comes_back(tmp_path):
+def test_a_stored_value_comes_back(tmp_path: Path) -> None:
     """What was stored is what is loaded."""
     store = Store("completions", root=tmp_path)
     store.save(digest({"b": 1, "a": 2}), {"text": "é"})
@@ -30,7 +31,7 @@ def test_a_stored_value_comes_back(tmp_path):
     assert store.load(digest({"a": 2, "b": 1})) == {"text": "é"}
 
 
-def test_eight_processes_lose_nothing(tmp_path):
+def test_eight_processes_lose_nothing(tmp_path: Path) -> None:
     """Writers need no lock; the value they share is whole."""
     with ProcessPoolExecutor(8) as pool:
         list(pool.map(_save_many, [str(tmp_path)] * 8, range(8)))
@@ -43,7 +44,7 @@ def test_eight_processes_lose_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("mode", "reads", "writes"), [("off", False, False), ("read", True, False), ("on", True, True)]
 )
-def test_modes_say_what_may_be_read_and_written(tmp_path, mode, reads, writes):
+def test_modes_say_what_may_be_read_and_written(tmp_path: Path, mode: str, reads: bool, writes: bool) -> None:
     """cache=read adds nothing, cache=off does nothing."""
     Store("completions", root=tmp_path).save(digest(1), {"old": True})
     store = Store("completions", mode=mode, root=tmp_path)
@@ -57,7 +58,7 @@ def test_modes_say_what_may_be_read_and_written(tmp_path, mode, reads, writes):
 @pytest.mark.parametrize(
     "content", ['{"a"', "", "null", "[]", "[" * 100_000, '{"a": NaN}', '{"a": ' + "9" * 5000 + "}"]
 )
-def test_a_damaged_file_counts_as_absent(tmp_path, content):
+def test_a_damaged_file_counts_as_absent(tmp_path: Path, content: Any) -> None:
     """A damaged cache costs time, not a run."""
     store = Store("completions", root=tmp_path)
     store.save(digest(1), {"a": 1})
@@ -66,7 +67,7 @@ def test_a_damaged_file_counts_as_absent(tmp_path, content):
     assert store.load(digest(1)) is None
 
 
-def test_a_cache_folder_that_cannot_be_written_is_named(tmp_path):
+def test_a_cache_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """The message says what to set."""
     blocked = tmp_path / "file"
     blocked.touch()
@@ -75,7 +76,7 @@ def test_a_cache_folder_that_cannot_be_written_is_named(tmp_path):
         Store("completions", root=blocked).save(digest(1), {})
 
 
-def test_prune_removes_old_values_and_clear_removes_all(tmp_path):
+def test_prune_removes_old_values_and_clear_removes_all(tmp_path: Path) -> None:
     """Pruning goes by the time of writing."""
     store = Store("completions", root=tmp_path)
     for number in range(3):
@@ -88,7 +89,7 @@ def test_prune_removes_old_values_and_clear_removes_all(tmp_path):
     assert usage(tmp_path) == []
 
 
-def test_prunings_at_the_same_time_do_no_harm(tmp_path):
+def test_prunings_at_the_same_time_do_no_harm(tmp_path: Path) -> None:
     """What another process has just removed is removed."""
     store = Store("completions", root=tmp_path)
     for number in range(1500):
@@ -100,7 +101,7 @@ def test_prunings_at_the_same_time_do_no_harm(tmp_path):
     assert sum(removed) == 1500
 
 
-def test_looking_at_a_cache_that_is_being_cleared_does_no_harm(tmp_path):
+def test_looking_at_a_cache_that_is_being_cleared_does_no_harm(tmp_path: Path) -> None:
     """Folders may vanish while they are listed."""
     store = Store("completions", root=tmp_path)
     for number in range(1500):
@@ -108,12 +109,12 @@ def test_looking_at_a_cache_that_is_being_cleared_does_no_harm(tmp_path):
 
     with ProcessPoolExecutor(3) as pool:
         cleared = pool.submit(clear, tmp_path)
-        looks = [pool.submit(usage, tmp_path) for _ in range(20)]
+        looks: list[Future[Any]] = [pool.submit(usage, tmp_path) for _ in range(20)]
         assert [look.exception() for look in (cleared, *looks)] == [None] * 21
 
 
 @pytest.mark.parametrize("days", ["-1", "nan", "inf", "1e999", "soon"])
-def test_pruning_takes_a_number_of_days(days, capsys, fresh_cache):
+def test_pruning_takes_a_number_of_days(days: str, capsys: pytest.CaptureFixture[str], fresh_cache: Path) -> None:
     """-1 would be everything."""
     Store("completions").save(digest(1), {})
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.processes import command, run_each
 
 from affectlm.config.compose import compose as composed
 from affectlm.errors import ConfigError
 from affectlm.line.budget import Price, find_price
 from affectlm.store.files import open_file, read_yaml
+from tests.processes import command, run_each
 
 SECONDS = 120  # most of it to load libraries on a busy machine; without the checks there is no end
 LEVELS = [f"a{number}: &a{number} [{','.join([f'*a{number - 1}'] * 9)}]" for number in range(1, 30)]
@@ -83,7 +84,7 @@ def test_a_file_without_end_is_an_error_of_whatever_reads_it(endless: Path) -> N
         assert "it is a pipe or device, expected an ordinary file" in said
 
 
-def test_an_ordinary_file_is_opened_up_to_its_limit(tmp_path):
+def test_an_ordinary_file_is_opened_up_to_its_limit(tmp_path: Path) -> None:
     """A sparse file of any size costs nobody anything to make."""
     (tmp_path / "a").write_bytes(b"12345")
 
@@ -96,7 +97,7 @@ def test_an_ordinary_file_is_opened_up_to_its_limit(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "said"), ENDLESS.values(), ids=ENDLESS)
-def test_a_file_in_yaml_that_unfolds_without_end_is_refused(content, said, tmp_path):
+def test_a_file_in_yaml_that_unfolds_without_end_is_refused(content: Any, said: Any, tmp_path: Path) -> None:
     """Names for lists of names are a few lines on disk, and more than memory holds when somebody walks through them."""
     (tmp_path / "x.yaml").write_text(content)
 
@@ -117,14 +118,14 @@ def test_a_configuration_of_the_user_that_unfolds_without_end_is_refused(tmp_pat
         assert said in found
 
 
-def test_words_that_are_nested_without_end_are_refused():
+def test_words_that_are_nested_without_end_are_refused() -> None:
     """In one sentence, too."""
     with pytest.raises(ConfigError, match="the configuration is nested too deeply"):
         composed(["labels=" + "[" * 3000 + "]" * 3000])
 
 
 @pytest.mark.parametrize("model", ["2024-02-30", "2024-06-01", "1.5", "on"])
-def test_a_price_is_found_by_the_name_as_it_is_written(model, tmp_path):
+def test_a_price_is_found_by_the_name_as_it_is_written(model: str, tmp_path: Path) -> None:
     """YAML would read some names as dates, numbers or truth values, and fail at dates that are none."""
     (tmp_path / "prices.yaml").write_text(f"{model}: {{input: 1, output: 2.5e-1}}\n2024-13-45: 2024-99-99\n")
 
@@ -132,7 +133,7 @@ def test_a_price_is_found_by_the_name_as_it_is_written(model, tmp_path):
 
 
 @pytest.mark.parametrize("price", ["2024-13-01", "true", "-1", ".nan", "nan", "inf", "9" * 5000, "[1]", "!!int x", ""])
-def test_a_price_that_is_none_is_one_short_sentence(price, tmp_path):
+def test_a_price_that_is_none_is_one_short_sentence(price: Any, tmp_path: Path) -> None:
     """It names what was found."""
     (tmp_path / "prices.yaml").write_text(f"m: {{input: 1, output: {price}}}\n")
 

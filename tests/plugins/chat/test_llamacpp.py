@@ -59,7 +59,8 @@ def one_pass_each(request: Request) -> dict[str, float]:
     import numpy as np
     from scipy.special import log_softmax
 
-    llama: Any = llama_cpp.Llama(str(find_file("smollm2").path), n_ctx=256, logits_all=True, verbose=False)
+    file: Any = find_file("smollm2")
+    llama: Any = llama_cpp.Llama(str(file.path), n_ctx=256, logits_all=True, verbose=False)
     prompt = (
         "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
         f"<|im_start|>user\n{request.messages[0].text}<|im_end|>\n<|im_start|>assistant\n"
@@ -216,7 +217,7 @@ def test_thoughts_are_left_out(smollm2: Build) -> None:
 
     def text(**options: object) -> str:
         llm = smollm2(**options)
-        llm._model = Once(Thinking)  # type: ignore[assignment]
+        llm._model = Once(Thinking)  # type: ignore[arg-type]  # its abilities are asked for later
         [found] = llm.complete([ask("a")])
         assert isinstance(found, Completion)
         return found.text
@@ -276,7 +277,7 @@ def test_a_file_of_the_hub_cache_needs_no_network(unreachable: Path) -> None:
     (model / "refs" / "main").write_text(commit)
     for name in ("tiny-Q4_K_M.gguf", "tiny-Q8_0.gguf"):
         (snapshot / name).write_bytes(b"GGUF")
-    found = find_file("some/tiny", "*Q4_K_M.gguf")
+    found: Any = find_file("some/tiny", "*Q4_K_M.gguf")
 
     assert (found.path, found.fingerprint) == (snapshot / "tiny-Q4_K_M.gguf", f"{commit} tiny-Q4_K_M.gguf")
     with pytest.raises(ConfigError, match=r"tiny-Q4_K_M\.gguf, tiny-Q8_0\.gguf"):

@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from tests.loopback import Json, LoopbackServer, Plan, failure, reply
 
 from affectlm.errors import AccessError, AffectlmError, BusyError, ConfigError, TransientError
 from affectlm.registry import Registry
 from affectlm.types import Completion, Message, Request
 from affectlm_chat.openai.environment import variable
 from affectlm_chat.openai.service import ENDPOINTS, OpenAIChat
+from tests.loopback import Json, LoopbackServer, Plan, failure, reply
 
 KEY = "sk-test-0123456789abcdef"
 REQUEST = Request("face#0", (Message("system", "You read faces."), Message("user", "valence 0.3, arousal -0.2")))

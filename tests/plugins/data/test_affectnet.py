@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,7 +108,7 @@ def test_annotations_are_read_when_their_turn_comes(tmp_path: Path) -> None:
         (("1", "0", [0.0, 0.1]), r"1_aro.npy' holds no single number"),
     ],
 )
-def test_a_wrong_number_is_told_by_file(tmp_path: Path, values: tuple[object, ...], message: str) -> None:
+def test_a_wrong_number_is_told_by_file(tmp_path: Path, values: Any, message: str) -> None:
     """Nothing is clipped or guessed."""
     with pytest.raises(ConfigError, match=message):
         faces(face(tmp_path, "1", *values))
@@ -138,7 +139,7 @@ def test_an_archive_or_an_array_larger_than_the_memory_is_told(tmp_path: Path) -
         faces(tmp_path)
     with (tmp_path / "val_set/annotations/1_val.npy").open("wb") as file:
         header = {"descr": "<f8", "fortran_order": False, "shape": (10**15,)}
-        np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+        np.lib.format.write_array_header_1_0(file, header)
     with pytest.raises(ConfigError, match=r"1_val\.npy' holds no single number"):
         faces(tmp_path)
 

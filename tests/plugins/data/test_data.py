@@ -325,7 +325,7 @@ def test_two_ratings_of_one_picture_are_refused(tmp_path: Path) -> None:
 def test_a_scale_needs_a_lowest_and_a_highest_rating(tmp_path: Path, scale: object) -> None:
     """Anything else would give ratings that mean nothing."""
     with pytest.raises(ConfigError, match=r"expected the lowest and the highest rating, as in dataset.scale=\[1,9\]"):
-        Folder(path=manifest(tmp_path, "path\n1.jpg\n"), scale=scale)  # type: ignore[arg-type]
+        Folder(path=manifest(tmp_path, "path\n1.jpg\n"), scale=scale)
 
 
 def test_a_manifest_has_splits(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -23,6 +24,7 @@ from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, Whol
 from affectlm.types import Box, Image, Outcome, Truth
 from affectlm_data.emotic.dataset import EMOTIC
 from affectlm_data.emotic.definitions import DEFINITIONS, find_label
+from tests.conftest import Compose
 
 COLUMNS = (
     "Index",
@@ -61,7 +63,7 @@ def table(root: Path, *rows: dict[str, str], name: str = "test.csv") -> Path:
     return root
 
 
-def people(root: Path, **options: object) -> list[Image]:
+def people(root: Path, **options: Any) -> list[Image]:
     return list(EMOTIC(path=root, **options).items())
 
 
@@ -74,7 +76,7 @@ def cells(*values: object) -> np.ndarray:
     return found
 
 
-def structures(*values: dict[str, object]) -> np.ndarray:
+def structures(*values: dict[str, Any]) -> np.ndarray:
     """A row of MATLAB structures with the same fields."""
     found = np.empty((1, len(values)), dtype=[(name, object) for name in values[0]])
     for place, value in enumerate(values):
@@ -82,11 +84,11 @@ def structures(*values: dict[str, object]) -> np.ndarray:
     return found
 
 
-def rated(valence: float, arousal: float, dominance: float) -> dict[str, object]:
+def rated(valence: float, arousal: float, dominance: float) -> dict[str, Any]:
     return {"worker_id": "w", "dominance": dominance, "valence": valence, "arousal": arousal}
 
 
-def named_train(**changes: object) -> dict[str, object]:
+def named_train(**changes: object) -> dict[str, Any]:
     return {
         "age": "Adult",
         "gender": "Female",
@@ -96,7 +98,7 @@ def named_train(**changes: object) -> dict[str, object]:
     } | changes
 
 
-def named_test(**changes: object) -> dict[str, object]:
+def named_test(**changes: object) -> dict[str, Any]:
     return {
         "bbox": np.array([-5.0, 20, 110, 220]),
         "annotations_categories": structures({"categories": cells("Fear")}, {"categories": cells("Fear", "Pain")}),
@@ -108,7 +110,7 @@ def named_test(**changes: object) -> dict[str, object]:
     } | changes
 
 
-def picture(*persons: dict[str, object]) -> dict[str, object]:
+def picture(*persons: dict[str, Any]) -> dict[str, Any]:
     return {
         "filename": "a.jpg",
         "folder": "framesdb/images",
@@ -543,13 +545,15 @@ def test_annotations_are_found_where_people_have_them(tmp_path: Path) -> None:
         ({"images": "/nowhere/at/all"}, "images '/nowhere/at/all' is no folder"),
     ],
 )
-def test_a_wrong_choice_is_told(tmp_path: Path, options: dict[str, object], message: str) -> None:
+def test_a_wrong_choice_is_told(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     """Before the first picture is read."""
     with pytest.raises(ConfigError, match=message):
         EMOTIC(**{"path": table(tmp_path, row()), **options})
 
 
-def test_a_run_asks_about_the_annotators_ratings_without_pictures(compose, fresh_cache, data, tmp_path) -> None:
+def test_a_run_asks_about_the_annotators_ratings_without_pictures(
+    compose: Compose, fresh_cache: Path, data: Path, tmp_path: Path
+) -> None:
     """dataset.va=truth; the report says how many rows there were."""
     registry = Registry.installed()
     mine = Registry([])
@@ -562,6 +566,7 @@ def test_a_run_asks_about_the_annotators_ratings_without_pictures(compose, fresh
 
     report = run(config, tmp_path / "run", registry=mine)
 
+    first: Any
     first, *others = read_records(tmp_path / "run")
     assert (first.id, first.valence, first.arousal) == (
         "test/00000",
@@ -569,10 +574,11 @@ def test_a_run_asks_about_the_annotators_ratings_without_pictures(compose, fresh
         pytest.approx(-1.5 / 4.5),
     )
     assert len(others) == 2
-    assert report.components["dataset"]["rows"] == "7203"
+    components: Any = report.components
+    assert components["dataset"]["rows"] == "7203"
 
 
-def test_a_picture_that_is_not_there_is_an_outcome(compose, fresh_cache, tmp_path) -> None:
+def test_a_picture_that_is_not_there_is_an_outcome(compose: Compose, fresh_cache: Path, tmp_path: Path) -> None:
     """Others are looked at; the face is looked for inside the body."""
     (tmp_path / "mscoco/images").mkdir(parents=True)
     PIL.Image.new("RGB", (640, 480), "grey").save(tmp_path / "mscoco/images/a.jpg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,11 +20,11 @@ def touch(root: Path, *names: str) -> Path:
     return root
 
 
-def pictures(root: Path, **options: object) -> list[Image]:
+def pictures(root: Path, **options: Any) -> list[Image]:
     return list(IIMI(path=str(root), **options).items())
 
 
-def labels(root: Path, **options: object) -> dict[str, tuple[str, ...]]:
+def labels(root: Path, **options: Any) -> dict[str, tuple[str, ...]]:
     return {image.id: image.truth.labels for image in pictures(root, **options)}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,13 +19,14 @@ from affectlm.testing import check_dataset
 from affectlm.types import Sample
 from affectlm_data.anchors import Anchors
 from affectlm_data.simulated import SOURCES, Simulated
+from tests.conftest import Compose
 
 
 def points(samples: list[Sample], label: str) -> np.ndarray:
     return np.array([(each.valence, each.arousal) for each in samples if each.truth.labels == (label,)])
 
 
-def run_on(name: str, factory: type, config: dict[str, object], folder, **options: object):
+def run_on(name: str, factory: type, config: dict[str, object], folder: Path, **options: object) -> Any:
     mine = Registry([])
     mine.components = [
         *(each for each in Registry.installed().components if each.kind != "dataset"),
@@ -56,7 +59,7 @@ def test_anchors_can_be_split_into_nouns_and_feelings() -> None:
     assert "Mehrabian" not in Anchors(split="feelings").describe()["citations"]
 
 
-def test_the_baseline_names_the_anchors_rightly(compose, fresh_cache, tmp_path) -> None:
+def test_the_baseline_names_the_anchors_rightly(compose: Compose, fresh_cache: Path, tmp_path: Path) -> None:
     """It goes by these very points; a run on them tells no circle, for the points are what is asked about."""
     config = compose("+experiment=basic", "llm=circumplex")
 
@@ -114,7 +117,7 @@ def test_labels_can_be_chosen() -> None:
     assert "contempt" not in {each.truth.labels[0] for each in Simulated(labels="basic7").items()}
 
 
-def test_simulated_samples_cannot_pass_for_people(compose, fresh_cache, tmp_path) -> None:
+def test_simulated_samples_cannot_pass_for_people(compose: Compose, fresh_cache: Path, tmp_path: Path) -> None:
     """Every record and the report say so."""
     config = compose("+experiment=basic", "llm=circumplex")
 
@@ -138,14 +141,14 @@ def test_simulated_samples_cannot_pass_for_people(compose, fresh_cache, tmp_path
         (Simulated, {"deviation": [-1, 0]}, "deviation is"),
     ],
 )
-def test_a_wrong_choice_is_told(factory: type, options: dict[str, object], message: str) -> None:
+def test_a_wrong_choice_is_told(factory: type, options: dict[str, Any], message: str) -> None:
     """In one sentence."""
     with pytest.raises(ConfigError, match=message):
         factory(**options)
 
 
 @pytest.mark.parametrize("options", [{"count": 0}, {"seed": -1}, {"balanced": "yes"}, {"labels": "x"}])
-def test_options_of_a_wrong_sort_are_refused(options: dict[str, object]) -> None:
+def test_options_of_a_wrong_sort_are_refused(options: dict[str, Any]) -> None:
     """The registry tells which."""
     with pytest.raises((ValueError, TypeError)):
         Simulated(**options)

@@ -134,8 +134,8 @@ def test_nothing_to_judge_is_no_failure(metric: ValuedMetric) -> None:
     one = record("a", "calm and happy", "happy", valence=0.5)
     silent = [attrs.evolve(one, id=name, answer="", outcome=Outcome.UNPARSEABLE) for name in "abc"]
 
-    check_metric(metric, [one])  # type: ignore[arg-type]
-    check_metric(metric, silent)  # type: ignore[arg-type]
+    check_metric(metric, [one])
+    check_metric(metric, silent)
     assert score_all([record("a", "calm")], [metric]) == []  # type: ignore[list-item]
     assert score_all([], [metric]) == []  # type: ignore[list-item]
     assert {score.value for score in score_all(silent, [metric])} <= {0.0}  # type: ignore[list-item]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 import numpy as np
@@ -22,11 +23,12 @@ from affectlm.neural.files import load_weights, save_weights
 from affectlm.offers import Component
 from affectlm.registry import Registry
 from affectlm.testing import check_estimator, faces
-from affectlm.types import LabelledFaces
+from affectlm.types import VA, LabelledFaces, Pixels
 from affectlm_estimators.anchors import points
 from affectlm_estimators.design import Design, from_hub
 from affectlm_estimators.external import model_files
 from affectlm_estimators.network import SqueezeExcitation
+from tests.conftest import Compose
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -35,18 +37,18 @@ PLAN = {"epochs": 6, "batch_size": 16, "learning_rate": 0.003, "averaging": 0.5,
 EMOTIEFFLIB = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 
 
-def build(name: str, **options: object):
+def build(name: str, **options: object) -> Any:
     return Registry.installed().build("estimator", {"name": name, **options})
 
 
-def preset(compose, name: str, **options: object):
+def preset(compose: Compose, name: str, **options: object) -> Any:
     return Registry.installed().build("estimator", {**compose(f"estimator={name}")["estimator"], **options})
 
 
 # constant
 
 
-def test_the_constant_gives_one_point_for_every_face():
+def test_the_constant_gives_one_point_for_every_face() -> None:
     """The baseline of any comparison."""
     check_estimator(build("constant", valence=0.25, arousal=-1))
 
@@ -54,7 +56,7 @@ def test_the_constant_gives_one_point_for_every_face():
 
 
 @pytest.mark.parametrize("value", [1.1, float("nan"), "high"])
-def test_a_constant_outside_the_plane_is_refused(value):
+def test_a_constant_outside_the_plane_is_refused(value: Any) -> None:
     """The message names the option."""
     with pytest.raises(ConfigError, match=r"valence is .*; expected a number from -1 to 1"):
         build("constant", valence=value)
@@ -63,7 +65,7 @@ def test_a_constant_outside_the_plane_is_refused(value):
 # ensemble
 
 
-def test_an_ensemble_gives_mean_and_spread_of_its_members():
+def test_an_ensemble_gives_mean_and_spread_of_its_members() -> None:
     """Mean and population deviation, as numpy computes them; a member may be there twice."""
     members = [{"name": "constant", "valence": value, "arousal": value / 2} for value in (0.8, -0.2, -0.2)]
     ensemble = build("ensemble", members=members)
@@ -76,7 +78,7 @@ def test_an_ensemble_gives_mean_and_spread_of_its_members():
     np.testing.assert_allclose(details["arousal_sd"], np.std([0.4, -0.1, -0.1]), atol=1e-6)
 
 
-def test_weights_say_what_a_member_counts_for():
+def test_weights_say_what_a_member_counts_for() -> None:
     """A weight of three is being there three times."""
     members = [{"name": "constant", "valence": 1.0}, {"name": "constant", "valence": -1.0}]
 
@@ -86,7 +88,7 @@ def test_weights_say_what_a_member_counts_for():
     assert details["valence_sd"][0] == pytest.approx(np.std([1, 1, 1, -1]))
 
 
-def test_details_that_all_members_share_are_averaged(tmp_path):
+def test_details_that_all_members_share_are_averaged(tmp_path: Path) -> None:
     """Those of one member only are left out."""
     shared = {"name": "onnx", "weights": model(tmp_path, "a", classes=("joy", "fear"))}
     shared |= {"affect": "affect", "classes": "classes"}
@@ -99,7 +101,7 @@ def test_details_that_all_members_share_are_averaged(tmp_path):
     np.testing.assert_allclose(details["joy"], (single[0]["joy"] + single[1]["joy"]) / 2, atol=1e-6)
 
 
-def test_an_ensemble_tells_the_digest_of_each_member(tmp_path):
+def test_an_ensemble_tells_the_digest_of_each_member(tmp_path: Path) -> None:
     """Two members of one name stay apart: cached values depend on both."""
     one, other = (model(tmp_path, name, bias=bias) for name, bias in (("a", 0.0), ("b", 0.1)))
     members = [{"name": "onnx", "weights": one}, {"name": "constant"}, {"name": "onnx", "weights": other}]
@@ -111,7 +113,7 @@ def test_an_ensemble_tells_the_digest_of_each_member(tmp_path):
     assert len(set(digests.values())) == 2
 
 
-def test_an_ensemble_tells_the_version_of_each_member():
+def test_an_ensemble_tells_the_version_of_each_member() -> None:
     """Members may come from other distributions than the ensemble."""
     members = [{"name": "constant"}, {"name": "constant"}]
 
@@ -127,20 +129,20 @@ class Quick:
     speed_options: ClassVar[tuple[str, ...]] = ("threads", "device")
     threads: int
 
-    def estimate(self, faces):
+    def estimate(self, faces: Sequence[Pixels]) -> VA:
         return np.zeros((len(faces), 2), np.float32)
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         return {"threads": str(self.threads), "weights_sha256": "abc"}
 
 
-def test_how_fast_members_are_is_no_part_of_the_key_of_stored_values(monkeypatch):
+def test_how_fast_members_are_is_no_part_of_the_key_of_stored_values(monkeypatch: pytest.MonkeyPatch) -> None:
     """Values stay on a machine with other cores; the members' own options still tell them apart."""
     registry = Registry.installed()
     quick = Component("estimator", "quick", "affectlm_estimators", lambda **options: Quick(options["threads"]))
     monkeypatch.setattr(registry, "components", [*registry.components, quick])
 
-    def key(**options):
+    def key(**options: Any) -> Any:
         section = {"name": "ensemble", "members": [{"name": "quick", **options}]}
         components = Components(config={"estimator": section}, registry=registry)
         return components.identity("estimator", components.build("estimator"))
@@ -164,7 +166,7 @@ def test_how_fast_members_are_is_no_part_of_the_key_of_stored_values(monkeypatch
         ({"members": [{"name": "constant"}], "weights": [float("nan")]}, "a number for each"),
     ],
 )
-def test_an_ensemble_that_cannot_be_is_refused(options, message):
+def test_an_ensemble_that_cannot_be_is_refused(options: Any, message: str) -> None:
     """When it is built, in one sentence."""
     with pytest.raises(ConfigError, match=message):
         build("ensemble", **options)
@@ -184,7 +186,7 @@ def toy(count: int, seed: int) -> LabelledFaces:
 
 
 @pytest.fixture
-def trained(tmp_path):
+def trained(tmp_path: Path) -> Any:
     """A random small network as `affectlm train` stores it."""
     torch.manual_seed(0)
     design = Design(architecture="test_efficientnet", side=32, categories=("joy", "fear"), excitation=True)
@@ -192,7 +194,7 @@ def trained(tmp_path):
     return tmp_path / "timm.safetensors"
 
 
-def test_weights_alone_say_which_network_they_hold(trained):
+def test_weights_alone_say_which_network_they_hold(trained: Any) -> None:
     """Architecture, side, categories and the block come from the file."""
     estimator = build("timm", weights=trained, device="cpu")
 
@@ -204,7 +206,7 @@ def test_weights_alone_say_which_network_they_hold(trained):
     assert estimator.describe()["architecture"] == "test_efficientnet"
 
 
-def test_a_timm_backbone_learns_and_its_file_measures_what_was_logged(tmp_path):
+def test_a_timm_backbone_learns_and_its_file_measures_what_was_logged(tmp_path: Path) -> None:
     """A few steps on bright and dark faces; the estimator reads the file that training wrote."""
     training, validation = toy(64, 0), toy(32, 1)
     learner = build("timm", architecture="test_efficientnet", side=32, excitation=True)
@@ -219,7 +221,7 @@ def test_a_timm_backbone_learns_and_its_file_measures_what_was_logged(tmp_path):
     assert np.corrcoef(affect[:, 0], validation.affect[:, 0])[0, 1] > 0.8
 
 
-def test_training_begins_from_given_weights(trained, tmp_path):
+def test_training_begins_from_given_weights(trained: Any, tmp_path: Path) -> None:
     """With a rate that moves nothing the written parameters are those given."""
     plan = {**PLAN, "epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0, "start": str(trained)}
     (tmp_path / "run").mkdir()
@@ -233,7 +235,7 @@ def test_training_begins_from_given_weights(trained, tmp_path):
     assert all(torch.equal(given[name], written[name]) for name in parameters)
 
 
-def test_options_that_training_does_not_read_are_refused(trained, tmp_path):
+def test_options_that_training_does_not_read_are_refused(trained: Any, tmp_path: Path) -> None:
     """The message names those of the plan that it reads."""
     faces, options = (toy(16, 0), toy(16, 1), PLAN, tmp_path, print), {"architecture": "test_efficientnet", "side": 32}
 
@@ -243,7 +245,7 @@ def test_options_that_training_does_not_read_are_refused(trained, tmp_path):
         build("timm", **options, device="cpu").train(*faces)
 
 
-def test_a_plan_with_a_side_that_the_network_cannot_take_is_one_sentence(tmp_path):
+def test_a_plan_with_a_side_that_the_network_cannot_take_is_one_sentence(tmp_path: Path) -> None:
     """Before the first step, though the network itself was built for another side."""
     learner = build("timm", architecture="inception_v3", side=75)
 
@@ -252,7 +254,7 @@ def test_a_plan_with_a_side_that_the_network_cannot_take_is_one_sentence(tmp_pat
 
 
 @pytest.mark.parametrize("architecture", ["test_resnet", "test_mambaout", "test_vit"])
-def test_backbones_of_all_layouts_take_the_block(architecture):
+def test_backbones_of_all_layouts_take_the_block(architecture: str) -> None:
     """Channels second, channels last, and tokens."""
     design = Design(architecture=architecture, side=64, categories=(), excitation=True)
 
@@ -262,7 +264,7 @@ def test_backbones_of_all_layouts_take_the_block(architecture):
     assert logits is None
 
 
-def test_the_block_weighs_channels_by_their_means():
+def test_the_block_weighs_channels_by_their_means() -> None:
     """Sigmoid of two dense layers, computed by hand, whichever axis holds the channels."""
     block, features = SqueezeExcitation(32), torch.rand(2, 32, 3, 5)
 
@@ -274,12 +276,17 @@ def test_the_block_weighs_channels_by_their_means():
     torch.testing.assert_close(block(features.flatten(2).mT), by_hand.flatten(2).mT)
 
 
-def test_the_backbone_sees_grey_as_its_publisher_normalised_colour():
+def test_the_backbone_sees_grey_as_its_publisher_normalised_colour() -> None:
     """Three equal channels, less the mean, by the deviation."""
     network = Design(architecture="test_resnet", side=32).build().eval()
     seen = []
-    network.backbone.forward_features = lambda colour: seen.append(colour) or torch.zeros(1, 96, 1, 1)
-    config = timm.get_pretrained_cfg("test_resnet")
+
+    def forward(colour: torch.Tensor) -> torch.Tensor:
+        seen.append(colour)
+        return torch.zeros(1, 96, 1, 1)
+
+    network.backbone.forward_features = forward
+    config: Any = timm.get_pretrained_cfg("test_resnet")
 
     network(torch.full((1, 1, 32, 32), 0.5))
 
@@ -287,7 +294,7 @@ def test_the_backbone_sees_grey_as_its_publisher_normalised_colour():
     torch.testing.assert_close(seen[0][0, :, 7, 7], torch.tensor(expected))
 
 
-def test_the_swin_preset_builds_its_network(compose):
+def test_the_swin_preset_builds_its_network(compose: Compose) -> None:
     """A timm Swin with the block; only its plan is looked at, the weights are the hub's."""
     options = compose("estimator=swin_se")["estimator"]
 
@@ -300,7 +307,7 @@ def test_the_swin_preset_builds_its_network(compose):
     assert network.excitation.channels == network.backbone.num_features == 768
 
 
-def test_measuring_without_weights_is_refused_before_the_first_face():
+def test_measuring_without_weights_is_refused_before_the_first_face() -> None:
     """`describe` is asked when a run begins."""
     estimator = build("timm", architecture="test_resnet")
 
@@ -321,19 +328,19 @@ def test_measuring_without_weights_is_refused_before_the_first_face():
         ({"architecture": "resnet18", "device": "gpu"}, "device"),
     ],
 )
-def test_timm_options_that_cannot_be_are_refused(options, message):
+def test_timm_options_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
     """When it is built."""
     with pytest.raises(ConfigError, match=message):
         build("timm", **options)
 
 
-def test_options_that_contradict_the_weights_are_refused(trained):
+def test_options_that_contradict_the_weights_are_refused(trained: Any) -> None:
     """The message says what the file holds."""
     with pytest.raises(WeightsError, match="has architecture 'test_efficientnet', not 'test_resnet'"):
         build("timm", weights=trained, architecture="test_resnet")
 
 
-def _described(trained, tmp_path, **changes):
+def _described(trained: Any, tmp_path: Path, **changes: Any) -> Any:
     tensors = load_file(trained)
     design = {"architecture": "test_efficientnet", "side": 32, "categories": ["joy", "fear"], "excitation": True}
     save_file(tensors, tmp_path / "other.safetensors", {"design": json.dumps({**design, **changes})})
@@ -353,13 +360,15 @@ def _described(trained, tmp_path, **changes):
         ({"architecture": "test_resnet"}, "holds no tensor 'backbone.*; it is not the 'test_resnet' that it says"),
     ],
 )
-def test_a_file_that_says_something_else_than_it_holds_is_refused(trained, tmp_path, changes, message):
+def test_a_file_that_says_something_else_than_it_holds_is_refused(
+    trained: Any, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     """One sentence names the tensor and its shape."""
     with pytest.raises(WeightsError, match=message):
         build("timm", weights=_described(trained, tmp_path, **changes))
 
 
-def test_weights_without_a_description_or_with_broken_numbers_are_refused(trained, tmp_path):
+def test_weights_without_a_description_or_with_broken_numbers_are_refused(trained: Any, tmp_path: Path) -> None:
     """A foreign safetensors file, NaN in a tensor, a truncated file, none."""
     path, tensors = tmp_path / "foreign.safetensors", load_file(trained)
     save_file(tensors, path)
@@ -376,9 +385,10 @@ def test_weights_without_a_description_or_with_broken_numbers_are_refused(traine
             build("timm", weights=name)
 
 
-def test_numbers_too_large_for_half_precision_are_kept(tmp_path):
+def test_numbers_too_large_for_half_precision_are_kept(tmp_path: Path) -> None:
     """A batch norm's variance may be."""
     network = torch.nn.BatchNorm1d(2)
+    assert network.running_var is not None
     network.running_var.fill_(1e6)
     save_weights(network, tmp_path / "file")
 
@@ -388,19 +398,19 @@ def test_numbers_too_large_for_half_precision_are_kept(tmp_path):
     assert stored["weight"].dtype == torch.float16
 
 
-def test_a_fixed_size_is_not_the_plans_to_change(tmp_path):
+def test_a_fixed_size_is_not_the_plans_to_change(tmp_path: Path) -> None:
     """The message names the option that is."""
     with pytest.raises(ConfigError, match=r"'test_vit' takes faces of 64 pixels only; set estimator\.side"):
         build("timm", architecture="test_vit", side=64).train(toy(16, 0), toy(16, 1), {"side": 32}, tmp_path, print)
 
 
-def test_a_size_that_an_architecture_cannot_take_is_one_sentence():
+def test_a_size_that_an_architecture_cannot_take_is_one_sentence() -> None:
     """Timm's own complaint is in it."""
     with pytest.raises(ConfigError, match="architecture 'test_maxvit' with side 17 cannot be built"):
         Design(architecture="test_maxvit", side=17).build()
 
 
-def test_a_backbone_that_cannot_be_fetched_is_one_sentence(monkeypatch):
+def test_a_backbone_that_cannot_be_fetched_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offline, with an empty hub cache; and where its publisher has none."""
     monkeypatch.setenv("AFFECTLM_OFFLINE", "1")
     with pytest.raises(WeightsError, match=r"'timm/vit_huge.*' is not on this machine and the hub does not give it"):
@@ -409,7 +419,7 @@ def test_a_backbone_that_cannot_be_fetched_is_one_sentence(monkeypatch):
         from_hub("coatnet_0_224")
 
 
-def test_training_may_begin_from_a_published_backbone():
+def test_training_may_begin_from_a_published_backbone() -> None:
     """The publisher's tensors fill the backbone; its classifier is dropped."""
     torch.manual_seed(1)
     published = timm.create_model("test_resnet", num_classes=1000).state_dict()
@@ -424,7 +434,16 @@ def test_training_may_begin_from_a_published_backbone():
 # onnx
 
 
-def model(folder, name: str = "model", *, classes=(), bias: float = 0.0, shape=("n", 3, 8, 8), joined=False, nan=False):
+def model(
+    folder: Path,
+    name: str = "model",
+    *,
+    classes: tuple[Any, ...] = (),
+    bias: float = 0.0,
+    shape: tuple[Any, ...] = ("n", 3, 8, 8),
+    joined: bool = False,
+    nan: bool = False,
+) -> Any:
     """An ONNX model whose valence is the red channel's mean and arousal the blue's, plus class scores; its path."""
     helper, tensor = onnx.helper, onnx.TensorProto.FLOAT
     pooled = [2, 3] if shape[1] in (1, 3) else [1, 2]
@@ -452,7 +471,7 @@ def model(folder, name: str = "model", *, classes=(), bias: float = 0.0, shape=(
     return str(folder / f"{name}.onnx")
 
 
-def plain(red: float, blue: float, side: int = 8):
+def plain(red: float, blue: float, side: int = 8) -> Any:
     """A crop of one colour."""
     crop = np.zeros((side, side, 3), np.uint8)
     crop[..., 0], crop[..., 2] = round(255 * red), round(255 * blue)
@@ -460,18 +479,18 @@ def plain(red: float, blue: float, side: int = 8):
 
 
 @pytest.mark.parametrize("shape", [("n", 3, 8, 8), (1, 3, 8, 8), (4, 3, 8, 8), ("n", 8, 8, 3), ("n", 3, "h", "w")])
-def test_any_layout_and_batch_of_a_model_is_read_from_it(tmp_path, shape):
+def test_any_layout_and_batch_of_a_model_is_read_from_it(tmp_path: Path, shape: tuple[Any, ...]) -> None:
     """Channels first or last, any batch or a fixed one; the size where the model fixes it."""
     options = {"size": 8} if "h" in shape else {}
     estimator = build("onnx", weights=model(tmp_path, shape=shape), **options)
 
     check_estimator(estimator)
     crops = [plain(0.2, 0.8), plain(0.6, 0.4, 16), plain(0, 0), plain(1, 1), plain(0.4, 0.2)]
-    expected = [[0.2, 0.8], [0.6, 0.4], [0, 0], [1, 1], [0.4, 0.2]]
+    expected = [[0.2, 0.8], [0.6, 0.4], [0.0, 0.0], [1.0, 1.0], [0.4, 0.2]]
     np.testing.assert_allclose(estimator.estimate(crops), expected, atol=1e-5)
 
 
-def test_mean_deviation_and_colour_order_are_applied(tmp_path):
+def test_mean_deviation_and_colour_order_are_applied(tmp_path: Path) -> None:
     """(pixel / 255 - mean) / std, one number a channel, in the order that the model takes."""
     options = {"mean": [0.5, 0, 0.1], "std": [2, 1, 4]}
     red, blue = (0.6 - 0.5) / 2, (0.4 - 0.1) / 4
@@ -483,14 +502,14 @@ def test_mean_deviation_and_colour_order_are_applied(tmp_path):
     np.testing.assert_allclose(bgr, rgb, atol=1e-6)
 
 
-def test_a_model_with_one_channel_sees_grey(tmp_path):
+def test_a_model_with_one_channel_sees_grey(tmp_path: Path) -> None:
     """By OpenCV's weights: red is 0.299 of white."""
     estimator = build("onnx", weights=model(tmp_path, shape=("n", 1, 8, 8)))
 
     assert estimator.estimate([plain(1, 0)])[0, 0] == pytest.approx(76 / 255, abs=1e-5)
 
 
-def test_order_and_scale_are_mapped(tmp_path):
+def test_order_and_scale_are_mapped(tmp_path: Path) -> None:
     """[0, 1] becomes [-1, 1]; arousal may come first; what lies outside is cut."""
     path, crops = model(tmp_path), [plain(0.75, 0.5)]
 
@@ -502,7 +521,7 @@ def test_order_and_scale_are_mapped(tmp_path):
     np.testing.assert_allclose(nine, [[(0.75 + 4) / 4 - 1, (0.5 + 4) / 4 - 1]], atol=0.01)
 
 
-def test_class_scores_lead_to_the_expected_point(tmp_path):
+def test_class_scores_lead_to_the_expected_point(tmp_path: Path) -> None:
     """Softmax times the class means of AffectNet; the probabilities become details."""
     path = model(tmp_path, classes=("a", "b", "c"))
     labels = ["Happy", "sadness", "contempt"]
@@ -517,7 +536,7 @@ def test_class_scores_lead_to_the_expected_point(tmp_path):
     np.testing.assert_allclose(affect[0], chances @ means, atol=0.01)
 
 
-def test_published_points_of_words_are_a_choice():
+def test_published_points_of_words_are_a_choice() -> None:
     """They know more labels, but no contempt."""
     np.testing.assert_allclose(points(["bored", "happiness"], "words"), [[-0.66, -0.63], [0.81, 0.51]], rtol=1e-6)
     with pytest.raises(ConfigError, match="anchors 'words' have no point for the label 'contempt'"):
@@ -525,7 +544,9 @@ def test_published_points_of_words_are_a_choice():
 
 
 @pytest.mark.parametrize(("affect", "classes"), [(0, 0), (0, "both"), ("both", -1)])
-def test_classes_are_the_columns_that_affect_leaves_however_the_output_is_named(tmp_path, affect, classes):
+def test_classes_are_the_columns_that_affect_leaves_however_the_output_is_named(
+    tmp_path: Path, affect: int | str, classes: int | str
+) -> None:
     """Valence and arousal come first here, then the scores, all in one output."""
     path = model(tmp_path, classes=("a", "b", "c"), joined=True)
     labels = ["sadness", "anger", "joy"]
@@ -539,7 +560,9 @@ def test_classes_are_the_columns_that_affect_leaves_however_the_output_is_named(
 
 
 @pytest.mark.parametrize(("options", "count"), [({"columns": [0, -1]}, 3), ({}, 0)])
-def test_an_output_without_a_column_for_each_label_is_refused(tmp_path, options, count):
+def test_an_output_without_a_column_for_each_label_is_refused(
+    tmp_path: Path, options: dict[str, Any], count: int
+) -> None:
     """The output is told with what is left of it beside valence and arousal."""
     path = model(tmp_path, classes=("a", "b", "c"), joined=True)
 
@@ -547,7 +570,7 @@ def test_an_output_without_a_column_for_each_label_is_refused(tmp_path, options,
         build("onnx", weights=path, affect=0, classes=0, labels=["joy", "fear"], **options)
 
 
-def split(folder):
+def split(folder: Path) -> Any:
     """A model whose weight lies in a file beside it, as exporters write them; the paths of both."""
     path, data = Path(model(folder)), folder / "model.data"
     proto = onnx.load(path)
@@ -559,7 +582,7 @@ def split(folder):
     return path, data
 
 
-def test_the_digest_of_a_model_covers_the_file_that_holds_its_tensors(tmp_path):
+def test_the_digest_of_a_model_covers_the_file_that_holds_its_tensors(tmp_path: Path) -> None:
     """The graph's file stays the same, byte for byte; one without such a file has the digest of the file."""
     path, data = split(tmp_path)
     before = build("onnx", weights=path).describe()
@@ -572,7 +595,7 @@ def test_the_digest_of_a_model_covers_the_file_that_holds_its_tensors(tmp_path):
     assert build("onnx", weights=whole).describe() == {"weights_sha256": expected}
 
 
-def test_tensors_inside_nodes_and_functions_count_too(tmp_path):
+def test_tensors_inside_nodes_and_functions_count_too(tmp_path: Path) -> None:
     """Anywhere in the file, not only among the graph's initializers."""
     helper, path = onnx.helper, tmp_path / "deep.onnx"
     value = onnx.TensorProto(data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
@@ -587,7 +610,7 @@ def test_tensors_inside_nodes_and_functions_count_too(tmp_path):
 
 
 @pytest.mark.parametrize("location", ["../out.data", "/etc/hostname", "sub\\..\\..\\out.data", "C:\\out.data"])
-def test_tensors_outside_the_models_folder_are_refused(tmp_path, location):
+def test_tensors_outside_the_models_folder_are_refused(tmp_path: Path, location: str) -> None:
     """A model must not name any file of the machine."""
     path, _ = split(tmp_path)
     proto = onnx.load(path, load_external_data=False)
@@ -599,7 +622,7 @@ def test_tensors_outside_the_models_folder_are_refused(tmp_path, location):
         build("onnx", weights=path)
 
 
-def test_a_model_without_the_file_of_its_tensors_is_refused(tmp_path):
+def test_a_model_without_the_file_of_its_tensors_is_refused(tmp_path: Path) -> None:
     """The message names it."""
     path, data = split(tmp_path)
     data.unlink()
@@ -608,9 +631,9 @@ def test_a_model_without_the_file_of_its_tensors_is_refused(tmp_path):
         build("onnx", weights=path)
 
 
-def test_the_emotiefflib_preset_reads_scores_and_affect_from_one_output(compose, tmp_path):
+def test_the_emotiefflib_preset_reads_scores_and_affect_from_one_output(compose: Compose, tmp_path: Path) -> None:
     """Eight scores in its class order, then valence, arousal; ImageNet's mean and deviation."""
-    path = model(tmp_path, classes=range(8), shape=("n", 3, 224, 224), joined=True)
+    path = model(tmp_path, classes=tuple(range(8)), shape=("n", 3, 224, 224), joined=True)
     proto = onnx.load(path)
     weight = next(each for each in proto.graph.initializer if each.name == "weight")
     weight.CopyFrom(onnx.numpy_helper.from_array(np.roll(onnx.numpy_helper.to_array(weight), -2, axis=1), "weight"))
@@ -623,10 +646,10 @@ def test_the_emotiefflib_preset_reads_scores_and_affect_from_one_output(compose,
     assert max(details, key=lambda name: details[name][0]) == "surprise"
 
 
-def test_the_emonet_preset_reads_three_outputs(compose, tmp_path):
+def test_the_emonet_preset_reads_three_outputs(compose: Compose, tmp_path: Path) -> None:
     """Expression, valence and arousal by name; valence and arousal cut to [-1, 1]."""
     helper, tensor = onnx.helper, onnx.TensorProto.FLOAT
-    path = model(tmp_path, classes=range(8), shape=("n", 3, 256, 256), bias=-1.5)
+    path = model(tmp_path, classes=tuple(range(8)), shape=("n", 3, 256, 256), bias=-1.5)
     proto = onnx.load(path)
     proto.graph.node.append(helper.make_node("Split", ["affect", "ones"], ["valence", "arousal"], axis=1))
     proto.graph.node.append(helper.make_node("Identity", ["classes"], ["expression"]))
@@ -677,19 +700,19 @@ def test_the_emonet_preset_reads_three_outputs(compose, tmp_path):
         ({"threads": -1}, "threads"),
     ],
 )
-def test_options_that_do_not_fit_the_model_are_refused(tmp_path, options, message):
+def test_options_that_do_not_fit_the_model_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     """When it is built, naming output, found and expected shape."""
     with pytest.raises(ConfigError, match=message):
         build("onnx", weights=model(tmp_path, classes=("a", "b", "c")), **options)
 
 
-def test_numbers_that_are_not_finite_are_refused(tmp_path):
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     """The output is named."""
     with pytest.raises(ContractError, match="output 'both' of the model holds numbers that are not finite"):
         build("onnx", weights=model(tmp_path, nan=True))
 
 
-def test_scores_that_are_no_probabilities_are_refused(tmp_path):
+def test_scores_that_are_no_probabilities_are_refused(tmp_path: Path) -> None:
     """Raw scores need the softmax."""
     options = {"classes": "classes", "labels": ["joy", "fear"], "logits": False}
     with pytest.raises(ContractError, match="output 'classes' holds no probabilities; set estimator"):
@@ -697,7 +720,7 @@ def test_scores_that_are_no_probabilities_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", "truncated"])
-def test_a_file_that_is_no_model_is_refused(tmp_path, content):
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: Any) -> None:
     """Empty, foreign or truncated: one sentence on one line."""
     path = tmp_path / "file.onnx"
     whole = Path(model(tmp_path)).read_bytes()
@@ -708,7 +731,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_and_a_missing_option_are_told_apart(tmp_path):
+def test_a_missing_file_and_a_missing_option_are_told_apart(tmp_path: Path) -> None:
     """Each says what to type."""
     with pytest.raises(WeightsError, match=r"none\.onnx' is no file; expected an ONNX model"):
         build("onnx", weights=tmp_path / "none.onnx")
@@ -716,7 +739,7 @@ def test_a_missing_file_and_a_missing_option_are_told_apart(tmp_path):
         build("onnx")
 
 
-def test_without_onnxruntime_the_message_says_what_to_install(monkeypatch, tmp_path):
+def test_without_onnxruntime_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It is an extra."""
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
 
@@ -724,7 +747,7 @@ def test_without_onnxruntime_the_message_says_what_to_install(monkeypatch, tmp_p
         build("onnx", weights=model(tmp_path))
 
 
-def test_without_onnx_the_message_says_what_to_install(monkeypatch, tmp_path):
+def test_without_onnx_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Only it can tell which files a model consists of."""
     path = model(tmp_path)
     monkeypatch.setitem(sys.modules, "onnx", None)
@@ -734,7 +757,7 @@ def test_without_onnx_the_message_says_what_to_install(monkeypatch, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's exporter without onnxscript is the deprecated one
-def test_a_torch_network_exported_to_onnx_measures_the_same(trained, tmp_path):
+def test_a_torch_network_exported_to_onnx_measures_the_same(trained: Any, tmp_path: Path) -> None:
     """The same pixels through both runtimes."""
     estimator = build("timm", weights=trained, device="cpu")
     path = str(tmp_path / "exported.onnx")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,17 +18,17 @@ from affectlm_facechannel.estimator import FaceChannelEstimator
 from affectlm_facechannel.network import FaceChannel
 
 
-def _estimator(**options):
+def _estimator(**options: Any) -> FaceChannelEstimator:
     return FaceChannelEstimator(device="cpu", **options)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_engine_keeps_the_protocol(engine):
+def test_every_engine_keeps_the_protocol(engine: Any) -> None:
     """Length, range, order, repeatability."""
     check_estimator(_estimator(engine=engine))
 
 
-def test_a_network_without_its_batch_norm_computes_the_same():
+def test_a_network_without_its_batch_norm_computes_the_same() -> None:
     """Folding is exact up to rounding, whatever the running statistics are, and leaves the network as it was."""
     generator = torch.Generator().manual_seed(0)
     network = FaceChannel().eval()
@@ -43,7 +46,7 @@ def test_a_network_without_its_batch_norm_computes_the_same():
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in changed.modules())
 
 
-def test_onnxruntime_gives_what_torch_gives():
+def test_onnxruntime_gives_what_torch_gives() -> None:
     """Valence, arousal and probabilities, to rounding."""
     crops = faces(5, seed=2)
     affect, details = _estimator(engine="float32").details(crops)
@@ -53,7 +56,7 @@ def test_onnxruntime_gives_what_torch_gives():
     np.testing.assert_allclose(np.stack([*others.values()]), np.stack([*details.values()]), atol=1e-5)
 
 
-def test_bf16_stays_near_float32_on_real_faces(data):
+def test_bf16_stays_near_float32_on_real_faces(data: Path) -> None:
     """Mean difference at most 0.002, 99th percentile at most 0.01."""
     dataset = Registry.installed().build("dataset", {"name": "ferplus", "path": str(data / "ferplus")})
     crops = [np.repeat(face[..., None], 3, axis=2) for face in load_faces(dataset, limit=200).pixels]  # type: ignore[arg-type]
@@ -66,7 +69,7 @@ def test_bf16_stays_near_float32_on_real_faces(data):
     assert np.quantile(difference, 0.99) <= 0.01
 
 
-def test_the_engine_is_chosen_once_and_told():
+def test_the_engine_is_chosen_once_and_told() -> None:
     """By what the processor computes and what is installed, here both ONNX packages."""
     told = _estimator().describe()
 
@@ -75,7 +78,7 @@ def test_the_engine_is_chosen_once_and_told():
     assert told["batch_size"] == "32"
 
 
-def test_other_models_keep_their_number_of_threads():
+def test_other_models_keep_their_number_of_threads() -> None:
     """Torch's number is one for the whole process, so it is put back."""
     before = torch.get_num_threads()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -21,11 +24,11 @@ from affectlm_facechannel.training import Plan, train
 
 
 @pytest.fixture(scope="module")
-def estimator():
+def estimator() -> FaceChannelEstimator:
     return FaceChannelEstimator(device="cpu")
 
 
-def test_the_graph_has_the_released_number_of_parameters():
+def test_the_graph_has_the_released_number_of_parameters() -> None:
     """3,592,090 in Keras' count, which adds batch norm's running statistics; our category head is extra."""
     network = FaceChannel()
     parameters = sum(value.numel() for name, value in network.named_parameters() if not name.startswith("category"))
@@ -35,7 +38,7 @@ def test_the_graph_has_the_released_number_of_parameters():
     assert sum(value.numel() for value in network.category.parameters()) == 8 * 201
 
 
-def test_the_last_convolution_is_divided_by_its_inhibition():
+def test_the_last_convolution_is_divided_by_its_inhibition() -> None:
     """relu(a) / (0.5 + relu(b)), computed by hand."""
     layer = next(module for module in FaceChannel().modules() if isinstance(module, ShuntingInhibition))
     features = torch.rand(1, 256, 4, 4)
@@ -45,12 +48,12 @@ def test_the_last_convolution_is_divided_by_its_inhibition():
     torch.testing.assert_close(layer(features), by_hand)
 
 
-def test_the_estimator_keeps_the_protocol(estimator):
+def test_the_estimator_keeps_the_protocol(estimator: Any) -> None:
     """Length, range, order, repeatability."""
     check_estimator(estimator)
 
 
-def test_category_probabilities_add_up_to_one(estimator):
+def test_category_probabilities_add_up_to_one(estimator: Any) -> None:
     """One for each of FER+'s eight labels, by name."""
     _, details = estimator.details(faces(4))
 
@@ -58,7 +61,7 @@ def test_category_probabilities_add_up_to_one(estimator):
     np.testing.assert_allclose(sum(details.values()), 1, atol=1e-5)
 
 
-def test_small_crops_are_enlarged_as_opencv_does_it():
+def test_small_crops_are_enlarged_as_opencv_does_it() -> None:
     """Grey by OpenCV's weights, bilinear, uint8."""
     face = faces(1, seed=3)[0][:40, :40]
 
@@ -67,7 +70,7 @@ def test_small_crops_are_enlarged_as_opencv_does_it():
     np.testing.assert_array_equal(as_grey(face), expected)
 
 
-def test_red_and_blue_are_not_swapped():
+def test_red_and_blue_are_not_swapped() -> None:
     """Pictures arrive as RGB: pure red is 0.299 of white."""
     red = np.zeros((64, 64, 3), np.uint8)
     red[..., 0] = 255
@@ -75,7 +78,7 @@ def test_red_and_blue_are_not_swapped():
     assert as_grey(red)[0, 0] == round(0.299 * 255)
 
 
-def test_a_large_crop_reads_like_the_same_crop_reduced(estimator):
+def test_a_large_crop_reads_like_the_same_crop_reduced(estimator: Any) -> None:
     """What is measured depends on the face and hardly on the camera's resolution."""
     small = cv2.GaussianBlur(faces(1, seed=1)[0][:24, :24], (5, 5), 2)
     large = cv2.resize(small, (480, 480), interpolation=cv2.INTER_CUBIC)
@@ -87,7 +90,7 @@ def test_a_large_crop_reads_like_the_same_crop_reduced(estimator):
     assert difference.max() < 0.05
 
 
-def test_spread_draws_valence_and_arousal_out(estimator):
+def test_spread_draws_valence_and_arousal_out(estimator: Any) -> None:
     """tanh(factor * atanh(value)), each with its own factor; probabilities stay."""
     crops = faces(4, seed=5)
     plain, chances = FaceChannelEstimator(device="cpu", spread=(1, 1)).details(crops)
@@ -99,13 +102,13 @@ def test_spread_draws_valence_and_arousal_out(estimator):
 
 
 @pytest.mark.parametrize("spread", [(1,), (0, 1), ("wide", 1), 1.2])
-def test_a_spread_that_is_none_is_refused(spread):
+def test_a_spread_that_is_none_is_refused(spread: Any) -> None:
     """Two numbers over 0."""
     with pytest.raises(ValueError, match="expected two numbers over 0"):
         FaceChannelEstimator(spread=spread)
 
 
-def _trained(tmp_path, labels, **options):
+def _trained(tmp_path: Path, labels: Any, **options: Any) -> FaceChannelEstimator:
     """The file of a training of one step on eight faces with these labels, loaded."""
     generator = np.random.default_rng(0)
     shares = np.eye(max(1, len(labels)), dtype=np.float32)[np.arange(8) % max(1, len(labels))][:, : len(labels)]
@@ -117,43 +120,44 @@ def _trained(tmp_path, labels, **options):
     return FaceChannelEstimator(weights=str(tmp_path / "facechannel.safetensors"), device="cpu")
 
 
-def test_weights_trained_without_labels_give_no_probabilities(tmp_path):
+def test_weights_trained_without_labels_give_no_probabilities(tmp_path: Path) -> None:
     """A head that never saw a label has nothing to say."""
     _, details = _trained(tmp_path, ()).details(faces(2))
 
     assert details == {}
 
 
-def test_labels_may_come_in_any_order(tmp_path):
+def test_labels_may_come_in_any_order(tmp_path: Path) -> None:
     """And need not be all eight; the estimator's order stays."""
     _, details = _trained(tmp_path, ("fear", "happiness", "neutral")).details(faces(2))
 
     assert tuple(details) == CATEGORIES
 
 
-def test_a_label_of_another_set_is_refused(tmp_path):
+def test_a_label_of_another_set_is_refused(tmp_path: Path) -> None:
     """The sentence names it."""
     with pytest.raises(ConfigError, match="category 'boredom'; FaceChannel's are neutral"):
         _trained(tmp_path, ("neutral", "boredom"))
 
 
-def test_the_dropout_of_the_training_is_that_of_the_uncertainty(tmp_path):
+def test_the_dropout_of_the_training_is_that_of_the_uncertainty(tmp_path: Path) -> None:
     """It is written into the file."""
     estimator = _trained(tmp_path, (), dropout=0.1)
 
     assert {module.p for module in estimator._network.modules() if isinstance(module, torch.nn.Dropout)} == {0.1}
 
 
-def test_training_takes_no_weights_as_the_estimators_option(tmp_path):
+def test_training_takes_no_weights_as_the_estimators_option(tmp_path: Path) -> None:
     """They would be ignored: what to begin from is the plan's business."""
     estimator = _trained(tmp_path, ())
-    nothing = LabelledFaces(*(np.zeros((0, 1), np.float32) for _ in range(3)), ())
+    empty: Any = np.zeros((0, 1), np.float32)
+    nothing = LabelledFaces(empty, empty, empty, ())
 
     with pytest.raises(ConfigError, match=r"type plan\.start=FILE"):
         estimator.train(nothing, nothing, {}, tmp_path, lambda share, loss: None)
 
 
-def _changed(tmp_path, change):
+def _changed(tmp_path: Path, change: Any) -> Any:
     tensors = load_file(FaceChannelEstimator(device="cpu")._path)
     change(tensors)
     path = tmp_path / "changed.safetensors"
@@ -173,14 +177,14 @@ def _changed(tmp_path, change):
         (lambda tensors: tensors.update({"extra": torch.zeros(1)}), "holds a tensor 'extra'"),
     ],
 )
-def test_weights_of_another_network_are_refused(tmp_path, change, message):
+def test_weights_of_another_network_are_refused(tmp_path: Path, change: Any, message: str) -> None:
     """One sentence names layer and shape."""
     with pytest.raises(WeightsError, match=message):
         FaceChannelEstimator(weights=_changed(tmp_path, change))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no safetensors at all"])
-def test_a_file_that_holds_no_weights_is_refused(tmp_path, content):
+def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path, content: bytes | None) -> None:
     """Missing, empty or foreign."""
     path = tmp_path / "file.safetensors"
     if content is not None:
@@ -190,7 +194,7 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path, content):
         FaceChannelEstimator(weights=path)
 
 
-def test_the_committed_weights_reach_their_bar_on_ferplus(data):
+def test_the_committed_weights_reach_their_bar_on_ferplus(data: Path) -> None:
     """Validation split, against targets made from votes: the figures of the model card."""
     dataset = Registry.installed().build("dataset", {"name": "ferplus", "path": str(data / "ferplus")})
 

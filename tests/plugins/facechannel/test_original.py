@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import h5py
@@ -50,11 +51,11 @@ def unpacked(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def changed(unpacked) -> Callable[..., Path]:
+def changed(unpacked: Any) -> Callable[..., Path]:
     """The path of a recorded model after a change to the open HDF5 file."""
 
     def change_file(change: Callable[[h5py.File], object], name: str = "keras2-dim") -> Path:
-        path = unpacked(name)
+        path: Path = unpacked(name)
         with h5py.File(path, "r+") as file:
             change(file)
         return path
@@ -122,7 +123,7 @@ def store(key: str, **options: object) -> Callable[[h5py.File], None]:
 
 @pytest.mark.parametrize("graph", GRAPHS)
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_layer_and_output_equals_what_keras_computed(dialect, graph, unpacked):
+def test_every_layer_and_output_equals_what_keras_computed(dialect: Any, graph: Any, unpacked: Any) -> None:
     """To 1e-5 of a layer's largest activation, at least of 1, and to 1e-5 at the end."""
     name = f"{dialect}-{graph}"
     network, expected = Stored(*read(unpacked(name))).eval(), recorded(name)
@@ -142,7 +143,7 @@ def test_every_layer_and_output_equals_what_keras_computed(dialect, graph, unpac
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_estimator_gives_valence_before_arousal(dialect, unpacked):
+def test_the_estimator_gives_valence_before_arousal(dialect: Any, unpacked: Any) -> None:
     """The file stores arousal first; the two change places once."""
     name = f"{dialect}-dim"
     expected = recorded(name)
@@ -156,12 +157,12 @@ def test_the_estimator_gives_valence_before_arousal(dialect, unpacked):
 
 
 @pytest.mark.parametrize("graph", ["dim", "affwild2"])
-def test_the_estimator_keeps_the_protocol_with_a_keras_file(graph, unpacked):
+def test_the_estimator_keeps_the_protocol_with_a_keras_file(graph: str, unpacked: Any) -> None:
     """Length, range, order, repeatability, grey and colour."""
     check_estimator(FaceChannelEstimator(weights=unpacked(f"keras2-{graph}"), device="cpu"))
 
 
-def test_categories_are_named_when_the_categorical_file_lies_beside(unpacked):
+def test_categories_are_named_when_the_categorical_file_lies_beside(unpacked: Any) -> None:
     """Tanh outputs in FER+ order, as Keras gave them; both files are told by their digests."""
     files = unpacked("keras2-dim", "DimensionalFaceChannel.h5"), unpacked("keras2-cat", "CategoricalFaceChannel.h5")
     estimator = FaceChannelEstimator(weights=files[0].parent, device="cpu")
@@ -174,7 +175,7 @@ def test_categories_are_named_when_the_categorical_file_lies_beside(unpacked):
     assert estimator.describe()["weights_sha256"] == f"{sha256(files[0])}+{sha256(files[1])}"
 
 
-def test_without_the_categorical_file_there_are_no_details(unpacked):
+def test_without_the_categorical_file_there_are_no_details(unpacked: Any) -> None:
     """Valence and arousal alone."""
     estimator = FaceChannelEstimator(weights=unpacked("keras3-dim"), device="cpu")
 
@@ -182,7 +183,7 @@ def test_without_the_categorical_file_there_are_no_details(unpacked):
     assert estimator.describe()["weights_sha256"] == sha256(unpacked("keras3-dim"))
 
 
-def test_original_takes_the_unpacked_archive(unpacked, monkeypatch):
+def test_original_takes_the_unpacked_archive(unpacked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """`weights=original` finds the authors' folder, here given by AFFECTLM_WEIGHTS_DIR."""
     path = unpacked("keras2-dim")
     folder = path.parent / "TrainedNetworks"
@@ -196,7 +197,7 @@ def test_original_takes_the_unpacked_archive(unpacked, monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (48, 48), (300, 200), (65, 640), (7, 9)])
-def test_the_original_preprocessing_is_bit_equal_to_opencv(shape, unpacked):
+def test_the_original_preprocessing_is_bit_equal_to_opencv(shape: tuple[int, ...], unpacked: Any) -> None:
     """BGR to grey, bilinear resizing without averaging, float32, / 255, as the authors' code calls them."""
     face = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     grey = cv2.resize(cv2.cvtColor(np.ascontiguousarray(face[..., ::-1]), cv2.COLOR_BGR2GRAY), (64, 64))
@@ -207,7 +208,7 @@ def test_the_original_preprocessing_is_bit_equal_to_opencv(shape, unpacked):
     np.testing.assert_array_equal(next(estimator._batches([face]))[0].numpy(), expected)
 
 
-def test_every_grey_level_is_divided_as_numpy_divides_it(unpacked):
+def test_every_grey_level_is_divided_as_numpy_divides_it(unpacked: Any) -> None:
     """A reciprocal would differ in the last bit of some levels."""
     levels = np.arange(256, dtype=np.uint8).repeat(16).reshape(64, 64)
     estimator = FaceChannelEstimator(weights=unpacked("keras2-dim"), device="cpu")
@@ -217,7 +218,7 @@ def test_every_grey_level_is_divided_as_numpy_divides_it(unpacked):
     np.testing.assert_array_equal(inputs[0, 0].numpy(), levels.astype(np.float32) / 255)
 
 
-def test_a_graph_for_colour_gets_blue_first():
+def test_a_graph_for_colour_gets_blue_first() -> None:
     """As `cv2.imread` gave it to the AffWild2 training; bilinear resizing again."""
     face = np.random.default_rng(0).integers(0, 256, (40, 90, 3), dtype=np.uint8)
 
@@ -227,12 +228,14 @@ def test_a_graph_for_colour_gets_blue_first():
     np.testing.assert_array_equal(found, expected.transpose(2, 0, 1))
 
 
-def test_the_side_is_what_the_graph_asks_for():
+def test_the_side_is_what_the_graph_asks_for() -> None:
     """The published graph takes 64."""
     assert prepare_grey(faces(1)[0], 48).shape == (1, 48, 48)
 
 
-def test_a_converted_copy_is_read_without_h5py(unpacked, fresh_cache, monkeypatch):
+def test_a_converted_copy_is_read_without_h5py(
+    unpacked: Any, fresh_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second load takes graph and weights from the cache and computes the same numbers."""
     first = FaceChannelEstimator(weights=unpacked("keras2-dim"), device="cpu").estimate(faces(3))
     monkeypatch.setitem(sys.modules, "h5py", None)  # importing it fails
@@ -244,7 +247,7 @@ def test_a_converted_copy_is_read_without_h5py(unpacked, fresh_cache, monkeypatc
 
 
 @pytest.mark.parametrize("content", [b"", b"no safetensors"])
-def test_a_damaged_copy_is_made_again(content, unpacked, fresh_cache):
+def test_a_damaged_copy_is_made_again(content: bytes, unpacked: Any, fresh_cache: Path) -> None:
     """The .h5 file is what counts."""
     first = load(unpacked("keras2-dim")).network(pictures("keras2-dim"))[0]
     copy = next(fresh_cache.rglob("*.safetensors"))
@@ -257,7 +260,9 @@ def test_a_damaged_copy_is_made_again(content, unpacked, fresh_cache):
     assert copy.stat().st_size == size
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(unpacked, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_costs_only_time(
+    unpacked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Here a file lies where the cache folder should be."""
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("AFFECTLM_CACHE", str(tmp_path / "file"))
@@ -265,7 +270,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(unpacked, tmp_path, monk
     assert load(unpacked("keras2-dim")).names == ()
 
 
-def test_code_stored_in_a_lambda_is_not_run(changed, tmp_path, fresh_cache):
+def test_code_stored_in_a_lambda_is_not_run(changed: Any, tmp_path: Path, fresh_cache: Path) -> None:
     """Nor is it copied into the cache; the layer is known by its place."""
     witness = tmp_path / "ran"
     code = compile(f"open({str(witness)!r}, 'w').close()", "lambda", "exec")
@@ -282,14 +287,14 @@ def test_code_stored_in_a_lambda_is_not_run(changed, tmp_path, fresh_cache):
     assert witness.exists()
 
 
-def test_filter_counts_may_be_floats(changed):
+def test_filter_counts_may_be_floats(changed: Any) -> None:
     """The authors' builder divides with `/`, and old Keras stored what it was given."""
     path = changed(configure("Vision_conv3", filters=4.0))
 
     assert load(path).network(pictures("keras2-dim"))[0].shape == (2, 2)
 
 
-def test_a_trained_decay_needs_no_name(changed):
+def test_a_trained_decay_needs_no_name(changed: Any) -> None:
     """The AffWild2 layer makes a bare variable."""
 
     def rename(file: h5py.File) -> None:
@@ -304,7 +309,7 @@ def test_a_trained_decay_needs_no_name(changed):
     torch.testing.assert_close(network(pictures("keras2-affwild2"))[0][:, 1:], wanted, atol=1e-5, rtol=0)
 
 
-def test_heads_without_tanh_are_clipped(changed):
+def test_heads_without_tanh_are_clipped(changed: Any) -> None:
     """Some of the authors' builders end linearly; valence and arousal stay in [-1, 1]."""
 
     def change(file: h5py.File) -> None:
@@ -316,7 +321,7 @@ def test_heads_without_tanh_are_clipped(changed):
     assert affect[:, 0].tolist() == [1, 1]
 
 
-def test_gradients_reach_the_input(unpacked):
+def test_gradients_reach_the_input(unpacked: Any) -> None:
     """What explanations need."""
     network = Original(Stored(*read(unpacked("keras2-dim"))))
     faces = pictures("keras2-dim").requires_grad_()
@@ -406,7 +411,7 @@ def _time(file: h5py.File) -> None:
         (outputs("arousal_output", "valence_output", "denseLayer"), "has 3 outputs"),
     ],
 )
-def test_a_foreign_model_is_refused(change, message, changed, fresh_cache):
+def test_a_foreign_model_is_refused(change: Any, message: str, changed: Any, fresh_cache: Path) -> None:
     """One sentence that names file, layer and shape."""
     with pytest.raises(WeightsError, match=f"'.*model.h5'.*{message}") as error:
         FaceChannelEstimator(weights=changed(change))
@@ -414,7 +419,9 @@ def test_a_foreign_model_is_refused(change, message, changed, fresh_cache):
     assert "\n" not in str(error.value)
 
 
-def test_weights_that_are_too_many_together_are_refused(unpacked, fresh_cache, monkeypatch):
+def test_weights_that_are_too_many_together_are_refused(
+    unpacked: Any, fresh_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each alone is small enough; the narrow model has 3,722 numbers in all, at most 768 in one weight."""
     path = unpacked("keras2-dim")
     monkeypatch.setattr(keras_file, "_MAX_NUMBERS", 2000)
@@ -423,7 +430,7 @@ def test_weights_that_are_too_many_together_are_refused(unpacked, fresh_cache, m
         FaceChannelEstimator(weights=path)
 
 
-def test_a_decay_of_another_size_is_refused(changed):
+def test_a_decay_of_another_size_is_refused(changed: Any) -> None:
     """It has to fit the maps it divides."""
     change = put("inhibitoryLayer/inhibitoryLayer/decay:0", np.ones((1, 1, 5), np.float32))
 
@@ -434,7 +441,7 @@ def test_a_decay_of_another_size_is_refused(changed):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no HDF5 at all", "cut"])
-def test_a_file_that_is_no_whole_hdf5_is_refused(content, tmp_path, unpacked):
+def test_a_file_that_is_no_whole_hdf5_is_refused(content: Any | None, tmp_path: Path, unpacked: Any) -> None:
     """Missing, empty, foreign or cut short."""
     path = tmp_path / "file.h5"
     if content is not None:
@@ -446,7 +453,7 @@ def test_a_file_that_is_no_whole_hdf5_is_refused(content, tmp_path, unpacked):
     assert "\n" not in str(error.value)
 
 
-def test_the_categorical_file_alone_has_no_valence(unpacked):
+def test_the_categorical_file_alone_has_no_valence(unpacked: Any) -> None:
     """Whether it is given as a file or lies alone in a folder."""
     path = unpacked("keras2-cat", "CategoricalFaceChannel.h5")
 
@@ -456,7 +463,7 @@ def test_the_categorical_file_alone_has_no_valence(unpacked):
         FaceChannelEstimator(weights=path.parent)
 
 
-def test_a_categorical_file_of_other_categories_is_refused(unpacked):
+def test_a_categorical_file_of_other_categories_is_refused(unpacked: Any) -> None:
     """Eight outputs are needed to name them."""
     folder = unpacked("keras2-dim", "DimensionalFaceChannel.h5").parent
     unpacked("keras2-plain", "CategoricalFaceChannel.h5")
@@ -465,7 +472,7 @@ def test_a_categorical_file_of_other_categories_is_refused(unpacked):
         FaceChannelEstimator(weights=folder)
 
 
-def test_onnxruntime_is_refused_for_the_authors_graph(unpacked):
+def test_onnxruntime_is_refused_for_the_authors_graph(unpacked: Any) -> None:
     """It computes our graph only; the sentence says what to leave out."""
     with pytest.raises(ConfigError, match="computes our graph on the CPU only; leave"):
         FaceChannelEstimator(weights=unpacked("keras3-dim"), engine="onnxruntime")

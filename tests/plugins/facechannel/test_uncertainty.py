@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from affectlm_facechannel.estimator import FaceChannelEstimator
 from affectlm_facechannel.network import FaceChannel
 from affectlm_facechannel.shape import SIDE
 from affectlm_facechannel.uncertainty import deviation, dropped, thinned
+from tests.conftest import Compose
 
 DATA = Path(__file__).parent / "files"
 # Of the 4x4 places of the last features, as (rows, columns) of them; a place is 16 pixels wide.
@@ -31,11 +33,11 @@ MOUTH, EYES = ((3, 4), (1, 3)), ((1, 2), (0, 4))
 
 
 @pytest.fixture(scope="module")
-def plain():
+def plain() -> FaceChannelEstimator:
     return FaceChannelEstimator(device="cpu")
 
 
-def planted(tmp_path, region):
+def planted(tmp_path: Path, region: Any) -> FaceChannelEstimator:
     """A FaceChannel that reads one region and nothing else, as a file.
 
     Its convolutions look at one pixel, so that no place knows of its neighbours; its dense layer reads the region.
@@ -56,14 +58,14 @@ def planted(tmp_path, region):
     return FaceChannelEstimator(weights=path, device="cpu")
 
 
-def share(maps, region):
+def share(maps: Any, region: Any) -> Any:
     """How much of the mass of maps (2, n, n) lies in a region."""
     unit = maps.shape[-1] // 4
     rows, columns = (slice(unit * first, unit * last) for first, last in region)
     return float(np.abs(maps)[:, rows, columns].sum() / np.abs(maps).sum())
 
 
-def test_a_network_that_reads_the_mouth_is_explained_by_the_mouth(tmp_path):
+def test_a_network_that_reads_the_mouth_is_explained_by_the_mouth(tmp_path: Path) -> None:
     """Both methods put most of their mass on an eighth of the face; for a network that reads the eyes they do not."""
     face = faces(1, seed=1)[0][:SIDE, :SIDE]
     elsewhere = face.copy()
@@ -78,7 +80,7 @@ def test_a_network_that_reads_the_mouth_is_explained_by_the_mouth(tmp_path):
         assert share(explain(eyes), EYES) > 0.5
 
 
-def test_saliency_adds_up_to_what_the_face_changes(plain, monkeypatch):
+def test_saliency_adds_up_to_what_the_face_changes(plain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Valence and arousal of the face less those of a face that is blank, of its mean colour; more steps, more so."""
     monkeypatch.setattr(saliency, "_STEPS", 100)
     crops = [*sample_faces(), *faces(2)]
@@ -92,7 +94,7 @@ def test_saliency_adds_up_to_what_the_face_changes(plain, monkeypatch):
     np.testing.assert_allclose(maps.sum(axis=(2, 3)), affect - blank, atol=0.02)
 
 
-def test_what_the_border_of_every_picture_brings_forth_is_no_saliency(plain):
+def test_what_the_border_of_every_picture_brings_forth_is_no_saliency(plain: Any) -> None:
     """Around each layer lie zeros, which the network sees as an edge: strongest in the top row of most photographs."""
     maps = np.abs(plain.saliency(sample_faces()))
     blank = plain.saliency([np.full((80, 80, 3), value, np.uint8) for value in (0, 128, 255)])
@@ -102,25 +104,25 @@ def test_what_the_border_of_every_picture_brings_forth_is_no_saliency(plain):
     assert (maps[:, :, 1:-1, 1:-1].max(axis=(2, 3)) == maps.max(axis=(2, 3))).all()
 
 
-def sample_faces():
+def sample_faces() -> list[Any]:
     """The faces of the two portraits that every installation has."""
     registry = Registry.installed()
-    pictures = [
-        images.read(item.source)[0] for item in list(registry.build("dataset", {"name": "samples"}).items())[:2]
-    ]
-    found = registry.build("detector", {"name": "haar"}).detect(pictures)
+    portraits: Any = registry.build("dataset", {"name": "samples"})
+    pictures = [images.read(item.source)[0] for item in list(portraits.items())[:2]]
+    detector: Any = registry.build("detector", {"name": "haar"})
+    found = detector.detect(pictures)
     return [images.crop(picture, boxes[0]) for picture, boxes in zip(pictures, found, strict=True)]
 
 
 @pytest.fixture
-def originals(tmp_path):
+def originals(tmp_path: Path) -> Any:
     """A folder of narrow files as the FaceChannel authors' Keras saves them; see test_original.py."""
     for name, file in (("dim", "DimensionalFaceChannel.h5"), ("cat", "CategoricalFaceChannel.h5")):
         (tmp_path / file).write_bytes(gzip.decompress((DATA / f"keras2-{name}.h5.gz").read_bytes()))
     return tmp_path
 
 
-def test_the_authors_networks_are_explained_and_looked_at_otherwise_too(originals):
+def test_the_authors_networks_are_explained_and_looked_at_otherwise_too(originals: Any) -> None:
     """Saliency and views need no graph of our own."""
     estimator = FaceChannelEstimator(weights=originals, device="cpu", uncertainty="augment", draws=2)
 
@@ -130,7 +132,7 @@ def test_the_authors_networks_are_explained_and_looked_at_otherwise_too(original
     assert np.abs(estimator.saliency(faces(2))).max(axis=(2, 3)).min() > 0
 
 
-def test_dropout_is_refused_where_there_is_none(originals):
+def test_dropout_is_refused_where_there_is_none(originals: Any) -> None:
     """A deviation of nothing would say that all is certain."""
     with pytest.raises(ConfigError, match=r"needs dropout layers, .* type estimator\.uncertainty=augment"):
         FaceChannelEstimator(weights=originals, device="cpu", uncertainty="dropout")
@@ -139,18 +141,18 @@ def test_dropout_is_refused_where_there_is_none(originals):
 class Branched(torch.nn.Module):
     """A network of another build: its categories have convolutions of their own."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
         for name in ("affect", "category"):
             layers = [torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.MaxPool2d(2), torch.nn.Flatten()]
-            setattr(self, name, torch.nn.Sequential(*layers, torch.nn.Linear(4 * 25, 2), torch.nn.Tanh()))
+            self.add_module(name, torch.nn.Sequential(*layers, torch.nn.Linear(4 * 25, 2), torch.nn.Tanh()))
 
-    def forward(self, faces):
-        return self.affect(faces), self.category(faces)
+    def forward(self, faces: torch.Tensor) -> Any:
+        return self.get_submodule("affect")(faces), self.get_submodule("category")(faces)
 
 
-def test_saliency_of_another_graph_goes_by_the_convolutions_that_valence_depends_on():
+def test_saliency_of_another_graph_goes_by_the_convolutions_that_valence_depends_on() -> None:
     """The authors' files hold two networks."""
     maps = saliency.attributions(Branched(), torch.rand(3, 3, 10, 10))
 
@@ -158,23 +160,23 @@ def test_saliency_of_another_graph_goes_by_the_convolutions_that_valence_depends
     assert float(maps.abs().min(dim=0).values.max()) > 0
 
 
-def test_saliency_keeps_its_promise_and_leaves_nothing_behind(plain):
+def test_saliency_keeps_its_promise_and_leaves_nothing_behind(plain: Any) -> None:
     """One pair of maps a crop, whatever the batch; the network measures as before."""
     crops = faces(3)
     before = plain.estimate(crops)
 
     maps = plain.saliency(crops)
 
-    assert isinstance(plain, ExplainableEstimator)
     assert maps.shape == (3, 2, 8, 8)
     np.testing.assert_allclose(plain.saliency(crops[1:2])[0], maps[1], atol=1e-4)
     assert plain.saliency([]).shape == (0, 2, 8, 8)
     np.testing.assert_array_equal(plain.estimate(crops), before)
     assert all(parameter.grad is None for parameter in plain._network.parameters())
+    assert isinstance(plain, ExplainableEstimator)
 
 
 @pytest.mark.parametrize("method", ["augment", "dropout"])
-def test_uncertainty_adds_two_numbers_and_changes_no_other(plain, method):
+def test_uncertainty_adds_two_numbers_and_changes_no_other(plain: Any, method: str) -> None:
     """Valence, arousal and categories stay bit for bit."""
     crops = faces(2)
     unsure = FaceChannelEstimator(device="cpu", uncertainty=method, draws=2)
@@ -190,7 +192,7 @@ def test_uncertainty_adds_two_numbers_and_changes_no_other(plain, method):
 
 
 @pytest.mark.parametrize("method", ["augment", "dropout"])
-def test_uncertainty_depends_on_the_face_alone(method):
+def test_uncertainty_depends_on_the_face_alone(method: str) -> None:
     """Same face, same numbers: again, and whatever else is in the batch."""
     crops = faces(3)
     estimator = FaceChannelEstimator(device="cpu", uncertainty=method, draws=2)
@@ -204,7 +206,7 @@ def test_uncertainty_depends_on_the_face_alone(method):
         np.testing.assert_allclose(alone[name], whole[name][2:], atol=1e-5)
 
 
-def test_deviations_divide_by_one_less_than_the_draws():
+def test_deviations_divide_by_one_less_than_the_draws() -> None:
     """As numpy computes it with ddof=1, from the same draws."""
     torch.manual_seed(0)
     network, batch = FaceChannel().eval(), torch.rand(2, 1, SIDE, SIDE)
@@ -215,7 +217,7 @@ def test_deviations_divide_by_one_less_than_the_draws():
     np.testing.assert_allclose(found, drawn.std(axis=0, ddof=1), rtol=1e-4)
 
 
-def test_without_dropout_every_draw_is_the_plain_measurement():
+def test_without_dropout_every_draw_is_the_plain_measurement() -> None:
     """Batch norm must not follow the batch, nor its statistics move."""
     torch.manual_seed(0)
     network, batch = FaceChannel(dropout=0.0).eval(), torch.rand(2, 1, SIDE, SIDE)
@@ -228,16 +230,16 @@ def test_without_dropout_every_draw_is_the_plain_measurement():
     assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
 
 
-def test_dropout_keeps_the_mean_and_drops_its_share():
+def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
     """As in training: a quarter is lost, the rest grows by a third; every face loses the same."""
     features = dropped(torch.ones(2, 64, 32, 32), 0.25, torch.Generator().manual_seed(0))
 
-    assert features.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert sorted(set(features.flatten().tolist())) == pytest.approx([0, 4 / 3])
     assert float(features.mean()) == pytest.approx(1, abs=0.01)
     assert torch.equal(features[0], features[1])
 
 
-def test_uncertainty_belongs_to_the_key_of_stored_values(compose):
+def test_uncertainty_belongs_to_the_key_of_stored_values(compose: Compose) -> None:
     """A value measured without it has no deviation to give."""
     keys = []
     for words in ([], ["estimator.uncertainty=augment"], ["estimator.uncertainty=augment", "estimator.draws=4"]):
@@ -251,19 +253,19 @@ def test_uncertainty_belongs_to_the_key_of_stored_values(compose):
     ("options", "message"),
     [({"uncertainty": "some"}, "'uncertainty' must be in"), ({"draws": 1}, "'draws' must be >= 2")],
 )
-def test_wrong_options_are_told(options, message):
+def test_wrong_options_are_told(options: dict[str, Any], message: str) -> None:
     """Before the first picture."""
     with pytest.raises(ConfigError, match=message):
         Registry.installed().build("estimator", {"name": "facechannel", **options})
 
 
 @pytest.fixture
-def people(data):
-    dataset = Registry.installed().build("dataset", {"name": "ferplus", "path": str(data / "ferplus")})
+def people(data: Path) -> Any:
+    dataset: Any = Registry.installed().build("dataset", {"name": "ferplus", "path": str(data / "ferplus")})
     return list(itertools.islice(dataset.items(), 0, 1200, 10))
 
 
-def test_faces_that_vary_more_are_measured_worse(people):
+def test_faces_that_vary_more_are_measured_worse(people: Any) -> None:
     """The deviation over views ranks with the error against people's votes; docs/explain.md has more figures."""
     truth = np.array([(item.truth.valence, item.truth.arousal) for item in people])
     estimator = FaceChannelEstimator(device="cpu", uncertainty="augment", draws=3)
@@ -275,7 +277,7 @@ def test_faces_that_vary_more_are_measured_worse(people):
     assert spearmanr(details["arousal_sd"], error[:, 1]).statistic > 0.2
 
 
-def test_noisy_faces_vary_more_than_clear_ones(people):
+def test_noisy_faces_vary_more_than_clear_ones(people: Any) -> None:
     """Sensor noise with a deviation of 40 of 255, on average over faces."""
     generator = np.random.default_rng(0)
     clear = [item.source for item in people[:60]]
