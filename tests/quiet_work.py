@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from affectlm.cli.main import main
 from affectlm.registry import Registry
 from affectlm.testing import faces
+from tests.artefacts import save_onnx
 
 IDLE = 30.0  # seconds from the first engine on
 folder = Path(sys.argv[-1])
@@ -30,21 +31,6 @@ def run(name: str, *words: str) -> None:
             raise
 
 
-def portable() -> str:
-    """A model for `estimator=onnx`: the mean of each channel."""
-    from onnx import TensorProto, helper, save
-
-    pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["n", 3, 8, 8])
-    means = helper.make_tensor_value_info("means", TensorProto.FLOAT, ["n", 3])
-    nodes = [
-        helper.make_node("GlobalAveragePool", ["pixels"], ["pooled"]),
-        helper.make_node("Flatten", ["pooled"], ["means"]),
-    ]
-    graph = helper.make_graph(nodes, "mean", [pixels], [means])
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "mean.onnx")
-    return str(folder / "mean.onnx")
-
-
 def libraries() -> list[str]:
     """What our distribution depends on and is installed, by the names of import; pip is started, not imported."""
     given = map(Requirement, requires("affectlm") or ())
@@ -53,7 +39,7 @@ def libraries() -> list[str]:
 
 
 build = Registry.installed().build
-build("estimator", {"name": "onnx", "weights": portable(), "columns": [0, 1]}).estimate(faces(2))  # type: ignore[attr-defined]
+build("estimator", {"name": "onnx", "weights": str(save_onnx(folder)), "columns": [0, 1]}).estimate(faces(2))  # type: ignore[attr-defined]
 loaded = time.monotonic()
 for engine in ("onnxruntime", "float32", "bf16"):
     run(engine, "llm=circumplex", f"estimator.engine={engine}")

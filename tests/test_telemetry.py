@@ -22,7 +22,8 @@ needs_seal = pytest.mark.skipif(not can_seal(), reason="system calls can be filt
 def sealed(script: Path, *words: str, environment: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[str]:
     """A script without an internet, in a process of its own."""
     command = [sys.executable, str(HERE / "sealed.py"), str(script), *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
+    variables = {**environment, "PYTHONPATH": str(HERE.parent)}  # where a script finds tests.artefacts
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=600)
 
 
 @needs_seal

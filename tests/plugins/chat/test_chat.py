@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -21,41 +21,19 @@ from affectlm.registry import Registry
 from affectlm.types import Completion, Message, Request, Sample
 from affectlm_chat.circumplex import MODEL, Circumplex
 from affectlm_chat.transformers.local import TransformersChat
+from tests.artefacts import save_llama
 
 if TYPE_CHECKING:
     from affectlm_chat.transformers.generation import ChatModel
 
 Options: TypeAlias = dict[str, object]
 LLAMA3 = "meta-llama/Meta-Llama-3-8B-Instruct"
-TEMPLATE = (
-    "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
-    "{{ m['role'] + ' : ' + m['content'] + ' ' }}{% endfor %}"
-)
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of two layers with random weights, whose template refuses system messages."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM
-    from transformers import PreTrainedTokenizerFast as Fast
-
-    folder = tmp_path_factory.mktemp("tiny")
-    words = ["<unk>", "</s>", "user", "assistant", ":", *(f"w{number}" for number in range(59))]
-    raw = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, unk_token="<unk>"))  # noqa: S106
-    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    fast: Callable[..., Fast] = Fast
-    tokenizer = fast(tokenizer_object=raw, unk_token="<unk>", eos_token="</s>")  # noqa: S106
-    tokenizer.chat_template = TEMPLATE
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=256, bos_token_id=None, eos_token_id=1, initializer_range=0.4,
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
+    return save_llama(tmp_path_factory.mktemp("tiny"))
 
 
 def ask(number: int, text: str | None = None) -> Request:

@@ -491,7 +491,9 @@ def test_a_model_that_cannot_be_had_is_told_before_the_first_request(
     """With the option to type."""
     monkeypatch.setenv("AFFECTLM_OFFLINE", "1")
 
-    with pytest.raises(AccessError, match=rf"AFFECTLM_OFFLINE forbids asking it; give metric\.{metric.__name__.lower()}\.model="):
+    with pytest.raises(
+        AccessError, match=rf"AFFECTLM_OFFLINE forbids asking it; give metric\.{metric.__name__.lower()}\.model="
+    ):
         metric(model="nobody/nothing")
 
 

@@ -188,10 +188,7 @@ def toy(count: int, seed: int) -> LabelledFaces:
 @pytest.fixture
 def trained(tmp_path: Path) -> Any:
     """A random small network as `affectlm train` stores it."""
-    torch.manual_seed(0)
-    design = Design(architecture="test_efficientnet", side=32, categories=("joy", "fear"), excitation=True)
-    save_weights(design.build(), tmp_path / "timm.safetensors", design.to_metadata())
-    return tmp_path / "timm.safetensors"
+    return save_timm(tmp_path)
 
 
 def test_weights_alone_say_which_network_they_hold(trained: Any) -> None:
