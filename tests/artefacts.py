@@ -54,7 +54,7 @@ def save_timm(folder: Path) -> Path:
     import torch
 
     from affectlm.neural.files import save_weights
-    from affectlm_estimators.timm import Design
+    from affectlm_estimators.design import Design
 
     torch.manual_seed(0)
     design = Design(architecture="test_efficientnet", side=32, categories=("joy", "fear"), excitation=True)

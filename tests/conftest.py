@@ -28,6 +28,11 @@ def pytest_configure() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """No workers for tests that are named one by one: they would take longer to start than to work."""
+    return 0 if any("::" in word for word in config.args) else None
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """One cache for the whole session, so that a model is fetched and converted once."""

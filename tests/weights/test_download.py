@@ -133,7 +133,7 @@ def test_a_server_that_falls_silent_is_given_up(server: Server, tmp_path: Path) 
 
     with pytest.raises(WeightsError, match=r"broke off 3 times.*timed out"):
         fetch(server, tmp_path / "file", timeout=0.1)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 60  # a guard against waiting without end
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,7 +144,7 @@ def test_a_file_that_drips_in_is_given_up(server: Server, tmp_path: Path) -> Non
 
     with pytest.raises(WeightsError, match="too slowly"):
         fetch(server, tmp_path / "file", timeout=1, longest=0.3)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 60  # a guard against waiting without end
     assert list(tmp_path.iterdir()) == []
 
 

@@ -28,6 +28,7 @@ from affectlm_estimators.anchors import points
 from affectlm_estimators.design import Design, from_hub
 from affectlm_estimators.external import model_files
 from affectlm_estimators.network import SqueezeExcitation
+from tests.artefacts import save_timm
 from tests.conftest import Compose
 
 onnx = pytest.importorskip("onnx")
