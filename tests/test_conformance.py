@@ -29,7 +29,7 @@ from affectlm.testing import (
     record,
     samples,
 )
-from affectlm.types import VA, Box, ConcurrentLLM, Pixels, Record, Request, Truth
+from affectlm.types import VA, Box, Pixels, Record, Request, SingleLLM, Truth
 from affectlm.weights.named import obtain
 from tests.artefacts import save_llama, save_onnx, save_timm
 from tests.loopback import LoopbackServer
@@ -198,7 +198,7 @@ def test_every_language_model_keeps_its_protocol(name: str, tmp_path: Path) -> N
         llm = built("llm", name, tmp_path, **({"base_url": server.url} if name == "openai" else {}))
         asked = [PlainPrompt().render(each) for each in samples()] if name == "replay" else questions()
 
-        if isinstance(llm, ConcurrentLLM):
+        if isinstance(llm, SingleLLM):
             assert [llm.complete_one(each) for each in asked] == [llm.complete_one(each) for each in asked]
             assert [llm.complete_one(each).id for each in asked] == [each.id for each in asked]
         else:

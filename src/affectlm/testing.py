@@ -32,6 +32,7 @@ from affectlm.types import (
     Sample,
     Score,
     Truth,
+    TruthMetric,
     VAEstimator,
     ValuedMetric,
     WeightedMetric,
@@ -194,6 +195,9 @@ def check_dataset(dataset: Dataset) -> None:
 def check_metric(metric: Metric | ValuedMetric | WeightedMetric, records: Sequence[Record]) -> None:
     """Checks shapes, that scores are finite and have a count, and that no records give no scores."""
     size = len(records)
+    if isinstance(metric, TruthMetric):
+        fields = [field.name for field in attrs.fields(Truth)]
+        _require(metric.judges_by in fields, f"judges_by is '{metric.judges_by}', expected one of {', '.join(fields)}")
     if isinstance(metric, ValuedMetric):
         for name, values in metric.values(records).items():
             _require(np.shape(values) == (size,), f"'{name}' has shape {np.shape(values)}, expected ({size},)")

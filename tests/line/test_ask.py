@@ -457,3 +457,38 @@ def test_a_question_without_numbers_that_stays_unanswered_is_told(tmp_path: Path
     """Nothing can be normalised by nothing."""
     with pytest.raises(AffectlmError, match="the question without numbers failed: Mute gave no completion"):
         list(asked(found(1), Mute(), tmp_path, CHOICES, answer="choices"))
+
+
+class Lost(Expensive):
+    """Takes requests and fails."""
+
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        next(iter(requests))
+        raise OSError("the line is cut")
+
+
+def test_a_reading_that_failed_leaves_nothing_open_for_the_next(tmp_path: Path) -> None:
+    """Limits hold for several readings together; what one has lost must not keep another waiting for ever."""
+    permission = Permission(budget=Budget(max_tokens_total=60))
+    with pytest.raises(ContractError, match="the line is cut"):
+        list(asked(found(2), Lost(), tmp_path, permission=permission))
+
+    records = list(asked(found(2), Expensive(), tmp_path, permission=permission))
+
+    assert [record.outcome for record in records] == [Outcome.OK] * 2
+
+
+class Untold(Single):
+    """Tells a usage without any numbers."""
+
+    def complete_one(self, request: Request) -> Completion:
+        return attrs.evolve(super().complete_one(request), usage={})
+
+
+def test_limits_hold_for_an_adapter_whose_usage_is_empty(tmp_path: Path) -> None:
+    """What was not counted is estimated, however it is left out."""
+    llm = Untold()
+
+    list(asked(found(200), llm, tmp_path, max_tokens_total=500))
+
+    assert 15 <= len(llm.asked) <= 30

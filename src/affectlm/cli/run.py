@@ -53,17 +53,19 @@ class _Runs:
         from affectlm.cli.console import Console
         from affectlm.cli.hydra import is_sweep, overrides
         from affectlm.config.compose import to_plain
+        from affectlm.config.settings import RunSettings, settings
         from affectlm.jobs.run import run
         from affectlm.scores.scores import missed
 
-        point, console = Point(overrides(), folder), Console()
+        plain = to_plain(config)
+        point, console, chosen = Point(overrides(), folder), Console(), settings(plain, RunSettings)
         if is_sweep():
             self.points.append(point)
             sys.stdout.write(f"\n== run {len(self.points)}: {' '.join(point.overrides)}\n")
         try:
             with console.progress():
                 point.report = report = run(
-                    to_plain(config),
+                    plain,
                     folder,
                     on_record=console.record,
                     on_notice=console.notice,
@@ -74,8 +76,8 @@ class _Runs:
             sys.stderr.write(f"affectlm: interrupted; to continue, repeat the command with hydra.run.dir={folder}\n")
             raise
         console.finished(report, folder)
-        if not config.dry_run:
-            self.missed += missed(report, config.fail_under or {})
+        if not chosen.dry_run:
+            self.missed += missed(report, chosen.fail_under)
 
     def _pages(self, console: Console, folder: Path) -> Callable[[Report], None]:
         """A function that draws the figures and writes the pages of a successful run."""

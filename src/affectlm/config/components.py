@@ -164,11 +164,17 @@ def build_run(components: Components, chosen: RunSettings) -> RunComponents:
         AffectlmError: see `Components.build_all`; or the components do not fit together or do not fit the settings.
     """
     no_pictures = NO_PICTURES if chosen.va == "estimated" else ""
-    built = components.build_all(run_kinds(chosen), no_pictures=no_pictures)
+    return assemble_run(components, chosen, components.build_all(run_kinds(chosen), no_pictures=no_pictures))
+
+
+def assemble_run(components: Components, chosen: RunSettings, built: Mapping[str, Sequence[object]]) -> RunComponents:
+    """The components of a run from those of each kind; raises ConfigError unless they fit together and the settings."""
     single = {kind: each[0] for kind, each in built.items() if kind != "metric"}
     metrics = dict(zip(components.metrics(), built["metric"], strict=True))
     parts = RunComponents(**single, metrics=metrics)  # type: ignore[arg-type]
     dataset = parts.dataset
+    if parts.detector is not None and _has_no_pictures(dataset):
+        raise ConfigError(NO_PICTURES)
     if parts.detector is None and isinstance(dataset, DerivedDataset) and dataset.truth_is_derived:
         raise ConfigError(f"dataset.va=truth would be circular: {dataset.truth_is_derived}")
     check_thresholds(chosen.fail_under, parts.metrics.values())

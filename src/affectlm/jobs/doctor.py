@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from affectlm.config.asking import asking_of, permission_of
-from affectlm.config.components import Components, described, run_kinds
+from affectlm.config.components import Components, assemble_run, described, run_kinds
 from affectlm.config.compose import compose, to_plain
 from affectlm.config.settings import RunSettings, settings
 from affectlm.errors import AffectlmError
@@ -30,34 +30,45 @@ def examine(words: Sequence[str]) -> list[dict[str, str]]:
     components = Components.of(config, registry, chosen)
     token = fetching.set(False)
     try:
-        built: dict[str, Any] = {}
+        built: dict[str, list[Any]] = {kind: [] for kind in run_kinds(chosen)}
         wanted = components.wanted(run_kinds(chosen))
-        rows += [_component_row(components, kind, options, built) for kind, options in wanted]
-        return [*rows, *_asking_rows(chosen, built)]
+        rows += [_component_row(components, kind, options, built[kind]) for kind, options in wanted]
+        return [*rows, *_fit_rows(components, chosen, built), *_asking_rows(chosen, built)]
     finally:
         fetching.reset(token)
 
 
 def _component_row(
-    components: Components, kind: str, options: Mapping[str, object], built: dict[str, Any]
+    components: Components, kind: str, options: Mapping[str, object], built: list[Any]
 ) -> dict[str, str]:
     """The row of a component; adds the component to `built` if it can be built."""
     item = f"{kind} {options.get('name', '')}"
     try:
-        built[kind] = components.build(kind, options)
+        built.append(components.build(kind, options))
     except AffectlmError as error:
         return _row(item, str(error), missing=True)
-    said = described(built[kind])
+    said = described(built[-1])
     return _row(item, f"ready, {said['chosen']}" if "chosen" in said else "ready")
 
 
-def _asking_rows(chosen: RunSettings, built: Mapping[str, Any]) -> list[dict[str, str]]:
-    """A row if prompt and language model exist but do not fit each other or the settings."""
-    if not {"prompt", "llm"} <= set(built):
+def _fit_rows(components: Components, chosen: RunSettings, built: Mapping[str, list[Any]]) -> list[dict[str, str]]:
+    """A row if all components exist but do not fit together or do not fit the settings."""
+    if sum(map(len, built.values())) < len(components.wanted(run_kinds(chosen))):
         return []
     try:
-        permission_of(chosen, built["llm"])
-        asking_of(chosen, built["prompt"], built["llm"]).check()
+        assemble_run(components, chosen, built)
+    except AffectlmError as error:
+        return [_row("components", str(error), missing=True)]
+    return []
+
+
+def _asking_rows(chosen: RunSettings, built: Mapping[str, list[Any]]) -> list[dict[str, str]]:
+    """A row if prompt and language model exist but do not fit each other or the settings."""
+    try:
+        for prompt in built["prompt"]:
+            for llm in built["llm"]:
+                permission_of(chosen, llm)
+                asking_of(chosen, prompt, llm).check()
     except AffectlmError as error:
         return [_row("asking", str(error), missing=True)]
     return []

@@ -266,13 +266,12 @@ def _report(config: Mapping[str, object], folder: Path, ledger: Ledger, command:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORDS).touch()
-    seed = cast("int", config["seed"])
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     return Report(
         started=now,
         command=list(command),
         config=dict(config),
-        seed=seed,
+        seed=cast("int", config["seed"]),
         versions=versions(),
         usage=usage,
         folder=folder,

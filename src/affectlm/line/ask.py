@@ -97,7 +97,7 @@ class _PendingRequests:
 
         Ends early if many records are ready, if open requests may use up the budget, or if others ask the rest.
         """
-        known, permission = self.model.known, self.model.permission
+        known, opened = self.model.known, self.model.open
         while len(self._ready) + self._sharing < READY_LIMIT and (step := self._next()) is not None:
             if isinstance(step, Record):
                 self._ready.append(step)
@@ -106,7 +106,7 @@ class _PendingRequests:
             if self._is_settled(question):
                 continue
             tokens = self.model.expected(question.request)
-            if permission.must_wait(tokens):
+            if opened.must_wait(tokens):
                 self._held = step
                 return
             if not known.claim(question.key):
@@ -116,7 +116,7 @@ class _PendingRequests:
             else:
                 self._waiting[question.key] = [question]
                 self._keys[question.request.id] = question.key
-                permission.begin(question.request.id, tokens)
+                opened.begin(question.request.id, tokens)
                 yield question.request
 
     def _is_settled(self, question: Question) -> bool:

@@ -9,7 +9,7 @@ import attrs
 from affectlm.contract import called, class_name, failure
 from affectlm.errors import AffectlmError, ContractError
 from affectlm.line.known import KnownAnswers
-from affectlm.line.permission import Permission
+from affectlm.line.permission import OpenRequests, Permission
 from affectlm.line.question import Asking, Question
 from affectlm.line.reply import fault, replied, scored
 from affectlm.line.workers import Notice, complete_all
@@ -24,6 +24,9 @@ class Model:
     known: KnownAnswers
     permission: Permission
     notice: Notice
+    open: OpenRequests = attrs.field(
+        init=False, default=attrs.Factory(lambda self: OpenRequests(self.permission), takes_self=True)
+    )
     _blind: Mapping[str, float] | None = attrs.field(default=None, init=False)
 
     def completions(self, requests: Iterator[Request]) -> Iterator[Completion]:
@@ -49,7 +52,7 @@ class Model:
         """Checks, counts and keeps the completion of a request that was asked."""
         if wrong := fault(completion, request, by_choices=self.asking.by_choices):
             raise ContractError(f"{class_name(self.asking.llm)}: {wrong} for '{completion.id}'")
-        self.permission.end(request.id, self.asking.used_tokens(completion, request))
+        self.open.end(request.id, self.asking.used_tokens(completion, request))
         self.known.keep(key, completion)
 
     def record(self, question: Question, completion: Completion) -> Record:
@@ -74,7 +77,7 @@ class Model:
             if reason := self.permission.refusal():
                 self.permission.estimate(key, self.expected(request))
                 return reason
-            self.permission.begin(request.id, self.expected(request))
+            self.open.begin(request.id, self.expected(request))
             completion = next(self.completions(iter([request])), self.nothing_from(request.id))
             if completion.error is not None:
                 raise AffectlmError(f"the question without numbers failed: {completion.error}")

@@ -122,7 +122,7 @@ class Asking:
 
     def used_tokens(self, completion: Completion, request: Request) -> tuple[int, int]:
         """How many tokens were read and written; estimated if a service does not say, so that limits hold."""
-        if completion.usage is not None:
+        if completion.usage:
             return completion.usage.get("prompt_tokens", 0), completion.usage.get("completion_tokens", 0)
         if completion.error is not None or not isinstance(self.llm, SingleLLM):
             return 0, 0

@@ -195,7 +195,7 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path, content: bytes 
 
 
 def test_the_committed_weights_reach_their_bar_on_ferplus(data: Path) -> None:
-    """The first 700 faces of the validation split, against targets made from votes; all 3,579 take four times as long."""
+    """The first 700 faces of the validation split, against targets made from votes; all take five times as long."""
     dataset = Registry.installed().build("dataset", {"name": "ferplus", "path": str(data / "ferplus")})
 
     network = FaceChannelEstimator(device="cpu", spread=(1, 1))._network
