@@ -324,7 +324,7 @@ def test_automatic_precision_asks_the_processor(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_device_that_is_not_here_is_refused() -> None:
     """The message says what to use."""
-    with pytest.raises(ConfigError, match="device 'cuda:99' is not here"):
+    with pytest.raises(ConfigError, match="there is no device 'cuda:99'"):
         torch_device("cuda:99")
 
 
@@ -342,7 +342,7 @@ def test_a_network_that_gives_no_numbers_is_not_judged(bad: Any) -> None:
     nn.init.constant_(network.affect.bias, bad)
     nn.init.constant_(network.affect.weight, bad)
 
-    with pytest.raises(ConfigError, match=r"gives numbers that are not finite; lower plan.learning_rate"):
+    with pytest.raises(ConfigError, match=r"outputs are not finite; lower plan.learning_rate"):
         judge(network, toy(8), 24)
 
 
@@ -379,7 +379,7 @@ def test_trained_weights_are_as_readable_as_any_new_file(tmp_path: Path) -> None
 
 def test_fewer_faces_than_a_batch_are_refused(tmp_path: Path) -> None:
     """The message names the option."""
-    with pytest.raises(ConfigError, match=r"96 faces make no batch of 128; lower plan\.batch_size"):
+    with pytest.raises(ConfigError, match=r"96 faces are too few for a batch of 128; lower plan\.batch_size"):
         list(fit(tmp_path, batch_size=128))
 
 
@@ -391,7 +391,7 @@ def test_a_checkpoint_that_cannot_be_continued_is_refused(tmp_path: Path, conten
     else:
         (tmp_path / "checkpoint.pt").write_bytes(content)
 
-    with pytest.raises(RunFolderError, match=r"is no checkpoint of this training .*; delete it to begin anew"):
+    with pytest.raises(RunFolderError, match=r"is not a checkpoint of this training .*; delete it to start again"):
         list(fit(tmp_path))
 
 
@@ -415,7 +415,7 @@ def test_a_checkpoint_with_a_wrong_part_is_refused(
     path = tmp_path / "checkpoint.pt"
     torch.save({**torch.load(path, weights_only=True), part: value}, path)
 
-    with pytest.raises(RunFolderError, match=r"is no checkpoint of this training .*; delete it to begin anew"):
+    with pytest.raises(RunFolderError, match=r"is not a checkpoint of this training .*; delete it to start again"):
         list(fit(tmp_path))
 
 
@@ -625,10 +625,10 @@ def test_the_same_training_writes_the_same_file(tmp_path: Path) -> None:
         (["+plan.rounds=3"], "FaceChannelEstimator cannot train with this plan: .*'rounds'"),
         (["plan.epochs=0"], "plan.epochs is 0; expected a whole number, 1 or more"),
         (["plan.device=tpu"], r"'device' must match regex [^,]* \('tpu' doesn't\); the plan has"),
-        (["plan.device=cuda:99", "plan.batch_size=8"], "device 'cuda:99' is not here, .*; use plan.device=cpu"),
+        (["plan.device=cuda:99", "plan.batch_size=8"], "there is no device 'cuda:99', .*; use plan.device=cpu"),
         (["dataset.limit=abc"], "dataset.limit=abc does not fit; expected a whole number, 1 or more"),
         (["dataset.limit=0"], "dataset.limit=0 does not fit"),
-        (["dataset.limit=1", "plan.batch_size=1"], "1 faces to validate give no CCC, expected 2 or more"),
+        (["dataset.limit=1", "plan.batch_size=1"], "1 validation faces are too few for a CCC, expected 2 or more"),
     ],
 )
 def test_a_training_that_cannot_be_is_one_sentence(tmp_path: Path, words: list[str], message: str) -> None:

@@ -120,7 +120,7 @@ def test_a_transfer_that_always_breaks_off_leaves_nothing(server: Server, tmp_pa
     """No part of a file may be taken for the whole."""
     server.answers = [reply(content=CONTENT[:99], length=len(CONTENT))]
 
-    with pytest.raises(WeightsError, match=f"broke off 3 times.*only 99 of {len(CONTENT)} bytes came"):
+    with pytest.raises(WeightsError, match=f"broke off 3 times.*only 99 of {len(CONTENT)} bytes arrived"):
         fetch(server, tmp_path / "file")
     assert len(server.asked) == TRIES
     assert list(tmp_path.iterdir()) == []
@@ -185,7 +185,7 @@ def test_a_redirect_to_anything_but_https_is_refused(server: Server, tmp_path: P
     """A server must not choose a worse way, or a file of this machine."""
     server.answers = [reply(302, b"", Location=target)]
 
-    with pytest.raises(WeightsError, match=r"is not allowed|is no https address"):
+    with pytest.raises(WeightsError, match=r"is not allowed|is not an https address"):
         fetch(server, tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
 
@@ -220,7 +220,7 @@ def test_a_dead_host_is_named(tmp_path: Path) -> None:
 )
 def test_only_https_addresses_are_asked(url: str, loopback: bool, tmp_path: Path) -> None:
     """Plain http is for tests, and for this machine only."""
-    with pytest.raises(WeightsError, match="is no https address"):
+    with pytest.raises(WeightsError, match="is not an https address"):
         download(url, tmp_path / "file", limit=1, loopback=loopback)
 
 

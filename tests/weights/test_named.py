@@ -179,7 +179,7 @@ def test_two_processes_fetch_weights_once(
     code = f"from affectlm.weights.named import *; obtain({wanted!r})"
     with workshop():
         second = subprocess.Popen([sys.executable, "-c", code])
-        while "waiting for another process that fetches weights" not in capfd.readouterr().err:
+        while "waiting for another process that is fetching weights" not in capfd.readouterr().err:
             assert second.poll() is None
             time.sleep(0.05)
         path = weights.cached_path(wanted)
@@ -288,7 +288,7 @@ def test_a_damaged_file_from_git_names_both_blob_ids(
 
 def test_a_source_in_git_has_to_be_https() -> None:
     """Also when a plugin says otherwise."""
-    with pytest.raises(WeightsError, match="is no https address"):
+    with pytest.raises(WeightsError, match="is not an https address"):
         GitFile("http://example.org/file.bin")
 
 

@@ -1,1 +1,1 @@
-"""What is known of affect: points of words, label sets and how they are related, and how to say it in words."""
+"""Knowledge of affect: points of words, label sets and their relations, and how to put values into words."""

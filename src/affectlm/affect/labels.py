@@ -1,4 +1,4 @@
-"""The forms in which a reply may name a label. The table is read by people: keep it short and sure."""
+"""The forms in which a reply may name a label. People read the table: keep it short and certain."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 # Inflections and adjectives of one emotion, and only those synonyms nobody would dispute, in British and American
-# spelling. Words by which a prompt says valence and arousal (pleased, upset, agitated, ...) are no forms: a reply that
-# repeats it names no label. Nor are words with which a model comments on its task (surprisingly, painfully).
+# spelling. The words that prompts use for valence and arousal (pleased, upset, agitated, ...) are not forms: a reply
+# that repeats the prompt names no label. Nor are words a model uses to comment on its task (surprisingly, painfully).
 FORMS: Mapping[str, tuple[str, ...]] = {
     "affection": ("affections", "affectionate", "affectionately"),
     "amusement": ("amused",),
@@ -83,7 +83,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "sadly angry": ("sad anger", "anger and sadness", "sadness and anger"),
 }  # fmt: skip
 
-# Emotion words that only tell that a reply names something, though nothing that was offered.
+# Emotion words that only show that a reply names something, though not one of the choices.
 OTHERS = (
     "anxiety", "anxious", "anxiously", "depressed", "depression", "despair", "grief", "guilt", "guilty", "hope",
     "hopeful", "jealous", "jealousy", "loneliness", "lonely", "melancholic", "melancholy", "miserable", "stress",
@@ -93,16 +93,16 @@ OTHERS = (
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff]")  # joiners, direction marks
 _QUOTES = {**dict.fromkeys("’‘ʼ", "'"), **dict.fromkeys("“”„«»", '"')}
 _BREAKS = dict.fromkeys("\r\u2028\u2029", "\n")
-_PLAIN = str.maketrans({**_QUOTES, **_BREAKS, "_": " ", "ı": "i"})  # in capitals the Turkish i without a dot is an i
+_PLAIN = str.maketrans({**_QUOTES, **_BREAKS, "_": " ", "ı": "i"})  # the upper case of Turkish dotless i is a plain I
 _SPACES = re.compile(r"[^\S\n]+")
 _HYPHEN = re.compile(r"(?<=[^\W\d])[-‐‑](?=[^\W\d])")
 _SLASH = re.compile(r" ?/ ?")
 
 
 def folded(text: str) -> str:
-    """The text as labels are compared: one case, plain quotes, one space between words, nothing invisible.
+    """The text in the form used to compare labels: one case, plain quotes, single spaces, nothing invisible.
 
-    A hyphen or an underscore inside a word is a space, for labels and replies alike.
+    A hyphen or an underscore inside a word becomes a space, in labels and replies alike.
 
     >>> folded(" Very_Happy"), folded("DOUBT / Confusion"), folded("self-doubt")
     ('very happy', 'doubt/confusion', 'self doubt')
@@ -116,9 +116,9 @@ def folded(text: str) -> str:
 
 
 def spellings(choices: Iterable[str]) -> dict[str, str]:
-    """Every form in which a reply may name one of the choices, in lower case, with the choice it names.
+    """Every form in which a reply may name one of the choices, in lower case, and the choice it names.
 
-    A form goes to the choice it looks like, where two choices share it: "joyful" to joy, not to happiness.
+    A form that two choices share goes to the choice it looks like: "joyful" to joy, not to happiness.
 
     >>> spellings(["happy"])["happiness"]
     'happy'
@@ -130,18 +130,18 @@ def spellings(choices: Iterable[str]) -> dict[str, str]:
     alike = [(form, choice) for form, part, choice in related if form[:3] == part[:3]]
     for form, choice in (*pairs, *alike, *((form, choice) for form, _, choice in related)):
         found.setdefault(form, choice)
-    found |= {choice.casefold(): choice for choice in parts}  # as a set may have it: "very-happy"
+    found |= {choice.casefold(): choice for choice in parts}  # as a label set may spell it: "very-happy"
     found.pop("", None)
     return found
 
 
 def known_words() -> dict[str, str]:
-    """Every emotion word of this module with the label it stands for."""
+    """Every emotion word of this module, and the label it stands for."""
     return spellings([*FORMS, *OTHERS])
 
 
 def noun(word: str) -> str:
-    """The label that a word is a form of; the word itself where it is of none.
+    """The label that a word is a form of, or the word itself.
 
     >>> noun("frightened"), noun("yodelling")
     ('fear', 'yodelling')

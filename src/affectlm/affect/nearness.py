@@ -1,4 +1,4 @@
-"""How likely labels are by how near a face lies to their published points: what needs no language model."""
+"""How likely labels are, by a face's distance from their published points; no language model is needed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def has_point(labels: Sequence[str]) -> bool:
 def distances(affect: FloatArray, labels: Sequence[str]) -> FloatArray:
     """The squared distance of each face from each label's point, shape (n, k).
 
-    A label without a point counts as being as far away as the plane allows, so that it is never the nearest beside one
-    that has a point. A face without numbers gets NaN.
+    A label without a point is as far away as the plane allows, so it is never nearer than a label with a point. A face
+    without numbers gets NaN.
 
     Args:
-        affect: (n, 2), valence and arousal in [-1, 1]; NaN where unknown.
+        affect: (n, 2), valence and arousal in [-1, 1]; NaN if unknown.
         labels: the k labels.
 
     >>> distances(np.array([[-0.63, 0.27]]), ["sadness", "esteem"]).round(2).tolist()
@@ -43,9 +43,9 @@ def distances(affect: FloatArray, labels: Sequence[str]) -> FloatArray:
 
 
 def log_likelihoods(affect: FloatArray, labels: Sequence[str], spread: float = SPREAD) -> FloatArray:
-    """The log-probability of each label, (n, k), whose rows are those of probabilities that add up to 1.
+    """The log-probability of each label, (n, k); the probabilities of a row add up to 1.
 
-    Each label is a normal distribution around its point, as likely as any other; see `distances`.
+    Each label is a normal distribution around its point, and all labels are equally likely; see `distances`.
 
     Args:
         affect: (n, 2).
@@ -60,12 +60,12 @@ def log_likelihoods(affect: FloatArray, labels: Sequence[str], spread: float = S
 
 
 def likelihoods(affect: FloatArray, labels: Sequence[str], spread: float = SPREAD) -> FloatArray:
-    """The probabilities whose logarithms `log_likelihoods` gives, (n, k)."""
+    """The probability of each label, (n, k); see `log_likelihoods`."""
     shares = np.exp(_relative(affect, labels, spread))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
 def _relative(affect: FloatArray, labels: Sequence[str], spread: float) -> FloatArray:
-    """The logarithm of each label's density, less that of the likeliest."""
+    """The log-density of each label minus that of the likeliest label."""
     squares = distances(affect, labels)
     return np.asarray((squares.min(axis=1, keepdims=True) - squares) / (2 * spread**2))

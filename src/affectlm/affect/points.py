@@ -1,7 +1,7 @@
-"""Points of emotion words in the plane of valence and arousal, as published; numbers are facts, cited row by row.
+"""Published points of emotion words in the plane of valence and arousal; every row cites its source.
 
-Word norms under licences that forbid passing them on (NRC-VAD, Warriner) are left out on purpose; so are words of
-which only the direction is published. 14 of EMOTIC's 26 categories have a point here.
+Word norms whose licences forbid redistribution (NRC-VAD, Warriner) are left out on purpose, and so are words for which
+only the direction is published. 14 of EMOTIC's 26 categories have a point here.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ CLASS_MEANS = (
     Anchor("fear", -0.12, 0.76, AFFECTNET),
     Anchor("contempt", -0.51, 0.58, AFFECTNET),
 )
-"""Where people rate faces of an expression to lie, which is not where its word lies."""
+"""Mean ratings of faces with an expression; they differ from the point of its word."""
 
 
 def find_anchor(label: str) -> Anchor | None:
-    """The point of a label as a word, whatever its case; the nouns' own source wins over the words'.
+    """The point of a label as a word, in any case, or None; `EMOTIONS` come before `FEELINGS`.
 
     >>> find_anchor("Fatigue").word
     'tired'
@@ -88,7 +88,7 @@ def find_anchor(label: str) -> Anchor | None:
 
 
 def nearest_feeling(valence: float, arousal: float) -> str:
-    """The word whose point is nearest.
+    """The feeling whose point is nearest.
 
     >>> nearest_feeling(-0.6, -0.3)
     'sad'
@@ -97,6 +97,6 @@ def nearest_feeling(valence: float, arousal: float) -> str:
 
 
 def known_labels() -> list[str]:
-    """Every label `find_anchor` knows, sorted."""
+    """Every label that `find_anchor` knows, sorted."""
     anchors = (*EMOTIONS, *FEELINGS)
     return sorted({word for anchor in anchors for word in (anchor.word, *anchor.forms)})

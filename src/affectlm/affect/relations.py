@@ -1,4 +1,4 @@
-"""How the labels of different sets are related: by Parrott's tree of emotions, and by Plutchik's wheel."""
+"""How the labels of different sets are related, by Parrott's tree of emotions and Plutchik's wheel."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Place = tuple[str, ...]
 FARTHEST = 6
 """Steps between two words of different primary emotions."""
 
-# Ours, not Parrott's: labels of other sets beside the words that say what their authors mean by them. Happiness is the
-# name that others give to joy; neutral is a branch of its own.
+# Ours, not Parrott's: labels of other sets, placed beside the words that say what their authors mean. Happiness is
+# another name for joy; neutral is a branch of its own.
 OURS: Mapping[str, Place] = {
     "happiness": ("joy",),
     "neutral": ("neutral",),
@@ -29,7 +29,7 @@ OURS: Mapping[str, Place] = {
 
 @cache
 def _places() -> Mapping[str, Place]:
-    """The way from the root to each word; a name that stands on several levels has its highest place."""
+    """The path from the root to each word; a name on several levels gets its highest place."""
     found: dict[str, Place] = {primary: (primary,) for primary in PARROTT}
     for primary, branch in PARROTT.items():
         for secondary in branch:
@@ -42,7 +42,7 @@ def _places() -> Mapping[str, Place]:
 
 
 def place(label: str) -> Place:
-    """The way from the root of the tree to a label or to the word it is a form of; () where it is not in the tree.
+    """The path from the root of the tree to a label, or to the word it is a form of; () if it is not in the tree.
 
     >>> place("amused"), place("Happiness"), place("trust")
     (('joy', 'cheerfulness', 'amusement'), ('joy',), ())
@@ -52,7 +52,7 @@ def place(label: str) -> Place:
 
 
 def tree_distance(one: str, other: str) -> int | None:
-    """Steps along the tree from one label to another, from 0 to 6; None where one of them is not in the tree.
+    """Steps along the tree from one label to another, from 0 to 6; None if one of them is not in the tree.
 
     >>> tree_distance("annoyance", "anger"), tree_distance("annoyance", "happiness"), tree_distance("trust", "joy")
     (2, 4, None)
@@ -66,9 +66,9 @@ def tree_distance(one: str, other: str) -> int | None:
 
 @lru_cache(maxsize=4096)
 def crosswalk(label: str, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the labels that a label of another set is a form or a kind of, by the tree; () where it is of none.
+    """The labels that a label of another set is a form or, by the tree, a kind of; () if there are none.
 
-    A compound is of both its kinds, if both are to be had.
+    A compound gets the labels of both its words, if both have one.
 
     >>> crosswalk("annoyance", ("anger", "joy")), crosswalk("contempt", ("anger", "disgust"))
     (('anger',), ('disgust',))
@@ -85,7 +85,7 @@ def crosswalk(label: str, labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _kind(word: str, forms: Mapping[str, str], at: Mapping[Place, str]) -> str | None:
-    """The label nearest above a word in the tree."""
+    """The nearest label above a word in the tree."""
     if word in forms:
         return forms[word]
     way = place(word)
@@ -93,7 +93,7 @@ def _kind(word: str, forms: Mapping[str, str], at: Mapping[Place, str]) -> str |
 
 
 def opposites(label: str) -> frozenset[str]:
-    """What lies across Plutchik's wheel from a label, or from the emotion it is a kind of.
+    """The labels across Plutchik's wheel from a label, or from the emotion it is a kind of.
 
     >>> sorted(opposites("cheerful")), sorted(opposites("neutral"))
     (['sadness'], [])

@@ -1,4 +1,4 @@
-"""The label sets of the field, what folders call expressions, and what is published of how labels are related."""
+"""The label sets of the field, the folder names of expressions, and published relations between labels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 BASIC = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
-# Only other forms of the same word: a synonym in somebody's folder names may be another class to them.
+# Only other forms of the same word: a synonym in somebody's folder names may mean another class.
 _EXPRESSIONS: Mapping[str, tuple[str, ...]] = {
     "neutral": (),
     "happiness": ("happy", "joy"),
@@ -34,7 +34,7 @@ OPPOSITES: Mapping[str, str] = {
 }
 """Across the wheel of Plutchik 2001 (American Scientist 89, 344-350)."""
 
-# Shaver et al. 1987 (J. Personality and Social Psychology 52, 1061-1086) sorted 135 words by likeness; as printed in
+# Shaver et al. 1987 (J. Personality and Social Psychology 52, 1061-1086) sorted 135 words by similarity; as printed in
 # Parrott 2001 (Emotions in Social Psychology): six primary, 25 secondary emotions, and the words of each.
 PARROTT: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "love": {
@@ -105,11 +105,11 @@ TAXONOMIES: Mapping[str, tuple[str, ...]] = {
         "sadly fearful", "sadly angry",
     ),
 }  # fmt: skip
-"""Where each comes from is said in docs/taxonomies.md."""
+"""docs/taxonomies.md gives the source of each."""
 
 
 def find_expression(name: str) -> str | None:
-    """Which of the eight expressions a folder's name stands for, in any case, noun or adjective; None for others.
+    """The expression, one of eight, that a folder's name stands for in any case, noun or adjective; or None.
 
     >>> find_expression("Angry"), find_expression("HAPPY"), find_expression("rage")
     ('anger', 'happiness', None)
@@ -118,13 +118,13 @@ def find_expression(name: str) -> str | None:
 
 
 def label_set(labels: str | Sequence[str]) -> tuple[str, ...]:
-    """The labels of a taxonomy's name, or the list itself.
+    """The labels of a named taxonomy, or the list itself.
 
     >>> label_set("basic7")[-1]
     'neutral'
 
     Raises:
-        ValueError: no such taxonomy, no labels, an empty one or one given twice.
+        ValueError: there is no such taxonomy, no label, an empty label, or a label is given twice.
     """
     if isinstance(labels, str):
         if labels not in TAXONOMIES:
@@ -133,7 +133,7 @@ def label_set(labels: str | Sequence[str]) -> tuple[str, ...]:
     if not labels:
         raise ValueError(f"labels are empty; expected a list of labels or one of: {', '.join(TAXONOMIES)}")
     if any(not isinstance(label, str) or not label.strip() for label in labels):
-        raise ValueError(f"every label must be a word, and labels are {list(labels)}")
+        raise ValueError(f"labels are {list(labels)}; expected words that are not empty")
     if len({label.strip().casefold() for label in labels}) < len(labels):
         raise ValueError(f"a label is given twice in {list(labels)}")
     return tuple(label.strip() for label in labels)

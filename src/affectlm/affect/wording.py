@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import attrs
 
 STYLES = ("numbers", "words", "both")
-NEAR = 0.12  # so close to the middle a value says neither
+NEAR = 0.12  # values closer to the middle are "neither"
 SLIGHT, STRONG = 0.35, 0.65
 
 
@@ -25,7 +25,7 @@ class Scale:
 
     low: int
     high: int
-    sign: str = ""  # behind every number
+    sign: str = ""  # after every number
 
     @property
     def middle(self) -> int:
@@ -42,7 +42,7 @@ SCALES: Mapping[str, Scale] = {
     "unit": Scale(-1, 1),
     "ten": Scale(0, 10),
     "sam": Scale(1, 9),  # Self-Assessment Manikin, Bradley and Lang 1994, doi 10.1016/0005-7916(94)90063-9
-    # Signed: without a sign a percentage is read as strength, and "50% valence" as half pleased, not as neither.
+    # Signed: models read an unsigned percentage as strength, and "50% valence" as half pleased, not as neither.
     "percent": Scale(-100, 100, "%"),
 }
 
@@ -70,14 +70,14 @@ def phrase(
     scale: str = "unit",
     defined: bool = False,
 ) -> str:
-    """A place in the plane as a prompt says it; fits after "looks".
+    """A point of the plane as prompts say it; fits after "looks".
 
     Args:
         valence, arousal: in [-1, 1].
         style: one of `STYLES`.
-        decimals: of numbers.
-        scale: of numbers, one of `SCALES`.
-        defined: whether `definition` was said before, so that the ends of the scale need not be.
+        decimals: of the numbers.
+        scale: of the numbers, one of `SCALES`.
+        defined: whether the prompt already has the `definition`, so that the ends of the scale can be left out.
 
     >>> phrase(0.7, -0.2, style="both")
     'very pleased and slightly calm (valence 0.70, arousal -0.20)'
@@ -85,18 +85,18 @@ def phrase(
     'like valence 8.5, arousal 4.0, on scales from 0 to 10'
 
     Raises:
-        ValueError: no such style.
+        ValueError: there is no such style.
     """
-    told = numbers(valence, arousal, decimals, scale)
+    text = numbers(valence, arousal, decimals, scale)
     if scale != "unit" and not defined:
         low, _, high = _points(SCALES[scale])
-        told += f", on scales from {low} to {high}"
+        text += f", on scales from {low} to {high}"
     if style == "numbers":
-        return f"like {told}"
+        return f"like {text}"
     if style == "words":
         return words(valence, arousal)
     if style == "both":
-        return f"{words(valence, arousal)} ({told})"
+        return f"{words(valence, arousal)} ({text})"
     raise ValueError(f"style is '{style}'; expected one of: {', '.join(STYLES)}")
 
 
@@ -111,7 +111,7 @@ def numbers(valence: float, arousal: float, decimals: int = 2, scale: str = "uni
 
 
 def words(valence: float, arousal: float) -> str:
-    """Both values in everyday words, with a level each.
+    """Both values in everyday words, each with a level.
 
     >>> words(-0.5, 0.8), words(-0.5, -0.8)
     ('upset and very agitated', 'upset and very tired')
@@ -129,7 +129,7 @@ def words(valence: float, arousal: float) -> str:
 
 
 def level(value: float) -> str:
-    """How strongly a value is meant, with a space behind it; empty in the middle of its half.
+    """A word for the strength of a value and a space; empty for medium strength.
 
     >>> level(-0.9), level(0.5), level(0.2)
     ('very ', '', 'slightly ')
@@ -140,6 +140,6 @@ def level(value: float) -> str:
 
 
 def _points(scale: Scale) -> tuple[str, str, str]:
-    """Lowest number, middle and highest number as a prompt writes them."""
+    """The lowest, middle and highest number of a scale, as prompts write them."""
     low, middle, high = (f"{value}{scale.sign}" for value in (scale.low, scale.middle, scale.high))
     return low, middle, high

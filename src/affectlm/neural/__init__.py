@@ -1,1 +1,1 @@
-"""torch for authors of estimators; the core imports nothing from here."""
+"""torch tools for authors of estimators; the core imports nothing from here."""

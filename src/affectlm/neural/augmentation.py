@@ -1,7 +1,7 @@
-"""Random changes to a batch of grey faces, so that colour photographs cut by any detector look familiar.
+"""Random changes to a batch of grey faces, so that a network knows colour photographs cropped by any detector.
 
 Lost resolution, compression, crop jitter, mirror, blur and sharpening, tone, sensor noise, an occluding patch.
-Everything is drawn per face from one generator, on the device where the faces are, without a loop over faces.
+Every face gets its own random values, from one generator on the device of the faces, without a loop over faces.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _QUANTISATION = (
 
 
 def resize(faces: Tensor, side: int) -> Tensor:
-    """Faces (batch, 1, h, w) as (batch, 1, side, side): averaged when they shrink, else bilinear."""
+    """Faces (batch, 1, h, w) resized to (batch, 1, side, side): averaged if they shrink, else bilinear."""
     if faces.shape[-2:] == (side, side):
         return faces
     if min(faces.shape[-2:]) > side:
@@ -37,9 +37,9 @@ def resize(faces: Tensor, side: int) -> Tensor:
 
 
 class Augmentation(nn.Module):
-    """Faces (batch, 1, height, width) in [0, 1] to changed faces (batch, 1, side, side) in [0, 1].
+    """Turns faces (batch, 1, height, width) in [0, 1] into changed faces (batch, 1, side, side) in [0, 1].
 
-    With `strength` 0 they are mirrored and no more; 1 is what the full training uses.
+    With `strength` 0 faces are only mirrored; 1 is what the full training uses.
     """
 
     down_height: Tensor
@@ -58,7 +58,7 @@ class Augmentation(nn.Module):
 
     @torch.no_grad()
     def forward(self, faces: Tensor, generator: torch.Generator) -> Tensor:
-        """The faces, each changed in its own way; the generator must live on their device."""
+        """The faces, each changed in its own way; the generator must be on their device."""
         if not self.strength:
             return self._warp(faces, generator)
         faces = self._compress(self._coarsen(faces, generator), generator)
@@ -66,20 +66,20 @@ class Augmentation(nn.Module):
         return self._occlude(self._tone(faces, generator), generator).clamp_(0, 1)
 
     def _coarsen(self, faces: Tensor, generator: torch.Generator) -> Tensor:
-        """A quarter of the faces loses resolution, as small faces in large pictures do."""
+        """The faces; a quarter of them has lost resolution, like small faces in large pictures."""
         sides = len(_COARSE_SIDES)
         drawn = _uniform(0, 4 * sides / self.strength, len(faces), generator).long()
         which = torch.where(drawn < sides, drawn + 1, 0)
         return self.down_height[which].unsqueeze(1) @ faces @ self.down_width[which].unsqueeze(1).mT
 
     def _compress(self, faces: Tensor, generator: torch.Generator) -> Tensor:
-        """A quarter of the faces gets the blocks of JPEG compression."""
+        """The faces; a quarter of them has the blocks of JPEG compression."""
         quality = _column(20, 90, len(faces), generator)
         chosen = _column(0, 1, len(faces), generator) < 0.25 * self.strength
         return torch.where(chosen, self.compression(faces, quality), faces)
 
     def _warp(self, faces: Tensor, generator: torch.Generator) -> Tensor:
-        """Mirrors, turns, scales, stretches and shifts; what lies outside repeats the border."""
+        """The faces mirrored, turned, scaled, stretched and shifted; outside, the border is repeated."""
         count, strength = len(faces), self.strength
         angle = strength * _uniform(-12, 12, count, generator) * math.pi / 180
         zoom = torch.exp(strength * _uniform(math.log(0.85), math.log(1.2), count, generator))
@@ -100,12 +100,12 @@ class Augmentation(nn.Module):
         return functional.grid_sample(faces, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
     def _focus(self, faces: Tensor, generator: torch.Generator) -> Tensor:
-        """Blurs or sharpens: a step towards or away from the blurred face."""
+        """The faces blurred or sharpened: a step towards or away from the blurred face."""
         blurred = functional.conv2d(functional.pad(faces, (2, 2, 2, 2), mode="replicate"), self.blur)
         return faces + (faces - blurred) * self.strength * _column(-0.8, 1.2, len(faces), generator)
 
     def _tone(self, faces: Tensor, generator: torch.Generator) -> Tensor:
-        """Changes gamma, contrast and brightness and adds noise."""
+        """The faces with other gamma, contrast and brightness, and with noise."""
         count, strength = len(faces), self.strength
         faces = faces.clamp(1e-3, 1) ** torch.exp(strength * _column(-0.4, 0.4, count, generator))
         mean = faces.mean(dim=(1, 2, 3), keepdim=True)
@@ -115,7 +115,7 @@ class Augmentation(nn.Module):
         return faces + noise * strength * _column(0, 0.03, count, generator)
 
     def _occlude(self, faces: Tensor, generator: torch.Generator) -> Tensor:
-        """A quarter of the faces is hidden in part behind a flat patch."""
+        """The faces; a quarter of them is partly hidden by a flat patch."""
         count, side = len(faces), self.side
         rows, columns = (self._stripe(count, generator) for _ in "yx")
         hidden = _column(0, 1, count, generator) < 0.25 * self.strength
@@ -123,7 +123,7 @@ class Augmentation(nn.Module):
         return torch.where(patch, _column(0, 1, count, generator), faces)
 
     def _stripe(self, count: int, generator: torch.Generator) -> Tensor:
-        """Which pixels of a line a patch covers, (count, side): between an eighth and two fifths of them."""
+        """Which pixels of a line a patch covers, (count, side): from an eighth to two fifths of them."""
         length = (self.side * _uniform(0.12, 0.4, count, generator)).floor()
         first = (_uniform(0, 1, count, generator) * (self.side - length)).floor()
         places = torch.arange(self.side, device=first.device)
@@ -131,7 +131,7 @@ class Augmentation(nn.Module):
 
 
 class Compression(nn.Module):
-    """Grey faces as JPEG gives them back: 8x8 blocks, discrete cosine transform, rounding to multiples of a table."""
+    """JPEG compression of grey faces: 8x8 blocks, discrete cosine transform, rounding to multiples of a table."""
 
     cosines_height: Tensor
     cosines_width: Tensor
@@ -148,7 +148,7 @@ class Compression(nn.Module):
     def forward(self, faces: Tensor, quality: Tensor) -> Tensor:
         """Faces (batch, 1, height, width) in [0, 1] after compression at a quality (batch, 1, 1, 1) from 1 to 100.
 
-        The table is scaled as libjpeg does it.
+        The table is scaled as in libjpeg.
         """
         scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality)
         steps = ((self.table * scale + 50) / 100).floor().clamp(1, 255)
@@ -169,12 +169,12 @@ def _cosines() -> Tensor:
 
 
 def _repeated(matrix: Tensor, times: int) -> Tensor:
-    """The matrix again and again along the diagonal."""
+    """A block-diagonal matrix of `times` copies."""
     return torch.kron(torch.eye(times), matrix)
 
 
 def _coarsening(length: int) -> Tensor:
-    """What averaging to fewer pixels and bilinear enlarging do to a line, as matrices; the first changes nothing."""
+    """Matrices that average a line to fewer pixels and enlarge it bilinearly; the first is the identity."""
     line = torch.eye(length).unsqueeze(0)
     matrices = [line]
     for side in _COARSE_SIDES:

@@ -1,4 +1,4 @@
-"""Crops as networks want them: one size, grey or colour."""
+"""Crops as networks expect them: one size, grey or colour."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from affectlm.types import Pixels
 
 
 def resize(face: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """A crop (h, w) or (h, w, 3) in another size: averaged when it shrinks, else bilinear.
+    """A crop (h, w) or (h, w, 3) in another size: averaged if it shrinks, else bilinear.
 
-    Bilinear sampling alone skips pixels of large crops, and what it keeps depends on their size.
+    Bilinear sampling alone skips pixels of large crops, and which ones depends on the size.
     """
     shrinks = face.shape[0] > height and face.shape[1] > width
     return cv2.resize(face, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)  # type: ignore[return-value]

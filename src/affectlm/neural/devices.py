@@ -1,4 +1,4 @@
-"""Where torch computes, in which precision it is fastest there, and how faces get there."""
+"""The device torch computes on, its fastest precision, and faces as tensors on it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor
 
 from affectlm.errors import ConfigError
 
-DEVICES = r"auto|cpu|mps|cuda(:\d+)?"  # what an option named `device` may say
+DEVICES = r"auto|cpu|mps|cuda(:\d+)?"  # values of an option named `device`
 
 
 def torch_device(wanted: str, option: str = "device") -> torch.device:
-    """The device of a name; `auto` is the first GPU, or the processor where there is none.
+    """The torch device of a name; `auto` is the first GPU, or the processor if there is none.
 
     Args:
-        wanted: as `DEVICES` describes.
-        option: where the user named it, for the message.
+        wanted: matches `DEVICES`.
+        option: the user's option, for the error message.
 
     Raises:
         ConfigError: this machine has no such device.
@@ -30,20 +30,16 @@ def torch_device(wanted: str, option: str = "device") -> torch.device:
     device = torch.device(wanted)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
-            f"device '{wanted}' is not here, torch sees {torch.cuda.device_count()} GPUs; use {option}=cpu"
+            f"there is no device '{wanted}': torch sees {torch.cuda.device_count()} GPUs; use {option}=cpu"
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError(f"device 'mps' is not here; use {option}=cpu")
+        raise ConfigError(f"there is no device 'mps'; use {option}=cpu")
     return device
 
 
 @contextmanager
 def within_memory(advice: str) -> Iterator[None]:
-    """Says what to type where a graphics card has not enough memory.
-
-    Raises:
-        ConfigError: it has not.
-    """
+    """Raises ConfigError with advice on what to type if the graphics card runs out of memory."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -51,27 +47,27 @@ def within_memory(advice: str) -> Iterator[None]:
 
 
 def as_tensor(faces: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Faces (batch, channels, h, w) as networks take them: float32 in [0, 1]."""
+    """Faces (batch, channels, h, w) as a float32 tensor in [0, 1]."""
     return (torch.from_numpy(faces).to(device).float() / 255).contiguous(memory_format=torch.channels_last)
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is computed by the hardware.
+    """Whether the hardware computes bfloat16.
 
-    Processors without its instructions emulate it: a FaceChannel training took 2.5 times as long on one.
+    Processors without the instructions emulate it: on one of them, a FaceChannel training took 2.5 times as long.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    # torch has no public name for these yet; without them we say no.
+    # torch has no public names for these yet; if they are missing, the answer is no.
     asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(bool(ask()) for ask in asked if ask)
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Draws from a seed inside, and leaves the caller's random state as it was."""
+    """Seeds torch inside the block; afterwards the random state is as before."""
     gpu = device is not None and device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if gpu else []):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Files of weights that `affectlm train` writes: safetensors, what the network is in the metadata."""
+"""The weight files of `affectlm train`: safetensors whose metadata describe the network."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Writes the weights in half precision; counters of batch norm, which nothing reads, are left out.
+    """Writes the weights in half precision, without batch norm's counters, which nothing reads.
 
-    The same weights and metadata make the same bytes.
+    Equal weights and metadata give equal bytes.
 
     Raises:
         OSError: the file cannot be written.
@@ -31,21 +31,21 @@ def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str] | N
 
 
 def _in_order(content: bytes) -> bytes:
-    """A safetensors file with its metadata sorted; the library writes them in an order drawn anew each time."""
+    """A safetensors file with sorted metadata; the library writes them in a different order each time."""
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
     if "__metadata__" in header:
         header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # so that tensors begin at a multiple of 8 bytes
+    text += b" " * (-len(text) % 8)  # the tensors must begin at a multiple of 8 bytes
     return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def read_metadata(path: Path) -> Mapping[str, str]:
-    """What a file says about itself.
+    """The metadata of a safetensors file.
 
     Raises:
-        WeightsError: it is no readable safetensors file.
+        WeightsError: it is not a readable safetensors file.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -58,10 +58,10 @@ def read_metadata(path: Path) -> Mapping[str, str]:
 
 
 def load_weights(network: nn.Module, path: Path, name: str) -> None:
-    """Fills a network, called `name` in messages, from a file; batch norm's counters may be absent.
+    """Loads a file into a network, called `name` in messages; batch norm's counters may be missing.
 
     Raises:
-        WeightsError: the file cannot be read, or a tensor is missing, foreign, of another shape or not finite.
+        WeightsError: the file cannot be read, or a tensor is missing, unknown, of another shape or not finite.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -75,18 +75,18 @@ def load_weights(network: nn.Module, path: Path, name: str) -> None:
     for key, tensor in expected.items():
         shape = tuple(tensor.shape)
         if key not in found:
-            raise WeightsError(f"'{path}' holds no tensor '{key}' of shape {shape}; it is not {name}")
+            raise WeightsError(f"'{path}' has no tensor '{key}' of shape {shape}; it is not {name}")
         if tuple(found[key].shape) != shape:
             raise WeightsError(f"'{path}': tensor '{key}' has shape {tuple(found[key].shape)}, expected {shape}")
         if not found[key].isfinite().all():
-            raise WeightsError(f"'{path}': tensor '{key}' holds numbers that are not finite")
-    if foreign := sorted(set(found) - set(expected)):
-        raise WeightsError(f"'{path}' holds a tensor '{foreign[0]}' that {name} does not have")
+            raise WeightsError(f"'{path}': tensor '{key}' has numbers that are not finite")
+    if unknown := sorted(set(found) - set(expected)):
+        raise WeightsError(f"'{path}' has a tensor '{unknown[0]}' that {name} does not have")
     network.load_state_dict({key: tensor.float() for key, tensor in found.items()}, strict=False)
 
 
 def _halved(tensor: Tensor) -> Tensor:
-    """The tensor in half precision, where its numbers are not too large for that."""
+    """The tensor in half precision, or unchanged if its numbers are too large for that."""
     half = tensor.half().contiguous()
     return half if half.isfinite().all() else tensor.contiguous()
 
@@ -94,5 +94,5 @@ def _halved(tensor: Tensor) -> Tensor:
 def _unreadable(path: Path, error: Exception) -> WeightsError:
     reason = getattr(error, "strerror", None) or error
     return WeightsError(
-        f"'{path}' is no readable safetensors file ({reason}); expected a file that 'affectlm train' wrote"
+        f"'{path}' is not a readable safetensors file ({reason}); expected a file that 'affectlm train' wrote"
     )

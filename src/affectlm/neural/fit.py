@@ -1,6 +1,6 @@
-"""A training under way: a network, the average of its weights, the optimizer, and how far it is.
+"""A training in progress: the network, the average of its weights, the optimizer and its state.
 
-Faces, targets and augmentation stay on the device; a step waits for no number to come back from it.
+Faces, targets and augmentation stay on the device; no step waits for a number from the device.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from affectlm.neural.losses import loss, row_weights
 from affectlm.neural.plan import Plan
 from affectlm.types import LabelledFaces, Progress
 
-# What torch says of checkpoints that are cut, of another network or made up.
+# What torch raises for checkpoints that are cut off, of another network or forged.
 _DAMAGE = (AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError)
-_REPORTS = 20  # times an epoch that progress is shown; each waits for the device
+_REPORTS = 20  # progress reports per epoch; each waits for the device
 
 
 class RunningAverage:
-    """A copy of a network whose weights follow those of the network, slowly; it warms up with the steps.
+    """A copy of a network with a running average of its weights.
 
-    In the first steps the average forgets faster than `keep` says, since it still is the start.
+    In the first steps the average forgets faster than `keep` says, because it is still close to the start.
     """
 
     def __init__(self, network: nn.Module, keep: float) -> None:
@@ -43,14 +43,14 @@ class RunningAverage:
         self._average, self._current = _floating(self.network), _floating(network)
 
     def update(self) -> None:
-        """Moves the average towards the network; the first time onto it."""
+        """Moves the average towards the network; the first call copies the network."""
         keep = min(self._keep, self.steps / (9 + self.steps))
         get_ema_multi_avg_fn(keep)(self._average, self._current, 0)  # type: ignore[no-untyped-call]
         self.steps += 1
 
 
 class Fit:
-    """A training under way: the network, its average, the optimizer, and how far it is."""
+    """A training in progress: the network, its average, the optimizer and its state."""
 
     def __init__(self, network: nn.Module, training: LabelledFaces, plan: Plan, side: int) -> None:
         self.plan, self.side = plan, side
@@ -67,7 +67,7 @@ class Fit:
         self._data = _Data.place(training, plan.balance, self.device)
         self._augmentation = Augmentation(training.pixels.shape[1:], side, plan.augmentation).to(self.device)
         self._steps = len(training) // plan.batch_size
-        self._progress = _Standing()
+        self._progress = _Progress()
 
     @property
     def average(self) -> nn.Module:
@@ -76,20 +76,20 @@ class Fit:
 
     @property
     def epochs(self) -> int:
-        """How many are done."""
+        """Number of finished epochs."""
         return self._progress.epochs
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or too many brought nothing."""
+        """Whether all epochs are done, or too many brought no improvement."""
         out_of_patience = 0 < self.plan.patience <= self._progress.waited
         return self.epochs >= self.plan.epochs or out_of_patience
 
     def run_epoch(self, progress: Progress) -> float:
-        """Mean loss of one more epoch.
+        """Trains one more epoch and returns its mean loss.
 
         Raises:
-            ConfigError: it is not finite.
+            ConfigError: the loss is not finite.
         """
         epoch, seed = self.epochs, self.plan.seed * 10_007 + self.epochs
         with seeded(seed, self.device), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=True):
@@ -113,10 +113,10 @@ class Fit:
         self._progress.epochs += 1
         return mean
 
-    def judged(self, figures: Mapping[str, float]) -> None:
-        """Remembers whether this epoch's average is the best so far."""
-        names = [name for name in ("accuracy", "ccc_valence", "ccc_arousal") if name in figures]
-        score = sum(figures[name] for name in names) / len(names)
+    def judged(self, scores: Mapping[str, float]) -> None:
+        """Takes the validation scores of this epoch, and notes whether its average is the best so far."""
+        names = [name for name in ("accuracy", "ccc_valence", "ccc_arousal") if name in scores]
+        score = sum(scores[name] for name in names) / len(names)
         if score > self._progress.best:
             self._progress.best, self._progress.waited = score, 0
             if self.plan.keep == "best":
@@ -125,15 +125,15 @@ class Fit:
             self._progress.waited += 1
 
     def choose(self) -> None:
-        """Gives the average the weights that the plan wants kept."""
+        """Loads the weights that the plan keeps into the average."""
         if self.plan.keep == "best" and self._progress.weights is not None:
             self.average.load_state_dict(self._progress.weights)
 
     def save(self, path: Path) -> None:
-        """Writes everything from which `resume` continues.
+        """Writes a checkpoint for `resume`.
 
         Raises:
-            RunFolderError: it cannot.
+            RunFolderError: the file cannot be written.
         """
         state = {
             "network": self.network.state_dict(),
@@ -145,13 +145,13 @@ class Fit:
         try:
             torch.save(state, part)
             part.replace(path)
-        except (OSError, RuntimeError) as error:  # torch's writer says so of a full disk
+        except (OSError, RuntimeError) as error:  # torch raises RuntimeError if the disk is full
             raise RunFolderError(
                 f"'{path}' cannot be written ({' '.join(str(error).split())[:200]}); make room, or set hydra.run.dir"
             ) from error
 
     def resume(self, path: Path) -> None:
-        """Continues where `save` was.
+        """Continues from the checkpoint of `save`.
 
         Raises:
             RunFolderError: the file is not one that `save` wrote for this network.
@@ -161,11 +161,11 @@ class Fit:
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
             self._optimizer.load_state_dict(state["optimizer"])
-            self._progress = _Standing(**state["standing"])
+            self._progress = _Progress(**state["standing"])
         except _DAMAGE as error:
             raise RunFolderError(
-                f"'{path}' is no checkpoint of this training ({type(error).__name__}); delete it to begin anew, or "
-                "choose another hydra.run.dir"
+                f"'{path}' is not a checkpoint of this training ({type(error).__name__}); delete it to start again, "
+                "or choose another hydra.run.dir"
             ) from error
         self._averaging.steps = self.epochs * self._steps
 
@@ -186,7 +186,7 @@ class Fit:
             group["lr"] = self.plan.learning_rate * rate(step, self._steps, self.plan)
 
     def _mixtures(self, seed: int) -> NDArray[np.float64]:
-        """For each step of an epoch the share of each face that is its own."""
+        """The share of the first face in each mixture, for every step of an epoch."""
         if not self.plan.mixup:
             return np.ones(self._steps)
         return np.random.default_rng(seed).beta(self.plan.mixup, self.plan.mixup, self._steps)
@@ -196,13 +196,13 @@ _number = attrs.validators.and_(attrs.validators.instance_of(int), attrs.validat
 
 
 @attrs.define
-class _Standing:
-    """How far a training is, and its best so far."""
+class _Progress:
+    """How far a training is, and its best score so far."""
 
     epochs: int = attrs.field(default=0, validator=_number)
     best: float = attrs.field(default=-math.inf, validator=attrs.validators.instance_of(float))
     waited: int = attrs.field(default=0, validator=_number)  # epochs since the best
-    weights: dict[str, Tensor] | None = None  # of the best, where they will be wanted
+    weights: dict[str, Tensor] | None = None  # of the best epoch, if the plan keeps it
 
 
 @attrs.frozen(eq=False)
@@ -222,12 +222,12 @@ class _Data:
         return cls(*(torch.from_numpy(array).to(device) for array in arrays))
 
     def batch(self, rows: Tensor) -> _Data:
-        """Some rows of each."""
+        """The given rows of every tensor."""
         return _Data(self.pixels[rows], self.affect[rows], self.categories[rows], self.weights[rows])
 
 
 def _mix(faces: Tensor, batch: _Data, share: float) -> tuple[Tensor, _Data]:
-    """Each face and its targets mixed with those of the next, which the order of the epoch chose."""
+    """Each face and its targets, mixed with the next of the batch."""
     if share == 1:
         return faces, batch
     mixed = [share * each + (1 - share) * each.roll(1, 0) for each in (batch.affect, batch.categories, batch.weights)]
@@ -235,7 +235,7 @@ def _mix(faces: Tensor, batch: _Data, share: float) -> tuple[Tensor, _Data]:
 
 
 def rate(step: int, steps_per_epoch: int, plan: Plan) -> float:
-    """Share of the learning rate at a step: a linear rise, then half a cosine down to nothing."""
+    """Share of the learning rate at a step: a linear rise, then half a cosine down to 0."""
     rise = plan.warmup * steps_per_epoch
     if step < rise:
         return (step + 1) / max(rise, 1)

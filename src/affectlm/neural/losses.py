@@ -1,4 +1,4 @@
-"""What a training minimises, and how much each face counts."""
+"""The training loss, and the weight of each face in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 def concordance_loss(predicted: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-    """1 - CCC for each column, shape (2,), moments over the batch, each row counting by its weight (n,).
+    """1 - CCC of each column, shape (2,), with moments over the batch and row weights (n,).
 
     See `affectlm.scores.intervals.concordance`.
     """
@@ -25,8 +25,8 @@ def concordance_loss(predicted: Tensor, target: Tensor, weights: Tensor | None =
 def loss(affect: Tensor, logits: Tensor | None, target: Tensor, categories: Tensor, weights: Tensor) -> Tensor:
     """1 - CCC plus twice the squared error of valence and arousal, plus cross-entropy with the vote distribution.
 
-    The weights count for valence and arousal only: the categories keep the frequencies that they have. Without
-    logits, or without categories (n, 0), the last term is left out; a face without votes adds nothing to it.
+    The weights apply to valence and arousal only; categories keep their frequencies. Without logits, or without
+    categories (n, 0), the last term is left out; a face without votes adds nothing to it.
     """
     squared = (weights.unsqueeze(1) * (affect - target) ** 2).mean()
     total = concordance_loss(affect, target, weights).mean() + 2 * squared
@@ -36,9 +36,11 @@ def loss(affect: Tensor, logits: Tensor | None, target: Tensor, categories: Tens
 
 
 def row_weights(categories: NDArray[np.float32], balance: float) -> NDArray[np.float32]:
-    """Weight of each row (n,), mean 1: with `balance` 1 all commonest labels weigh the same together, with 0 all rows.
+    """Weight of each row (n,), with mean 1.
 
-    No row weighs more than five times a row of the commonest label; rows without votes weigh as much as that.
+    The label of a row is its commonest vote. With `balance` 1 all labels have the same total weight, with 0 all rows
+    have the same weight. No row weighs more than five times a row of the commonest label; rows without votes weigh as
+    much as one of those.
     """
     weights = np.ones(len(categories), np.float32)
     voted = categories.any(axis=1)

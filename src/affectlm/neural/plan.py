@@ -11,7 +11,7 @@ from attrs.validators import in_, matches_re, optional
 
 from affectlm.neural.devices import DEVICES
 
-_LEAST = {"patience": 0, "seed": 0, "side": 16}  # of whole numbers; 1 for the others
+_LEAST = {"patience": 0, "seed": 0, "side": 16}  # for whole numbers; 1 for the others
 
 
 def _whole(_: object, attribute: Any, value: Any) -> None:
@@ -21,7 +21,7 @@ def _whole(_: object, attribute: Any, value: Any) -> None:
 
 
 def _number(expected: str, fits: Callable[[float], bool]) -> Callable[[object, Any, Any], None]:
-    """A validator of numbers that fit."""
+    """A validator that raises ValueError unless the number fits."""
 
     def check(_: object, attribute: Any, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not fits(value):
@@ -41,23 +41,23 @@ class Plan:
     """How to train; the defaults are those of `conf/train.yaml`.
 
     Args:
-        epochs: at most so many.
-        batch_size: faces a step; what is left over at the end of an epoch waits for the next, which has another order.
-        learning_rate, weight_decay: AdamW's; the rate rises for `warmup` epochs and falls along half a cosine.
+        epochs: at most this many.
+        batch_size: faces per step; an incomplete batch at the end of an epoch is skipped, and the order changes.
+        learning_rate, weight_decay: of AdamW; the rate rises for `warmup` epochs and falls along half a cosine.
         averaging: share that the running average of the weights keeps at each step, less at first. The averaged
-            weights are judged and written.
+            weights are validated and written.
         dropout: share of features set to zero.
         device: auto, cpu, cuda, cuda:1, mps.
-        precision: float32, bf16, or auto: bf16 where the hardware has it.
+        precision: float32, bf16, or auto: bf16 if the hardware has it.
         augmentation: strength of random changes; at 0 faces are only mirrored.
-        mixup: parameter of the Beta distribution from which the share of a second face is drawn (Zhang et al. 2018,
-            arXiv 1710.09412); 0 for none.
-        side: pixels at which to train; None for the network's own.
+        mixup: parameter of the Beta distribution of the share of a second face (Zhang et al. 2018, arXiv 1710.09412);
+            0 for none.
+        side: side of the training faces in pixels; None for the network's own.
         balance: how much rare labels count for valence and arousal, from 0 to 1.
-        patience: epochs without a better mean of accuracy and both CCCs after which to stop; 0 for never.
-        keep: which averaged weights are written, those of the `last` epoch or of the `best`.
-        start: weights to begin from, a file that `affectlm train` wrote.
-        seed: of everything that is drawn.
+        patience: stops after this many epochs without a better mean of accuracy and both CCCs; 0 for never.
+        keep: whether the averaged weights of the `last` or the `best` epoch are written.
+        start: weights to start from, a file that `affectlm train` wrote.
+        seed: of all random numbers.
     """
 
     epochs: int = attrs.field(default=14, validator=_whole)

@@ -1,4 +1,4 @@
-"""Keeping what libraries say of their own accord from the terminal. Imports transformers."""
+"""Keeps unasked output of libraries off the terminal. Imports transformers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import transformers
 
-# Annotations of transformers differ between its versions, so what is only passed on is left unchecked.
+# The annotations of transformers differ between versions, so values that are only passed on are not checked.
 _hf: Any = transformers
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps transformers' notes and progress bars from the terminal for a while."""
+    """Keeps transformers' notes and progress bars off the terminal inside the block."""
     logging = _hf.utils.logging
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

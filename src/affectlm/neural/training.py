@@ -1,6 +1,6 @@
-"""Trains any torch network that gives valence, arousal and perhaps category logits of grey faces.
+"""Trains any torch network that predicts valence, arousal and perhaps category logits from grey faces.
 
-The loop only: which faces and where the results go is decided by `affectlm train`, which network by its estimator.
+Only the loop: `affectlm train` chooses the faces and the folder, the estimator chooses the network.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ def train(
     metadata: Mapping[str, str] | None = None,
     progress: Progress = silent,
 ) -> Iterator[dict[str, float]]:
-    """Trains epoch by epoch and yields the figures of each: mean loss, seconds, and how it does on validation faces.
+    """Mean loss, seconds and validation scores of each epoch, yielded as it ends.
 
     Args:
-        network: takes grey faces (batch, 1, side, side) in [0, 1]; gives VA (batch, 2) in [-1, 1] and category logits
-            (batch, labels) or None.
-        training, validation: the faces; those to train on make at least one batch.
-        plan: how; its `start` is the caller's business.
+        network: takes grey faces (batch, 1, side, side) in [0, 1]; returns VA (batch, 2) in [-1, 1] and category
+            logits (batch, labels) or None.
+        training, validation: the faces; at least one batch to train on.
+        plan: how to train; the caller takes care of its `start`.
         folder: gets `log.csv`, after each epoch `checkpoint.pt`, from which the same call continues, and at the end
             the weights.
-        side: pixels of the network's own faces: at which it is judged, and trained where the plan says nothing.
-        file: name of the file of weights, in half precision.
-        metadata: what is written into that file.
-        progress: called with the share that is done and the mean loss of the epoch so far.
+        side: pixels of the network's own faces, used for validation, and for training unless the plan has a side.
+        file: name of the weight file, in half precision.
+        metadata: of the weight file.
+        progress: called with the finished share and the mean loss of the epoch so far.
 
     Raises:
-        ConfigError: the plan does not fit the faces or this machine, or the loss is no longer finite.
+        ConfigError: the plan does not fit the faces or this machine, or the loss is not finite.
         RunFolderError: the folder's checkpoint cannot be read or written.
     """
     _check_enough(training, validation, plan.batch_size)
@@ -64,17 +64,17 @@ def train(
     if checkpoint.exists():
         fit.resume(checkpoint)
     while not fit.finished:
-        figures = _epoch(fit, validation, side, progress)
-        fit.judged(figures)
+        row = _epoch(fit, validation, side, progress)
+        fit.judged(row)
         fit.save(checkpoint)
-        _log(folder / "log.csv", figures)
-        yield figures
+        _log(folder / "log.csv", row)
+        yield row
     fit.choose()
     save_weights(fit.average, folder / file, metadata)
 
 
 def _epoch(fit: Fit, validation: LabelledFaces, side: int, progress: Progress) -> dict[str, float]:
-    """Trains one epoch and returns its figures."""
+    """Trains one epoch and returns its row of the log."""
     begin = time.monotonic()
     with within_memory(_SMALLER):
         found = {"epoch": float(fit.epochs + 1), "loss": fit.run_epoch(progress)}
@@ -82,17 +82,19 @@ def _epoch(fit: Fit, validation: LabelledFaces, side: int, progress: Progress) -
 
 
 def _check_enough(training: LabelledFaces, validation: LabelledFaces, batch_size: int) -> None:
-    """Raises ConfigError where the faces make no batch, or give no CCC."""
+    """Raises ConfigError if the faces are too few for a batch or for a CCC."""
     if len(training) < batch_size:
-        raise ConfigError(f"{len(training)} faces make no batch of {batch_size}; lower plan.batch_size")
+        raise ConfigError(f"{len(training)} faces are too few for a batch of {batch_size}; lower plan.batch_size")
     if len(validation) < 2:
-        raise ConfigError(f"{len(validation)} faces to validate give no CCC, expected 2 or more; raise dataset.limit")
+        raise ConfigError(
+            f"{len(validation)} validation faces are too few for a CCC, expected 2 or more; raise dataset.limit"
+        )
 
 
-def _log(path: Path, figures: Mapping[str, float]) -> None:
+def _log(path: Path, row: Mapping[str, float]) -> None:
     new = not path.exists()
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, list(figures))
+        writer = csv.DictWriter(file, list(row))
         if new:
             writer.writeheader()
-        writer.writerow(figures)
+        writer.writerow(row)

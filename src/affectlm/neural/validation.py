@@ -1,4 +1,4 @@
-"""How good a network is while it learns: the figures of an epoch."""
+"""Scores of a network on validation faces while it trains."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def predict(
 
 
 def judge(network: nn.Module, faces: LabelledFaces, side: int) -> dict[str, float]:
-    """Accuracy against the commonest vote (a tie counts for each) and CCC of valence and arousal over all faces.
+    """Accuracy against the commonest vote (a tie counts for each), and CCC of valence and arousal over all faces.
 
-    Accuracy is over the faces with votes, and left out where the network or the faces know no categories.
+    Accuracy covers the faces with votes; it is left out if the network or the faces have no categories.
 
     Raises:
-        ConfigError: the network gives numbers that are not finite.
+        ConfigError: the network's outputs are not finite.
     """
     affect, chances = predict(network, faces.pixels, side)
     if not np.isfinite(affect).all():
         raise ConfigError(
-            "the network gives numbers that are not finite; lower plan.learning_rate or set plan.precision=float32"
+            "the network's outputs are not finite; lower plan.learning_rate or set plan.precision=float32"
         )
     voted = faces.categories.any(axis=1)
-    figures = {}
+    scores = {}
     if chances is not None and voted.any():
         chosen, votes = chances[voted].argmax(1), faces.categories[voted]
-        figures["accuracy"] = float((votes[np.arange(len(votes)), chosen] >= votes.max(1) - 1e-6).mean())
+        scores["accuracy"] = float((votes[np.arange(len(votes)), chosen] >= votes.max(1) - 1e-6).mean())
     for column, name in enumerate(("ccc_valence", "ccc_arousal")):
-        figures[name] = concordance(affect[:, column].astype(np.float64), faces.affect[:, column].astype(np.float64))
-    return figures
+        scores[name] = concordance(affect[:, column].astype(np.float64), faces.affect[:, column].astype(np.float64))
+    return scores

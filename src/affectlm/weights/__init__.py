@@ -1,4 +1,4 @@
-"""Weights with a name, a digest and a licence, and where they come from."""
+"""Named weights with a digest, a licence and their sources."""
 
 from affectlm.weights.named import GitFile, Hub, Packaged, Source, Weights, Wheel, obtain
 

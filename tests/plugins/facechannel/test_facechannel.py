@@ -173,8 +173,8 @@ def _changed(tmp_path: Path, change: Any) -> Any:
             lambda tensors: tensors.update({"dense.bias": torch.zeros(7)}),
             r"'dense.bias' has shape \(7,\), expected \(200,\)",
         ),
-        (lambda tensors: tensors["dense.bias"].fill_(float("nan")), "'dense.bias' holds numbers that are not finite"),
-        (lambda tensors: tensors.update({"extra": torch.zeros(1)}), "holds a tensor 'extra'"),
+        (lambda tensors: tensors["dense.bias"].fill_(float("nan")), "'dense.bias' has numbers that are not finite"),
+        (lambda tensors: tensors.update({"extra": torch.zeros(1)}), "has a tensor 'extra'"),
     ],
 )
 def test_weights_of_another_network_are_refused(tmp_path: Path, change: Any, message: str) -> None:
@@ -190,7 +190,7 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path, content: bytes 
     if content is not None:
         path.write_bytes(content)
 
-    with pytest.raises(WeightsError, match="is no readable safetensors file"):
+    with pytest.raises(WeightsError, match="is not a readable safetensors file"):
         FaceChannelEstimator(weights=path)
 
 
