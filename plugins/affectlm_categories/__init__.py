@@ -1,4 +1,4 @@
-"""Experiment 1: which emotion a language model names for a face it knows by valence and arousal only."""
+"""Experiment 1: which emotion a language model names for a face, given only valence and arousal."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @hookimpl
 def affectlm_prompts() -> Mapping[str, Factory]:
-    """Asks for one label of a set."""
+    """The prompt that asks for one label of a set."""
     return {"categories": "affectlm_categories.prompt:Categories"}
 
 
 @hookimpl
 def affectlm_metrics() -> Mapping[str, Factory]:
-    """How often labels are right, how far off, how sure of them a model is, and how often a reply names none."""
+    """Metrics of labels: how often they are right, how far off, how certain, and how often a reply names none."""
     return {
         "accuracy": "affectlm_categories.accuracy:Accuracy",
         "classification": "affectlm_categories.classification:Classification",

@@ -1,4 +1,4 @@
-"""How often the first label of an answer is a true one."""
+"""How often the first label of an answer is true."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from affectlm_categories.judging import RecordMean
 
 
 def hits(truth: BoolArray, first: IntArray) -> FloatArray:
-    """1 where the class named first is a true one, else 0, shape (n,).
+    """1 if the class named first is true, else 0, shape (n,).
 
     Args:
         truth: (n, k).
-        first: (n,), k for no class.
+        first: (n,); k if no class is named.
     """
     return (truth & one_hot(first, truth.shape[1])).any(axis=1).astype(float)
 
 
 class Accuracy(RecordMean):
-    """Share of records whose first label is among the true labels; an unreadable answer is a wrong one."""
+    """Share of records whose first label is among the true labels; an unreadable answer counts as wrong."""
 
     def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
-        """1 for a right and 0 for a wrong record."""
+        """1 per right record, 0 per wrong record."""
         return {"accuracy": hits(truth, replies.first)}

@@ -1,7 +1,7 @@
-"""What stands beside every score of labels: how well one does without a model, or with valence and arousal alone.
+"""Baselines for every score of labels: what is possible without a model, or with valence and arousal alone.
 
-`compare` says what the baselines are, and `covered` which share of the way from the plain ones to the classifiers a
-score has come. Predictions are made once for all metrics over the same faces.
+`compare` lists the baselines; `covered` says how far a score gets from the simple ones towards the classifiers.
+Predictions are made once for all metrics over the same faces.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from affectlm.types import Record
 from affectlm_categories.classes import BoolArray, FloatArray, IntArray, Replies, one_hot
 
 FOLDS = 10
-LEAST = 3  # faces of a class; fewer say nothing of its spread in two directions
+LEAST = 3  # faces of a class; fewer say nothing about its spread in two dimensions
 SEED = 0
 
 Figures = Callable[[BoolArray, Replies], Mapping[str, float]]
@@ -33,24 +33,24 @@ def compare(
     *,
     draws: int | None = None,
 ) -> dict[str, dict[str, float]]:
-    """For each figure what every baseline would get, by the baseline's name.
+    """The value of every baseline, by score name and baseline name.
 
-    chance: the mean over k answers that give each face each of the k labels once, in an order drawn once.
-    majority: the commonest label, always; its probabilities are the shares of the labels.
-    circumplex: the label whose published point is nearest, as the adapter of that name answers.
-    gaussian, logistic: classifiers of the valence and arousal that the model was told, each face by one that never saw
-    its pair of numbers; what these numbers allow (see `classifiers`).
-    gaussian_truth_va, logistic_truth_va: the same with rated numbers, where every face has them and they differ.
+    chance: the mean over k random replies, which together give each face each of the k labels once.
+    majority: always the commonest label; its probabilities are the shares of the labels.
+    circumplex: the label whose published point is nearest, like the adapter of that name.
+    gaussian, logistic: classifiers of the valence and arousal that the model was given; the classifier of a face never
+    saw its pair of numbers. They show what these numbers allow (see `classifiers`).
+    gaussian_truth_va, logistic_truth_va: the same with rated numbers, if every face has them and they differ.
 
-    With several true labels a face, each label is a question of its own, and a baseline names the likeliest label and
-    all that are at least as likely as not; chance names one. A face without numbers gets no answer from them.
+    If faces have several true labels, each label is a question of its own, and a baseline names the likeliest label
+    and all with a probability of at least 0.5; chance names one. Faces without numbers get no answer from them.
 
     Args:
-        figures: from truth (n, k) and replies to figures by name.
+        figures: computes scores by name from truth (n, k) and replies.
         truth: (n, k), each row with a true label.
         names: of the k classes.
         records: the n faces.
-        draws: how many of the k random replies are looked at; all by default.
+        draws: how many of the k random replies to use; all by default.
     """
     found: dict[str, dict[str, float]] = {}
     guesses = [figures(truth, guess) for guess in islice(chance(len(truth), names), draws)]
@@ -64,11 +64,11 @@ def compare(
 
 
 def bounds(beside: Mapping[str, float], *, falling: bool = False) -> dict[str, float]:
-    """`floor`, the better of chance and majority, and `ceiling`, the better of gaussian and logistic where they are.
+    """`floor`, the better of chance and majority, and `ceiling`, the better of gaussian and logistic if there are any.
 
     Args:
-        beside: what the baselines get.
-        falling: less is better.
+        beside: the values of the baselines.
+        falling: whether less is better.
 
     >>> bounds({"chance": 0.1, "majority": 0.3, "gaussian": 0.5, "logistic": 0.4})
     {'floor': 0.3, 'ceiling': 0.5}
@@ -80,16 +80,15 @@ def bounds(beside: Mapping[str, float], *, falling: bool = False) -> dict[str, f
 
 
 def covered(value: float, beside: Mapping[str, float], size: int, *, falling: bool = False) -> float:
-    """(value - floor) / (ceiling - floor); NaN where the ceiling is hardly better than the floor, or there is none.
+    """(value - floor) / (ceiling - floor); NaN if there is no ceiling or it is hardly better than the floor.
 
-    What lies between them must be more than 1 / sqrt(size), twice the standard error that a share of so many faces can
-    have at most.
+    They must differ by more than 1 / sqrt(size), twice the largest standard error of a share of so many faces.
 
     Args:
         value: the score.
-        beside: what the baselines get.
-        size: how many faces.
-        falling: less is better.
+        beside: the values of the baselines.
+        size: number of faces.
+        falling: whether less is better.
 
     >>> covered(0.4, {"chance": 0.1, "majority": 0.3, "gaussian": 0.5, "logistic": 0.4}, 100)
     0.5
@@ -102,26 +101,26 @@ def covered(value: float, beside: Mapping[str, float], size: int, *, falling: bo
 
 
 def chance(size: int, names: tuple[str, ...]) -> Iterator[Replies]:
-    """As many random replies to `size` faces as there are classes; every face gets every class once."""
+    """Random replies to `size` faces, as many as there are classes; every face gets every class once."""
     classes = len(names)
     drawn = np.random.default_rng(SEED).integers(0, classes, size)
     for turn in range(classes):
         first = (drawn + turn) % classes
         behind = (np.arange(classes) - first[:, None]) % classes
         named = one_hot(first, classes)
-        alike = np.asarray(1 / classes - 1e-9 * behind)  # but for a hair, which decides who is second
+        alike = np.asarray(1 / classes - 1e-9 * behind)  # tiny differences decide the order of the rest
         yield Replies(names, first, named, alike)
 
 
 def likelihoods(truth: BoolArray, names: Sequence[str], records: Sequence[Record]) -> dict[str, FloatArray]:
-    """The probabilities (n, k) of every baseline but chance; rows of NaN where it cannot answer."""
-    told = _numbers([(record.valence, record.arousal) for record in records])
+    """The probabilities (n, k) of every baseline except chance; rows of NaN where it cannot answer."""
+    given = _numbers([(record.valence, record.arousal) for record in records])
     rated = _numbers([(record.truth.valence, record.truth.arousal) for record in records])
     found = {"majority": np.broadcast_to(truth.mean(axis=0), truth.shape)}
-    if nearness.has_point(names) and np.isfinite(told).any():
-        found["circumplex"] = nearness.likelihoods(told, names)  # as the adapter of that name has them
-    found |= _classified(truth, told)
-    if np.isfinite(rated).all() and not np.array_equal(rated, told):
+    if nearness.has_point(names) and np.isfinite(given).any():
+        found["circumplex"] = nearness.likelihoods(given, names)  # like the adapter of that name
+    found |= _classified(truth, given)
+    if np.isfinite(rated).all() and not np.array_equal(rated, given):
         found |= {f"{name}_truth_va": values for name, values in _classified(truth, rated).items()}
     return found
 
@@ -134,7 +133,7 @@ def _classified(truth: BoolArray, affect: FloatArray) -> Mapping[str, FloatArray
     return _remembered(truth.tobytes(), affect.tobytes(), truth.shape[1])
 
 
-@lru_cache(maxsize=4)  # all metrics over the same faces want the same
+@lru_cache(maxsize=4)  # all metrics over the same faces need the same
 def _remembered(truth: bytes, affect: bytes, classes: int) -> Mapping[str, FloatArray]:
     return classifiers(
         np.frombuffer(truth, np.bool_).reshape(-1, classes), np.frombuffer(affect, np.float64).reshape(-1, 2)
@@ -142,11 +141,11 @@ def _remembered(truth: bytes, affect: bytes, classes: int) -> Mapping[str, Float
 
 
 def classifiers(truth: BoolArray, affect: FloatArray) -> dict[str, FloatArray]:
-    """What `gaussian` and `logistic` give each class, each of shape (n, k); nothing where there is too little to learn.
+    """The probabilities (n, k) of `gaussian` and `logistic`; empty if there is too little to learn from.
 
-    `gaussian` is a normal distribution with a full covariance for each class, 1 % of it that of unit circles;
-    `logistic` is a logistic regression with scikit-learn's penalty. With several true labels a face, one of them for
-    each label. They learn in at most 10 folds, and no pair of numbers is in two of them.
+    `gaussian` is a normal distribution per class with full covariance, mixed with 1 % of the unit covariance;
+    `logistic` is a logistic regression with scikit-learn's penalty. If faces have several true labels, there is one
+    classifier per label. They are trained in at most 10 folds, and no pair of numbers is in two folds.
 
     Args:
         truth: (n, k).
@@ -160,7 +159,7 @@ def classifiers(truth: BoolArray, affect: FloatArray) -> dict[str, FloatArray]:
     if fold is None:
         return {}
     several = bool((truth.sum(axis=1) > 1).any())
-    solver = "newton-cholesky" if several else "lbfgs"  # by far the fastest of many faces and two classes
+    solver = "newton-cholesky" if several else "lbfgs"  # by far the fastest for many faces and two classes
     found = {}
     for name, make in (
         ("gaussian", lambda: QuadraticDiscriminantAnalysis(reg_param=0.01)),
@@ -172,10 +171,10 @@ def classifiers(truth: BoolArray, affect: FloatArray) -> dict[str, FloatArray]:
 
 
 def folds(affect: FloatArray, truth: BoolArray) -> IntArray | None:
-    """The fold of each face, shape (n,), the first labels spread evenly; None where two classes are not to be had.
+    """The fold of each face, shape (n,), with first labels spread evenly; None if there are no two classes.
 
-    Faces of the same valence and arousal share a fold. There are 10 folds, or as many as the second commonest first
-    label has pairs of numbers, so that there are always two classes to learn from.
+    Faces with equal valence and arousal share a fold. There are 10 folds, or as many as the second commonest first
+    label has pairs of numbers, so there are always two classes to learn from.
 
     Args:
         affect: (n, 2), finite.
@@ -197,7 +196,7 @@ def folds(affect: FloatArray, truth: BoolArray) -> IntArray | None:
 def _out_of_fold(
     make: Callable[[], Any], affect: FloatArray, truth: BoolArray, fold: IntArray, *, several: bool
 ) -> FloatArray:
-    """The probabilities (n, k) of each face by a classifier of the other folds."""
+    """The probabilities (n, k) of each face by a classifier trained on the other folds."""
     learn = _each_label if several else _one_label
     found = np.empty(truth.shape)
     for turn in range(int(fold.max()) + 1):
@@ -207,7 +206,7 @@ def _out_of_fold(
 
 
 def _one_label(make: Callable[[], Any], affect: FloatArray, truth: BoolArray, asked: FloatArray) -> FloatArray:
-    """One classifier of all classes; a class of too few faces is never named."""
+    """The probabilities by one classifier of all classes; a class with too few faces gets 0."""
     found = np.zeros((len(asked), truth.shape[1]))
     classes = np.flatnonzero(truth.sum(axis=0) >= LEAST)
     if len(classes) < 2:
@@ -218,7 +217,7 @@ def _one_label(make: Callable[[], Any], affect: FloatArray, truth: BoolArray, as
 
 
 def _each_label(make: Callable[[], Any], affect: FloatArray, truth: BoolArray, asked: FloatArray) -> FloatArray:
-    """A classifier for each class; a class that too few faces have, or lack, keeps its share."""
+    """The probabilities by one classifier per class; a class that too few faces have, or lack, gets its share."""
     found = np.tile(truth.mean(axis=0), (len(asked), 1))
     for place, has in enumerate(truth.T):
         if LEAST <= has.sum() <= len(has) - LEAST:
@@ -229,7 +228,7 @@ def _each_label(make: Callable[[], Any], affect: FloatArray, truth: BoolArray, a
 def _fitted(
     make: Callable[[], Any], affect: FloatArray, classes: BoolArray | IntArray, asked: FloatArray
 ) -> FloatArray:
-    """The probabilities of the classes, in their order, of the faces asked about."""
+    """The probabilities of the classes, in their order, for the faces in `asked`."""
     from sklearn import config_context
 
     with config_context(assume_finite=True, skip_parameter_validation=True):

@@ -1,4 +1,4 @@
-"""Labels and replies as arrays over the classes that are told apart; a label is known by any of its forms."""
+"""Labels and replies as arrays over classes; a label is found in any of its forms."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ IntArray: TypeAlias = NDArray[np.intp]
 
 @attrs.frozen(eq=False)
 class Classes:
-    """The labels that are told apart, and the place of each form in which one may be written, folded."""
+    """The labels that count as classes, and the place of each form in which they may be written, folded."""
 
     names: tuple[str, ...]
     forms: Mapping[str, int]
 
     @classmethod
     def of(cls, labels: Iterable[str]) -> Classes:
-        """The classes of a label set, or of whatever labels are found."""
+        """The classes of a label set, or of the labels that were found."""
         names = tuple(dict.fromkeys(map(folded, labels)))
         return _classes(names)
 
     def place(self, label: str) -> int:
-        """Where a label stands among the k names; k when it is none of them."""
+        """The place of a label among the k names; k if it is not one of them."""
         return self.forms.get(folded(label), len(self.names))
 
     def members(self, labels: Sequence[tuple[str, ...]]) -> BoolArray:
@@ -44,12 +44,12 @@ class Classes:
         return table[:, :-1]
 
     def first(self, labels: Sequence[tuple[str, ...]]) -> IntArray:
-        """The place of the first label of each of n tuples, shape (n,); k where there is none or it is no class."""
+        """The place of the first label of each of n tuples, shape (n,); k if there is none or it is not a class."""
         places = {label: self.place(label) for label in {named[0] for named in labels if named}}
         return np.array([places[named[0]] if named else len(self.names) for named in labels], np.intp)
 
     def probabilities(self, given: Sequence[Mapping[str, float] | None]) -> FloatArray:
-        """What each of n mappings gives each class, shape (n, k); rows of NaN where there is none."""
+        """The value of each class in each of n mappings, shape (n, k); rows of NaN for missing mappings."""
         table = np.full((len(given), len(self.names) + 1), np.nan)
         alike: dict[tuple[str, ...], list[int]] = {}
         for row, values in enumerate(given):
@@ -71,16 +71,16 @@ def _classes(names: tuple[str, ...]) -> Classes:
 
 @attrs.frozen(eq=False)
 class Replies:
-    """What somebody, a model or a baseline, says about n faces in terms of k classes."""
+    """The answers of a model or a baseline about n faces, over k classes."""
 
     names: tuple[str, ...]
-    first: IntArray  # (n,): the class named first; k where none is
+    first: IntArray  # (n,): the class named first; k if none is
     named: BoolArray  # (n, k): all classes named
-    probabilities: FloatArray  # (n, k): NaN where none are given
+    probabilities: FloatArray  # (n, k): NaN if none are given
 
     @classmethod
     def likeliest(cls, names: tuple[str, ...], probabilities: FloatArray, *, several: bool) -> Replies:
-        """Names the likeliest class, the first of equals, and with `several` all that are as likely as not.
+        """Replies that name the likeliest class, the first of equals, and with `several` all of at least 0.5.
 
         A row of NaN names nothing.
         """
@@ -91,15 +91,15 @@ class Replies:
         return cls(names, first, named | (probabilities >= 0.5) if several else named, probabilities)
 
     def of(self, rows: BoolArray) -> Replies:
-        """What is said about some of the faces."""
+        """The replies about some of the faces."""
         return Replies(self.names, self.first[rows], self.named[rows], self.probabilities[rows])
 
 
 def one_hot(places: IntArray, size: int) -> BoolArray:
-    """Whether each of n places is each of k, shape (n, k); a row of False where a place is none of them."""
+    """Whether each of n places is each of k, shape (n, k); a row of False if a place is not one of them."""
     return np.asarray(places[:, None] == np.arange(size))
 
 
 def ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    """Each part / whole; NaN where there is no whole, as in resamples without any face that fits."""
+    """Each part / whole; NaN where the whole is 0, as in resamples without a suitable face."""
     return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.abs(whole) > 1e-12))

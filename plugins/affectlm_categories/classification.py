@@ -1,7 +1,7 @@
-"""How well answers tell classes apart, where one label is true.
+"""Scores of answers if exactly one label is true.
 
-Each function takes counts by class: how often a class was named and true (`right`), was true, was named; any shape
-(..., k), so that many resamples are judged at once. Averages are over the classes that occur in the truth.
+The functions take counts per class: how often it was named and true (`right`), was true, was named; of any shape
+(..., k), so that many resamples are scored at once. Averages are over the classes that occur in the truth.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Counts = tuple[FloatArray, FloatArray, FloatArray]
 
 
 def count(truth: BoolArray, named: BoolArray, weights: FloatArray) -> Counts:
-    """How often each class is right, true, and named, each of shape (draws, k).
+    """How often each class is right, true and named, three arrays of shape (draws, k).
 
     Args:
         truth, named: (n, k).
@@ -29,18 +29,18 @@ def count(truth: BoolArray, named: BoolArray, weights: FloatArray) -> Counts:
 
 
 def share(part: FloatArray, whole: FloatArray) -> FloatArray:
-    """Each part of its whole; 0 where there is no whole."""
+    """Each part / whole; 0 where the whole is 0."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def mean_over_true(values: FloatArray, true: FloatArray) -> FloatArray:
-    """The mean of values (..., k) over the classes that occur in the truth, shape (...); NaN where none does."""
+    """The mean of values (..., k) over the classes that occur in the truth, shape (...); NaN if none does."""
     occurs = true > 0
     return ratio((values * occurs).sum(axis=-1), occurs.sum(axis=-1))
 
 
 def f1(right: FloatArray, true: FloatArray, named: FloatArray) -> FloatArray:
-    """2 right / (true + named) of each class: the harmonic mean of precision and recall; 0 where nothing is right."""
+    """2 right / (true + named) of each class: the harmonic mean of precision and recall; 0 if nothing is right."""
     return share(2 * right, true + named)
 
 
@@ -53,17 +53,17 @@ def balanced_accuracy(right: FloatArray, true: FloatArray) -> FloatArray:
 
 
 def macro_f1(right: FloatArray, true: FloatArray, named: FloatArray) -> FloatArray:
-    """The mean F1 of the classes that occur in the truth, all alike."""
+    """The unweighted mean F1 of the classes that occur in the truth."""
     return mean_over_true(f1(right, true, named), true)
 
 
 def weighted_f1(right: FloatArray, true: FloatArray, named: FloatArray) -> FloatArray:
-    """The mean F1, each class counting as often as it is true."""
+    """The mean F1, weighted by how often each class is true."""
     return ratio((f1(right, true, named) * true).sum(axis=-1), true.sum(axis=-1))
 
 
 def kappa(right: FloatArray, true: FloatArray, named: FloatArray) -> FloatArray:
-    """(p - e) / (1 - e), p the share that is right and e = sum true named / n^2 that of luck; NaN where e is 1.
+    """(p - e) / (1 - e): p is the share that is right, e = sum true named / n^2 the share by luck; NaN if e is 1.
 
     Answers that name no class add nothing to p and e. Source: Cohen 1960, Educ. Psychol. Meas. 20.
     """
@@ -76,16 +76,17 @@ def kappa(right: FloatArray, true: FloatArray, named: FloatArray) -> FloatArray:
 class Classification(Counted):
     """Balanced accuracy, macro and weighted F1, and Cohen's kappa of the first labels.
 
-    Only records with exactly one true label among the classes count; an unreadable answer is a wrong one. Parts of
-    `f1_macro`: precision, recall and F1 by class. Parts of `balanced_accuracy`: how often each answer met each truth.
+    Only records with exactly one true label among the classes count; an unreadable answer counts as wrong. Parts of
+    `f1_macro`: precision, recall and F1 by class. Parts of `balanced_accuracy`: how often each true label got each
+    answer.
     """
 
     def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
-        """Those with exactly one true label."""
+        """Whether each face has exactly one true label."""
         return np.asarray(truth.sum(axis=1) == 1)
 
     def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
-        """The four figures."""
+        """The four scores."""
         right, true, named = count(truth, one_hot(replies.first, truth.shape[1]), weights)
         return {
             "balanced_accuracy": balanced_accuracy(right, true),
@@ -95,7 +96,7 @@ class Classification(Counted):
         }
 
     def details(self, truth: BoolArray, replies: Replies) -> Mapping[str, Mapping[str, float]]:
-        """Figures by class, and the cells of the confusion matrix that are not empty."""
+        """Scores by class, and the cells of the confusion matrix that are not empty."""
         counts = count(truth, one_hot(replies.first, truth.shape[1]), np.ones((1, len(truth))))
         return {
             "balanced_accuracy": confusion(truth, replies.first, replies.names),
@@ -104,18 +105,18 @@ class Classification(Counted):
 
 
 def by_class(counts: Counts, names: Sequence[str]) -> dict[str, float]:
-    """Precision, recall, F1 and number of each class that occurs in the truth, of counts (1, k)."""
+    """Precision, recall, F1 and count of each class that occurs in the truth, from counts (1, k)."""
     right, true, named = (column[0] for column in counts)
     columns = {"precision": share(right, named), "recall": share(right, true), "f1": f1(right, true, named), "n": true}
     return {
-        f"{figure}: {names[place]}": float(values[place])
-        for figure, values in columns.items()
+        f"{column}: {names[place]}": float(values[place])
+        for column, values in columns.items()
         for place in np.flatnonzero(true).tolist()
     }
 
 
 def confusion(truth: BoolArray, first: IntArray, names: Sequence[str]) -> dict[str, float]:
-    """How often faces of one true class got each answer, as "answers: TRUE -> ANSWER"; "none" for no class."""
+    """How often each true class got each answer, by "answers: TRUE -> ANSWER"; the answer is "none" for no class."""
     said = (*names, "none")
     cells, sizes = np.unique(np.stack([truth.argmax(axis=1), first]), axis=1, return_counts=True)
     return {

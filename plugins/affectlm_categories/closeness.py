@@ -1,4 +1,4 @@
-"""How far wrong answers are from the truth, by what is published of how emotions are related."""
+"""How far wrong answers are from the truth, by published relations between emotions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from affectlm_categories.judging import RecordMean
 
 @lru_cache(maxsize=64)
 def distances(names: tuple[str, ...]) -> FloatArray:
-    """The steps between an answer and a truth, shape (k + 1, k), the last row for no answer; NaN for an unknown truth.
+    """The steps from each answer to each truth, shape (k + 1, k), the last row for no answer; NaN for unknown truths.
 
-    An answer that is none, or not in the tree, is as far away as the tree allows.
+    A missing answer, or one that is not in the tree, is as far away as the tree allows.
     """
     table = np.full((len(names) + 1, len(names)), float(FARTHEST))
     for row, answer in enumerate(names):
@@ -31,7 +31,7 @@ def distances(names: tuple[str, ...]) -> FloatArray:
 
 @lru_cache(maxsize=64)
 def across(names: tuple[str, ...]) -> BoolArray:
-    """Whether an answer lies across Plutchik's wheel from a truth, shape (k + 1, k), the last row for no answer."""
+    """Whether each answer is across Plutchik's wheel from each truth, shape (k + 1, k), the last row for no answer."""
     kinds = [set(crosswalk(name, PLUTCHIK)) for name in names]
     table = [[bool(opposites(answer) & true) for true in kinds] for answer in names]
     return np.array([*table, [False] * len(names)], np.bool_)
@@ -40,27 +40,27 @@ def across(names: tuple[str, ...]) -> BoolArray:
 class TreeDistance(RecordMean):
     """Steps along Parrott's tree from the first label to the nearest true one, 0 to 6; less is better.
 
-    Records of which no true label is in the tree are left out.
+    Records without a true label in the tree are left out.
     """
 
     falling: ClassVar[frozenset[str]] = frozenset({"tree_distance"})
 
     def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
-        """The steps of each record."""
+        """The steps per record."""
         steps = np.where(truth, distances(replies.names)[replies.first], np.nan)
         return {"tree_distance": np.fmin.reduce(steps, axis=1)}
 
 
 class Opposites(RecordMean):
-    """Share of records whose first label lies across Plutchik's wheel from a true one; less is better.
+    """Share of records whose first label is across Plutchik's wheel from a true one; less is better.
 
-    Records of which no true label is on the wheel, or a kind of one that is, are left out.
+    Records without a true label that is on the wheel, or a kind of one there, are left out.
     """
 
     falling: ClassVar[frozenset[str]] = frozenset({"opposite"})
 
     def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
-        """1 for an opposite and 0 for any other answer."""
+        """1 per opposite answer, 0 per other answer."""
         on_wheel = truth @ np.array([bool(opposites(name)) for name in replies.names])
         hit = (truth & across(replies.names)[replies.first]).any(axis=1)
         return {"opposite": np.where(on_wheel, hit, np.nan)}

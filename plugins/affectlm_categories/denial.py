@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-_REACH = 5  # words over which a negation holds: "does not seem to be very sad"
-_BEFORE = 200  # characters in which it is looked for
+_REACH = 5  # words that a negation reaches over: "does not seem to be very sad"
+_BEFORE = 200  # characters that are searched for one
 
 _CLAUSE = re.compile(
     r"[,.;:!?\n]|(?<!anything )\bbut\b|\b(?:however|although|though|instead(?! of)|whereas|while|because|yet)\b"
@@ -43,7 +43,7 @@ _BEHIND = re.compile(
 
 
 def is_denied(text: str, start: int, end: int) -> bool:
-    """Whether the text around a word from `start` to `end` says that it does not hold.
+    """Whether the text around the word from `start` to `end` denies it.
 
     >>> is_denied("not sad", 4, 7), is_denied("not happy but sad", 14, 17), is_denied("sad is unlikely", 0, 3)
     (True, False, True)
@@ -52,7 +52,7 @@ def is_denied(text: str, start: int, end: int) -> bool:
 
 
 def is_denied_before(text: str, start: int, end: int) -> bool:
-    """Whether what stands before a word from `start` to `end` denies it."""
+    """Whether the text before the word from `start` to `end` denies it."""
     before = text[max(0, start - _BEFORE) : start]
     if _UNKNOWN.search(_RESUMED.split(before)[-1]):
         return True

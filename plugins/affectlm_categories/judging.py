@@ -1,7 +1,7 @@
-"""What all metrics of labels have in common.
+"""The common base of all metrics of labels.
 
-True labels that were not asked for are passed over, and records that have no other true label are left out and counted
-in the part `outside`.
+True labels that were not asked for are ignored; records without any other true label are left out and counted in the
+part `outside`.
 """
 
 from __future__ import annotations
@@ -28,45 +28,45 @@ def _asked(labels: str | Sequence[str] | None) -> tuple[str, ...]:
 
 @attrs.frozen(kw_only=True)
 class CategoryMetric(ABC):
-    """What a metric of labels does with records; the figures are the business of those that derive from it.
+    """A metric of labels; subclasses compute its scores.
 
     Args:
-        labels: a taxonomy's name or a list, those asked for; without it, all labels that are true of any record.
-        crosswalk: whether labels of other sets, true or named, count as those of `labels` that they are a kind of.
+        labels: the labels asked for, a taxonomy's name or a list; by default all true labels of any record.
+        crosswalk: whether true or named labels of other sets count as those of `labels` that they are a kind of.
     """
 
     judges_answers: ClassVar[bool] = True
     judges_by: ClassVar[str] = "labels"
-    falling: ClassVar[frozenset[str]] = frozenset()  # figures of which less is better
-    ranks: ClassVar[bool] = False  # whether probabilities are looked at
-    takes_open: ClassVar[bool] = False  # whether answers to open questions, which name no label of a set, are judged
-    draws: ClassVar[int | None] = None  # how many random replies tell what chance gets; one for each class by default
+    falling: ClassVar[frozenset[str]] = frozenset()  # scores for which less is better
+    ranks: ClassVar[bool] = False  # whether the scores use probabilities
+    takes_open: ClassVar[bool] = False  # whether to score answers to open questions, which name no label of a set
+    draws: ClassVar[int | None] = None  # random replies for the chance baseline; one per class by default
     labels: tuple[str, ...] = attrs.field(default=(), converter=_asked)
     crosswalk: bool = attrs.field(default=False, validator=flag)
 
     @abstractmethod
     def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
-        """Each figure of all faces that fit; NaN where undefined."""
+        """Each score over the given faces, by name; NaN if undefined."""
 
     def score_names(self) -> tuple[str, ...]:
-        """The names of the figures, those of two faces that are told apart."""
+        """The names of the scores, taken from an example of two faces."""
         names, truth = ("a", "b"), np.eye(2, dtype=np.bool_)
         return tuple(self.figures(truth, Replies.likeliest(names, truth.astype(np.float64), several=False)))
 
     def details(self, truth: BoolArray, replies: Replies) -> Mapping[str, Mapping[str, float]]:
-        """For each figure's name its parts by class; none by default."""
+        """The parts by class of each score, by its name; empty by default."""
         return {}
 
     def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
-        """Which faces the figures are about, shape (n,): those with a true label among the classes."""
+        """Which faces count, shape (n,): those with a true label among the classes."""
         return np.asarray(truth.any(axis=1))
 
     def classes(self, records: Sequence[Record]) -> Classes:
-        """What is told apart."""
+        """The classes: the labels asked for, or all true labels."""
         return Classes.of(self.labels or (label for record in records for label in record.truth.labels))
 
     def read(self, records: Sequence[Record]) -> tuple[Classes, BoolArray, Replies]:
-        """The classes, which of them are true (n, k), and what the model says; none is where no label was asked for."""
+        """The classes, which of them are true (n, k), and the model's replies; none is true if no label was asked."""
         classes = self.classes(records)
         answered = [record for record in records if record.outcome is Outcome.OK]
         asked = self.takes_open or not answered or any(record.labels for record in answered)
@@ -82,14 +82,14 @@ class CategoryMetric(ABC):
         return classes, classes.members(truth), replies
 
     def score(self, records: Sequence[Record]) -> list[Score]:
-        """Each figure over the faces that fit, without an interval."""
+        """Each score over the faces that count, without an interval."""
         _, truth, replies = self.read(records)
         rows = self.fits(truth, replies)
         found = self.figures(truth[rows], replies.of(rows)) if rows.any() else {}
         return [Score(name, value, int(rows.sum())) for name, value in found.items() if np.isfinite(value)]
 
     def parts(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, float]]:
-        """Floor, ceiling, every baseline, the share `covered`, details by class, and how many records are `outside`."""
+        """Floor, ceiling, every baseline, the share `covered`, the count of records `outside`, and details by class."""
         classes, truth, replies = self.read(records)
         rows = self.fits(truth, replies)
         if not rows.any():
@@ -120,12 +120,12 @@ class CategoryMetric(ABC):
 
 
 def _walked(labels: Iterable[str], names: tuple[str, ...]) -> tuple[str, ...]:
-    """What the labels are in terms of the names; those that are nothing there stay as they are."""
+    """The labels translated into the given names; those without a translation stay as they are."""
     return tuple(dict.fromkeys(chain.from_iterable(crosswalk(label, names) or (label,) for label in labels)))
 
 
 def _shared(given: Mapping[str, float], names: tuple[str, ...]) -> Mapping[str, float]:
-    """The probabilities of the names; a compound's goes to its kinds in equal parts."""
+    """The probabilities of the names; that of a compound is shared equally among its kinds."""
     found: dict[str, float] = {}
     for label, value in given.items():
         kinds = crosswalk(label, names) or (label,)
@@ -135,7 +135,7 @@ def _shared(given: Mapping[str, float], names: tuple[str, ...]) -> Mapping[str, 
 
 
 def finite(parts: Mapping[str, float]) -> dict[str, float]:
-    """Those that are defined."""
+    """The parts that are defined."""
     return {name: float(value) for name, value in parts.items() if np.isfinite(value)}
 
 
@@ -144,20 +144,20 @@ class RecordMean(CategoryMetric):
 
     @abstractmethod
     def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
-        """For each figure one value a face that fits, shape (n,); NaN where its truth has none, whatever the reply."""
+        """One value per face and score, shape (n,); NaN if its truth allows none, whatever the reply."""
 
     def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
-        """The means; NaN where no face has a value."""
+        """The means; NaN if no face has a value."""
         found = {name: values[np.isfinite(values)] for name, values in self.each(truth, replies).items()}
         return {name: float(values.mean()) if len(values) else np.nan for name, values in found.items()}
 
     def score(self, records: Sequence[Record]) -> list[Score]:
-        """The mean of each figure over the faces that have a value, without an interval."""
+        """The mean of each score over the faces with a value, without an interval."""
         found = {name: values[np.isfinite(values)] for name, values in self.values(records).items()}
         return [Score(name, float(values.mean()), len(values)) for name, values in found.items() if len(values)]
 
     def values(self, records: Sequence[Record]) -> Mapping[str, FloatArray]:
-        """One value a record, shape (n,); NaN where it does not fit."""
+        """One value per record and score, shape (n,); NaN if the record does not count."""
         _, truth, replies = self.read(records)
         rows = self.fits(truth, replies)
         columns = {}
@@ -168,19 +168,19 @@ class RecordMean(CategoryMetric):
 
 
 class Counted(CategoryMetric):
-    """A metric that is no mean, but follows from sums over records."""
+    """A metric that is not a mean but is computed from sums over records."""
 
     @abstractmethod
     def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
-        """Each figure of shape (draws,), weights (draws, n) saying how often each draw has each face."""
+        """Each score, shape (draws,); weights (draws, n) say how often each draw has each face."""
 
     def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
-        """The figures of each face once."""
+        """The scores with each face once."""
         found = self.over(truth, replies, np.ones((1, len(truth))))
         return {name: float(values[0]) for name, values in found.items()}
 
     def statistics(self, records: Sequence[Record]) -> Sequence[tuple[BoolArray, Statistic]]:
-        """The figures over the records that fit."""
+        """The scores over the records that count."""
         _, truth, replies = self.read(records)
         rows = self.fits(truth, replies)
         truth, replies = truth[rows], replies.of(rows)

@@ -1,4 +1,4 @@
-"""Answers of one or several labels against several true ones."""
+"""Scores of answers with one or several labels against several true labels."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from affectlm_categories.judging import Counted
 
 
 def overlap(truth: BoolArray, named: BoolArray) -> dict[str, FloatArray]:
-    """Precision, recall, F1 and Jaccard index of each face's two sets T and N, each of shape (n,).
+    """Precision, recall, F1 and Jaccard index of each face's true set T and named set N, each of shape (n,).
 
-    |T and N| / |N|, |T and N| / |T|, 2 |T and N| / (|T| + |N|), |T and N| / |T or N|; 0 where there is no whole.
+    |T and N| / |N|, |T and N| / |T|, 2 |T and N| / (|T| + |N|), |T and N| / |T or N|; 0 where the divisor is 0.
 
     Args:
         truth, named: (n, k).
@@ -30,20 +30,20 @@ def overlap(truth: BoolArray, named: BoolArray) -> dict[str, FloatArray]:
 
 
 def means(values: Mapping[str, FloatArray], weights: FloatArray) -> dict[str, FloatArray]:
-    """The mean of each (n,) for each row of weights (draws, n), shape (draws,)."""
+    """The mean of each array (n,) for each row of weights (draws, n), shape (draws,)."""
     sums = (weights @ np.stack(list(values.values()), axis=1)).T
     return dict(zip(values, ratio(sums, weights.sum(axis=1)), strict=True))
 
 
 class MultiLabel(Counted):
-    """What is named against what is true, by face and by label, and how often the first label is true.
+    """Named labels against true labels, by face and by label, and how often the first label is true.
 
-    Scores: `precision_samples`, `recall_samples`, `f1_samples`, `jaccard_samples`, means over faces;
-    `precision_labels`, `recall_labels`, `f1_labels`, means over the labels that are true of any face; `hit_rate`.
+    Scores: `precision_samples`, `recall_samples`, `f1_samples`, `jaccard_samples` (means over faces);
+    `precision_labels`, `recall_labels`, `f1_labels` (means over the labels that are true of any face); `hit_rate`.
     """
 
     def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
-        """The eight figures."""
+        """The eight scores."""
         by_face = {f"{name}_samples": values for name, values in overlap(truth, replies.named).items()}
         by_face["hit_rate"] = hits(truth, replies.first)
         right, true, named = count(truth, replies.named, weights)

@@ -1,4 +1,4 @@
-"""Which labels of a set a piece of text names."""
+"""The labels of a set that a text names."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import attrs
 from affectlm.affect.labels import known_words, spellings
 from affectlm_categories.denial import is_denied, is_denied_before
 
-_MOST = 500  # labels that are looked at in one text
-_LINE = 2000  # characters of a bare line, at most
-_GAP = 30  # characters between neighbours of a list, at most
+_MOST = 500  # mentions that are examined in one text
+_LINE = 2000  # most characters of a bare line
+_GAP = 30  # most characters between neighbours in a list
 _DRESS = re.compile(r"(?:[^\w?]|\d+[.):]|\b(?:and|or|und|et|ou|y|o)\b)*")  # around and between bare labels
 _END_OF_LIST = re.compile(r"[\n.:=>→]")
 _OR = re.compile(r"\s*,?\s*(?:or|nor|ou|ni|o)\b\s*")
@@ -28,7 +28,7 @@ _NUMBER = re.compile(  # "fear: 0.8", "fear (80%)", "| fear | .8 |"
 
 @attrs.frozen
 class Words:
-    """Forms of labels, a pattern that finds them, and the labels that say nothing when all of them are named."""
+    """Forms of labels, a pattern that finds them, and the labels that mean nothing if all of them are named."""
 
     labels: Mapping[str, str]
     pattern: re.Pattern[str]
@@ -37,7 +37,7 @@ class Words:
 
 @lru_cache(maxsize=64)
 def vocabulary(choices: tuple[str, ...]) -> tuple[Words, Words]:
-    """The words for what is offered, and the emotion words for what is not."""
+    """The words for the choices, and the emotion words for anything else."""
     offered = spellings(choices)
     others = {form: label for form, label in known_words().items() if form not in offered}
     everything = frozenset(choices) if len(choices) > 2 else frozenset()
@@ -45,7 +45,7 @@ def vocabulary(choices: tuple[str, ...]) -> tuple[Words, Words]:
 
 
 def is_bare(line: str, words: Iterable[Words]) -> bool:
-    """Whether a line holds labels and nothing else but punctuation, bullets and "and"."""
+    """Whether a line has only labels, punctuation, bullets and "and"."""
     if len(line) > _LINE:
         return False
     left = line
@@ -55,7 +55,7 @@ def is_bare(line: str, words: Iterable[Words]) -> bool:
 
 
 def named(text: str, words: Words) -> tuple[str, ...]:
-    """The labels that stand in the text and are not denied, each once: by falling number, or in order of mention."""
+    """The labels that the text names and does not deny, each once: by falling number, or in order of mention."""
     matches = list(islice(words.pattern.finditer(text), _MOST))
     numbers: dict[str, float | None] = {}
     for run in _runs(matches, text):
@@ -72,7 +72,7 @@ def named(text: str, words: Words) -> tuple[str, ...]:
 
 
 def _pattern(forms: Iterable[str]) -> re.Pattern[str]:
-    """Finds any of the forms as a whole word, the longest first."""
+    """A pattern that finds any of the forms as a whole word, the longest first."""
     longest_first = sorted(forms, key=lambda form: (-len(form), form))
     parts = [
         f"{before}(?:{'|'.join(map(re.escape, group))}){behind}"
@@ -82,19 +82,19 @@ def _pattern(forms: Iterable[str]) -> re.Pattern[str]:
 
 
 def _edges(form: str) -> tuple[str, str]:
-    """What may not stand before and behind a form."""
+    """Patterns for what may come before and after a form."""
     before = r"(?<![^\W_])(?<!-)(?<!\d[.,])" if form[0].isdigit() else r"(?<![^\W_])"
     behind = r"(?![^\W_])(?![.,]\d)" if form[-1].isdigit() else r"(?![^\W_])"
     return before if _stands_alone(form[0]) else "", behind if _stands_alone(form[-1]) else ""
 
 
 def _stands_alone(character: str) -> bool:
-    # Scripts without capitals run words together (Chinese, Japanese, Thai) or join articles to them (Arabic, Hebrew).
+    # Scripts without capitals join words (Chinese, Japanese, Thai) or articles and words (Arabic, Hebrew).
     return character.isalnum() and unicodedata.category(character) != "Lo"
 
 
 def _runs(matches: Sequence[re.Match[str]], text: str) -> Iterator[list[re.Match[str]]]:
-    """Labels that follow each other as in a list, together."""
+    """The matches in groups: labels that follow each other as in a list are one group."""
     run = list(matches[:1])
     for before, match in pairwise(matches):
         gap = text[before.end() : match.start()]
@@ -107,7 +107,7 @@ def _runs(matches: Sequence[re.Match[str]], text: str) -> Iterator[list[re.Match
 
 
 def _beyond_the_list(run: Sequence[re.Match[str]], text: str, words: Words) -> Sequence[re.Match[str]]:
-    """A run without the list of all labels: only one label set off behind it, as an answer is, is left."""
+    """The run without a list of all labels; a single label set off after such a list is the answer and stays."""
     seen: set[str] = set()
     for place, match in enumerate(run, 1):
         seen.add(words.labels[match[0]])
@@ -119,12 +119,12 @@ def _beyond_the_list(run: Sequence[re.Match[str]], text: str, words: Words) -> S
 
 
 def _ends_in_or(run: Sequence[re.Match[str]], text: str) -> bool:
-    """Whether what denies the first label of a list denies them all: "no anger, fear, or joy"."""
+    """Whether a denial of the first label of a list denies all of them: "no anger, fear, or joy"."""
     *gaps, last = (text[before.end() : match.start()] for before, match in pairwise(run))
     return _OR.fullmatch(last) is not None and all(_COMMA.fullmatch(gap) or _OR.fullmatch(gap) for gap in gaps)
 
 
 def _number(text: str, end: int) -> float | None:
-    """The number right behind a label."""
+    """The number right after a label, or None."""
     match = _NUMBER.match(text, end)
     return None if match is None else float(match["number"])

@@ -1,4 +1,4 @@
-"""Emotion words against emotion words where no set was offered: words of one meaning count as one."""
+"""Scores of emotion words if no choices were offered; words of the same meaning count as one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from affectlm_categories.classes import BoolArray, Classes, FloatArray, Replies
 from affectlm_categories.judging import Counted
 from affectlm_categories.multilabel import means, overlap
 
-# Nouns and words that mean much the same; their inflections, and what is no less sure, are in `labels.FORMS`.
+# Words of much the same meaning; their inflections and the undisputed synonyms are in `labels.FORMS`.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "affection": ("love", "loving", "fondness", "tenderness"),
     "anger": ("outrage", "outraged", "wrath"),
@@ -35,7 +35,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 
 def group_of(label: str, groups: Mapping[str, Sequence[str]] = GROUPS) -> str | None:
-    """The name of the group that a word or one of its forms belongs to; None where it has none.
+    """The name of the group that a word or one of its forms belongs to, or None.
 
     >>> group_of("sorrow"), group_of("joyful"), group_of("scared"), group_of("pride")
     ('sadness', 'happiness', 'fear', None)
@@ -52,13 +52,13 @@ def _lowered(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
 
 @attrs.frozen(kw_only=True)
 class OpenSet(Counted):
-    """Scores `open_precision`, `open_recall`, `open_f1`: how groups of words that are named and that are true overlap.
+    """Scores `open_precision`, `open_recall`, `open_f1`: the overlap of named and true groups of words.
 
     The measures of open-vocabulary emotion recognition (Lian et al. 2024, arXiv 2410.01495), as means over records,
-    with groups by a fixed table instead of by a language model. Chance draws from all groups that are true or named.
+    with groups from a fixed table instead of a language model. Chance draws from all groups that are true or named.
 
     Args:
-        groups: further words by the name of their group, as `{sadness: [blue, gloomy]}`; they come before the table.
+        groups: further words by group name, as in `{sadness: [blue, gloomy]}`; they take precedence over the table.
     """
 
     takes_open: ClassVar[bool] = True
@@ -67,7 +67,7 @@ class OpenSet(Counted):
     groups: Mapping[str, Sequence[str]] = attrs.field(factory=dict, converter=_lowered)
 
     def classes(self, records: Sequence[Record]) -> Classes:
-        """The groups that are true or named anywhere."""
+        """The groups that are true or named in any record."""
         found = set(chain.from_iterable((*record.truth.labels, *record.labels) for record in records))
         words = {folded(word) for word in found}
         groups = {word: group_of(word, self.groups) or group_of(word) or noun(word) for word in sorted(words)}
@@ -75,6 +75,6 @@ class OpenSet(Counted):
         return Classes(names, {word: names.index(group) for word, group in groups.items()})
 
     def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
-        """The means of precision, recall and F1 of each record's two sets of groups."""
+        """The means over records of the precision, recall and F1 of named and true groups."""
         found = overlap(truth, replies.named)
         return means({f"open_{name}": found[name] for name in ("precision", "recall", "f1")}, weights)

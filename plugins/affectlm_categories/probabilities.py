@@ -1,4 +1,4 @@
-"""What the probabilities of labels are worth, for `answer=choices`."""
+"""How good the probabilities of labels are, for `answer=choices`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from affectlm_categories.judging import CategoryMetric, Counted, RecordMean, fin
 
 
 def among_likeliest(truth: BoolArray, probabilities: FloatArray, count: int) -> FloatArray:
-    """1 where a true class is among the `count` likeliest, else 0, shape (n,); 0 where there are no probabilities.
+    """1 if a true class is among the `count` likeliest, else 0, shape (n,); 0 if there are no probabilities.
 
-    Of equals those that come first in the label set are taken.
+    Of equally likely classes, those that come first in the label set are taken.
 
     Args:
         truth, probabilities: (n, k).
@@ -40,11 +40,11 @@ def brier(truth: BoolArray, probabilities: FloatArray) -> FloatArray:
 def calibration_error(confidence: FloatArray, right: FloatArray, weights: FloatArray, bins: int = 15) -> FloatArray:
     """Expected calibration error, from 0 to 1, shape (draws,).
 
-    sum over bins of |sum of (right - confidence) in the bin| / n, bins of equal width; a confidence on a border
+    Sum over bins of |sum of (right - confidence) in the bin| / n, with bins of equal width; a confidence on a border
     belongs to the bin above, 1 to the last. Source: Guo et al. 2017, ICML (arXiv 1706.04599).
 
     Args:
-        confidence: (n,), the probability of the label that was named.
+        confidence: (n,), the probability of the named label.
         right: (n,), 1 or 0.
         weights: (draws, n).
     """
@@ -55,10 +55,10 @@ def calibration_error(confidence: FloatArray, right: FloatArray, weights: FloatA
 
 
 def average_precision(truth: BoolArray, scores: FloatArray) -> FloatArray:
-    """Average precision of each class, shape (k,); NaN where nobody has it.
+    """Average precision of each class, shape (k,); NaN if no face has it.
 
-    The mean, over the faces that have the class, of the precision among all faces scored as high or higher; equal
-    scores are taken together, and nothing is interpolated.
+    The mean, over the faces with the class, of the precision among all faces with an equal or higher score; equal
+    scores are taken together, without interpolation.
 
     Args:
         truth, scores: (n, k).
@@ -68,7 +68,7 @@ def average_precision(truth: BoolArray, scores: FloatArray) -> FloatArray:
     size = len(truth)
     last = np.vstack([sorted_scores[1:] != sorted_scores[:-1], np.ones((1, truth.shape[1]), np.bool_)])
     ends = np.where(last, np.arange(size)[:, None], size)
-    ends = np.minimum.accumulate(ends[::-1], axis=0)[::-1]  # the last of those with an equal score
+    ends = np.minimum.accumulate(ends[::-1], axis=0)[::-1]  # the last face with an equal score
     precision = np.take_along_axis(np.cumsum(true, axis=0), ends, axis=0) / (ends + 1)
     found = true.sum(axis=0)
     return np.asarray(
@@ -78,37 +78,37 @@ def average_precision(truth: BoolArray, scores: FloatArray) -> FloatArray:
 
 @attrs.frozen(kw_only=True)
 class TopK(RecordMean):
-    """Score `top_<k>`: how often a true label is among the k likeliest; without probabilities an answer is wrong.
+    """Score `top_<k>`: how often a true label is among the k likeliest; an answer without probabilities is wrong.
 
     Args:
-        k: how many.
+        k: number of labels.
     """
 
     ranks: ClassVar[bool] = True
     k: int = attrs.field(default=3, validator=at_least(1), metadata={"key": "metric.top_k.k"})
 
     def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
-        """Those with a true label, where any has probabilities."""
+        """Whether each face has a true label; all False if no face has probabilities."""
         return np.asarray(truth.any(axis=1) & np.isfinite(replies.probabilities).any())
 
     def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
-        """1 or 0."""
+        """1 per right record, 0 per wrong record."""
         return {f"top_{self.k}": among_likeliest(truth, replies.probabilities, self.k)}
 
 
 class Calibration(Counted):
-    """Scores `brier` and `ece`, both better when less, of records with probabilities and exactly one true label."""
+    """Scores `brier` and `ece`, less is better, over records with probabilities and exactly one true label."""
 
     judges_answers: ClassVar[bool] = False
     ranks: ClassVar[bool] = True
     falling: ClassVar[frozenset[str]] = frozenset({"brier", "ece"})
 
     def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
-        """Those with probabilities and exactly one true label."""
+        """Whether each face has probabilities and exactly one true label."""
         return np.asarray((truth.sum(axis=1) == 1) & np.isfinite(replies.probabilities).all(axis=1))
 
     def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
-        """The mean Brier score and the calibration error; a baseline's missing probabilities are taken as 0."""
+        """The mean Brier score and the calibration error; missing probabilities of a baseline count as 0."""
         given = np.nan_to_num(replies.probabilities)
         return {
             "brier": ratio(weights @ brier(truth, given), weights.sum(axis=1)),
@@ -117,21 +117,21 @@ class Calibration(Counted):
 
 
 class AveragePrecision(CategoryMetric):
-    """Score `map`: the mean over labels of the average precision with which probabilities rank the faces.
+    """Score `map`: the mean over labels of the average precision of the faces ranked by probability.
 
-    For records with one or several true labels. Labels that are never true are left out; missing probabilities are
-    taken as 0. There is no interval: resamples repeat faces, and repeated faces raise average precision.
+    For records with one or several true labels. Labels that are never true are left out; missing probabilities count
+    as 0. There is no interval: resamples repeat faces, and repeated faces raise average precision.
     """
 
     ranks: ClassVar[bool] = True
-    draws: ClassVar[int | None] = 1  # a random order of thousands of faces, and sorting them takes its time
+    draws: ClassVar[int | None] = 1  # one is enough for thousands of faces, and sorting them takes time
 
     def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
-        """Those with a true label, where any has probabilities."""
+        """Whether each face has a true label; all False if no face has probabilities."""
         return np.asarray(truth.any(axis=1) & np.isfinite(replies.probabilities).any())
 
     def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
-        """The mean over the labels that occur."""
+        """The mean over the labels that are true of any face."""
         return {"map": float(np.nanmean(average_precision(truth, np.nan_to_num(replies.probabilities))))}
 
     def details(self, truth: BoolArray, replies: Replies) -> Mapping[str, Mapping[str, float]]:

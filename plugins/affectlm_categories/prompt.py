@@ -23,12 +23,12 @@ SECTIONS = (
 
 @attrs.frozen(kw_only=True, slots=False)
 class Categories(Strategy):
-    """Asks which of the labels fits a face best.
+    """The prompt that asks which of the labels fits a face best.
 
     Args:
         labels: a taxonomy's name or a list.
-        label_order: given, or shuffled by `seed`, the same for all faces, so that prompts keep a common beginning.
-        answer: how the core takes the answer; `choices` leaves no room for reasoning.
+        label_order: given, or shuffled by `seed`; the same for all faces, so that prompts share their beginning.
+        answer: how the core gets the answer; `choices` leaves no room for reasoning.
     """
 
     labels: tuple[str, ...] = attrs.field(default="basic7", converter=label_set)
@@ -40,24 +40,24 @@ class Categories(Strategy):
     def __attrs_post_init__(self) -> None:
         if self.answer == "choices" and self.reasoning == "sections":
             raise ConfigError(
-                "answer=choices takes the probability of a bare label, and prompt.reasoning=sections asks for more; "
+                "answer=choices scores bare labels, but prompt.reasoning=sections asks for more text; "
                 "type answer=generate or prompt.reasoning=none"
             )
         super().__attrs_post_init__()
 
     def render(self, sample: Sample) -> Request:
-        """The question, with the labels as choices, in the order of the set however the text lists them."""
+        """The question, with the labels as choices in the order of the set, whatever order the text lists them in."""
         seen = self.looks(sample.valence, sample.arousal)
         return Request(sample.id, self.conversation(seen, sample.id), choices=self.labels)
 
     def render_blind(self) -> Request:
-        """The same question about a face of which nothing is said."""
+        """The same question without anything about the face."""
         return Request("blind", self.conversation("is shown"), choices=self.labels)
 
     def parse(self, completion: Completion) -> Answer:
-        """The labels the reply names, the first stated first; with reasoning, those of its conclusion.
+        """The labels that the reply names, in its order; with reasoning, those of its conclusion.
 
-        A reply without a conclusion is read as a whole, unless it was cut off before it came to one.
+        A reply without a conclusion is read as a whole, unless it was cut off before the conclusion.
         """
         stated = completion.text
         if self.reasoning == "sections":
@@ -65,16 +65,16 @@ class Categories(Strategy):
         return Answer(labels=read_labels(stated, self.labels), text=completion.text.strip())
 
     def opening(self) -> str:
-        """What is asked for, and the labels."""
+        """The task and the labels."""
         urged = f"{self.urged()} " if self.suffix else ""
         return f"{self.defined()}Choose the emotion that fits best. {urged}Emotions: {', '.join(self._listed)}. "
 
     def question(self, seen: str) -> str:
-        """One face, and the beginning of the answer or how to arrange it."""
+        """One face, and the beginning of the answer or its sections."""
         return f"A person's face {seen}.{SECTIONS if self.reasoning == 'sections' else ' Emotion:'}"
 
     def answers(self, truth: Truth) -> Sequence[str]:
-        """The true labels that are in the set, as the set spells them."""
+        """The true labels that are in the set, in its spelling."""
         named = (label for true in truth.labels for label in read_labels(true, self.labels))
         return [label for label in dict.fromkeys(named) if label in self.labels]
 

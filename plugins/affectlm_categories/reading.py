@@ -1,7 +1,7 @@
-"""Reads labels out of a reply, however the model dressed them: bare, quoted, JSON, or inside a sentence.
+"""Reads labels from a reply, in whatever form: bare, quoted, JSON, or inside a sentence.
 
-A reply is read place by place, the surest first. Letters and numbers of an enumeration ("B", "2.") are no labels, since
-no prompt enumerates.
+A reply is read place by place, the most certain first. Letters and numbers of an enumeration ("B", "2.") are not
+labels, because no prompt enumerates.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from affectlm.affect.labels import folded
 from affectlm.line.thoughts import without_thoughts
 from affectlm_categories.naming import Words, is_bare, named, vocabulary
 
-EDGE = 20_000  # characters that are read at each end of a longer reply
+EDGE = 20_000  # characters to read at each end of a longer reply
 _AFTER = 500  # characters that may belong to an "Answer:"
-_TRIES = 20  # markers that are looked at, and brackets that open no JSON
+_TRIES = 20  # most markers to examine, and most brackets that turn out not to be JSON
 
 _FENCE = re.compile(r"```(?:(?:json|text|plaintext|markdown|yaml|xml|python)\b)?")
 _BOXED = re.compile(r"\\boxed\{([^{}]*(?:\{[^{}]*)?)")
-_ASIDE = re.compile(  # what a model says about itself: "I'm afraid that", "I'd be happy to", "Confidence: 0.9"
+_ASIDE = re.compile(  # the model about itself: "I'm afraid that", "I'd be happy to", "Confidence: 0.9"
     r"\bi(?:'m| am|'d be| would be|'ll be| will be)(?: (?:very|quite|pretty|rather|so|more than|always|\w+ly|\d+ ?%))?"
     r" (?:afraid|confident|confused|surprised|happy to|content to)\b"
     r"|\bhappy to (?:help|assist)\b|\bi (?:hope|trust)\b|\btrust (?:me|my|your)\b"
@@ -58,13 +58,13 @@ _HEAD_END = re.compile(r"(?<!\d)\.(?=\s|$)|!|\((?=[^\W\d])")
 
 
 def read_labels(text: str, choices: Sequence[str]) -> tuple[str, ...]:
-    """The choices a reply names, in its order; a known emotion outside them when it names none; else nothing.
+    """The choices that a reply names, in its order; if none, the known emotions outside them; else nothing.
 
-    A JSON value or a boxed one is surest, then a final answer, labels alone at the beginning, what follows the last
-    "Answer:", labels alone at the end, "the emotion is", and all of it. Labels with a number each
-    ({"happiness": 0.8, "sadness": 0.1}) come by falling number, those above 0. A reply that names every one of three or
-    more choices without choosing repeats the question and says nothing. A negated label ("not sad") is not named. Of
-    a reply longer than 40,000 characters both ends are read.
+    A JSON or boxed value is the most certain, then a final answer, labels alone at the beginning, the text after the
+    last "Answer:", labels alone at the end, "the emotion is", and the whole reply. Labels that each have a number
+    ({"happiness": 0.8, "sadness": 0.1}) are ordered by falling number, and only those above 0 count. A reply that names
+    all of three or more choices without choosing repeats the question and names none. A denied label ("not sad") does
+    not count. Of a reply longer than 40,000 characters, both ends are read.
 
     >>> read_labels("The person seems happy, not sad.", ["happiness", "sadness"])
     ('happiness',)
@@ -81,12 +81,12 @@ def read_labels(text: str, choices: Sequence[str]) -> tuple[str, ...]:
 
 
 def _ends(text: str) -> str:
-    """The text, or its beginning and its end when it is long; one character may fold to eighteen."""
+    """The text, or its beginning and end if it is long; one character may fold to eighteen."""
     return text if len(text) <= 2 * EDGE else f"{text[:EDGE]}\n{text[-EDGE:]}"
 
 
 def _places(text: str, plain: str, words: Sequence[Words]) -> Iterator[str]:
-    """Where to look, the surest place first."""
+    """The parts of a reply to read, the most certain first."""
     yield from map(folded, _json_statements(text))
     yield from reversed(_BOXED.findall(plain))
     plain = _ASIDE.sub(" ", plain)
@@ -101,7 +101,7 @@ def _places(text: str, plain: str, words: Sequence[Words]) -> Iterator[str]:
 
 
 def _json_statements(text: str) -> list[str]:
-    """What the JSON values of a text state, the last value first."""
+    """The statements of the JSON values in a text, the last value first."""
     decoder = json.JSONDecoder(parse_int=float)  # int refuses thousands of digits
     found: list[str] = []
     start = failures = 0
@@ -117,7 +117,7 @@ def _json_statements(text: str) -> list[str]:
 
 
 def _statements(value: object) -> list[str]:
-    """The texts of a JSON value; of an object those of its answer, if it has such a key, or its numbers with keys."""
+    """The texts of a JSON value; of an object, those of its answer if it has such a key, else its keys and numbers."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, list):
@@ -134,7 +134,7 @@ def _statements(value: object) -> list[str]:
 
 
 def _marked(plain: str, marker: re.Pattern[str], words: Sequence[Words]) -> Iterator[str]:
-    """What follows each "Answer:", the last first: a quotation, a list, or the line."""
+    """The text after each "Answer:", the last first: a quotation, a list, or the line."""
     for match in _last(marker, plain):
         value = _VALUE.match(plain, match.end(), match.end() + _AFTER)
         if value is not None and value.lastgroup is not None:
@@ -143,18 +143,18 @@ def _marked(plain: str, marker: re.Pattern[str], words: Sequence[Words]) -> Iter
 
 
 def _last(marker: re.Pattern[str], plain: str) -> Iterator[re.Match[str]]:
-    """Where a marker stands, the last place first."""
+    """The matches of a marker that introduce an answer, the last first."""
     for match in list(marker.finditer(plain))[: -_TRIES - 1 : -1]:
         if not _PASSED_OVER.search(plain[max(0, match.start() - 20) : match.start()]):
             yield match
 
 
 def _bare_lines(lines: Sequence[str], words: Sequence[Words]) -> str:
-    """Those first lines that hold labels and nothing else."""
+    """The first lines, as long as they have only labels."""
     return "\n".join(takewhile(lambda line: is_bare(line, words), lines))
 
 
 def _bare_head(lines: Sequence[str], words: Sequence[Words]) -> str:
-    """The labels with which a line begins and that a mark ends: "Sadness. The mouth ..."; else nothing."""
+    """The labels at the beginning of a line, up to a mark: "Sadness. The mouth ..."; else nothing."""
     heads = (_HEAD_END.split(line, maxsplit=1)[0] for line in lines)
     return "".join(head for head in heads if is_bare(head, words))

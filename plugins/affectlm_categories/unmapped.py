@@ -1,4 +1,4 @@
-"""How often a model answers a closed question with something that is no label of the set."""
+"""How often a model's answer to a closed question is not one of the choices."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from affectlm.types import Outcome, Record, Score
 
 @attrs.frozen
 class Unmapped:
-    """Share of answers out of which no label of the set could be read; refusals and errors are no answers."""
+    """Share of answers from which no label of the set could be read; refusals and errors do not count."""
 
     def score_names(self) -> tuple[str, ...]:
-        """Its one score."""
+        """The name of its one score."""
         return ("unmapped",)
 
     def values(self, records: Sequence[Record]) -> Mapping[str, NDArray[np.float64]]:
-        """1 for an answer without a label of the set and 0 for one with, shape (n,); NaN where there is no answer.
+        """1 per answer without a label of the set, 0 per answer with one, shape (n,); NaN if there is no answer.
 
-        All are NaN where the question was an open one: an answer to it is good without a label.
+        All are NaN if the question was open: its answers need no label.
         """
         is_open = any(record.outcome is Outcome.OK and not record.labels for record in records)
         values = [float("nan") if is_open else _unmapped(record) for record in records]
         return {"unmapped": np.array(values, dtype=np.float64)}
 
     def score(self, records: Sequence[Record]) -> list[Score]:
-        """The mean over the answers; nothing where there are none."""
+        """The mean over the answers; empty if there are none."""
         values = self.values(records)["unmapped"]
         answers = values[~np.isnan(values)]
         return [Score("unmapped", float(answers.mean()), count=len(answers))] if len(answers) else []
