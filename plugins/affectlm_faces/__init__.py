@@ -1,4 +1,4 @@
-"""Face detectors: YuNet (also called `auto`), OpenCV's Haar cascade, the whole picture."""
+"""Face detectors: YuNet (the default, `auto`), OpenCV's Haar cascade, the whole picture."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def affectlm_detectors() -> Mapping[str, Factory]:
 
 @hookimpl
 def affectlm_weights() -> Sequence[Weights]:
-    """YuNet's network, which lies beside this file; the cascade comes with OpenCV."""
+    """YuNet's network, stored beside this file; the cascade comes with OpenCV."""
     from affectlm.weights.named import Hub, Packaged, Weights
 
     file = "face_detection_yunet_2023mar.onnx"

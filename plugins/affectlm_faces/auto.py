@@ -1,4 +1,4 @@
-"""What is taken when nobody chose a detector: YuNet, whose weights are part of this package."""
+"""The default detector: YuNet, whose weights are part of this package."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ class Auto(YuNet):
     """The best detector of this plugin, the same on every machine."""
 
     def describe(self) -> Mapping[str, str]:
-        """Which detector it is, and what that says of itself."""
+        """The name of the detector, and its own description."""
         return {"chosen": "yunet", **super().describe()}

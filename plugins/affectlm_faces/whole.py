@@ -1,4 +1,4 @@
-"""The whole picture as the face, for pictures that are faces cut out already."""
+"""The whole picture as the face, for pictures that are cropped faces already."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from affectlm.types import Box, Pixels
 
 @attrs.frozen(kw_only=True)
 class Whole:
-    """Takes every picture for one face."""
+    """Treats every picture as one face."""
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
-        """For each picture (height, width, 3) the box around all of it."""
+        """The box around each whole picture (height, width, 3)."""
         return [[Box(0, 0, image.shape[1], image.shape[0])] for image in images]
