@@ -1,4 +1,4 @@
-"""Where faces come from: folders of pictures, ratings, four sample portraits, FER+, the study's datasets."""
+"""Sources of faces: folders of pictures, ratings, four sample pictures, FER+, the study's datasets."""
 
 from __future__ import annotations
 

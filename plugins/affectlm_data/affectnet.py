@@ -1,4 +1,4 @@
-"""AffectNet: faces found on the web, with an expression, valence and arousal (Mollahosseini et al. 2019,
+"""AffectNet: faces from the web with an expression, valence and arousal (Mollahosseini et al. 2019,
 doi 10.1109/TAFFC.2017.2740923), in the layout of its eight-label release.
 """
 
@@ -17,7 +17,7 @@ from affectlm.store.files import open_file
 from affectlm.types import Image, Truth
 from affectlm_data.options import one_path, split_name
 
-_FURTHER = range(len(EXPRESSIONS), 11)  # none, uncertain, no face: nothing is known of how they feel
+_FURTHER = range(len(EXPRESSIONS), 11)  # none, uncertain, no face: how they feel is unknown
 _NOT_RATED = -2.0
 _ENDING = "_exp.npy"
 _MOST_BYTES = 10_000  # of a file with one number
@@ -29,9 +29,9 @@ def _split(value: object) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class AffectNet:
-    """The faces of a split, cut out already; truth has the expression and, where rated, valence and arousal.
+    """The cropped faces of a split; truth has the expression and, if rated, valence and arousal.
 
-    Faces marked none, uncertain or no face are passed over. What is said of a face is read when its turn comes, for
+    Faces marked none, uncertain or no face are skipped. The annotations of a face are read when its turn comes, because
     there are hundreds of thousands.
 
     Args:
@@ -40,7 +40,7 @@ class AffectNet:
         split: train, val (or validation), or None.
 
     Raises:
-        ConfigError: there are no such folders, or no annotations.
+        ConfigError: these folders or the annotations are missing.
     """
 
     path: Path = attrs.field(converter=one_path)
@@ -63,10 +63,10 @@ class AffectNet:
         return tuple(sorted(ids, key=lambda name: (len(name), name)))  # by number: 9 before 10
 
     def items(self) -> Iterator[Image]:
-        """The faces by number, which is their id.
+        """The faces in the order of their numbers, which are their ids.
 
         Raises:
-            ConfigError: an annotation is missing or is no such number.
+            ConfigError: an annotation is missing or is not a valid number.
         """
         for name in self._ids:
             code = self._number(name, "exp")
@@ -79,7 +79,7 @@ class AffectNet:
             yield Image(name, self._folder / "images" / f"{name}.jpg", truth)
 
     def describe(self) -> Mapping[str, str]:
-        """How many faces are annotated, those that are passed over included."""
+        """The number of annotated faces, including those that are skipped."""
         return {"annotations": str(len(self._ids))}
 
     @property
@@ -95,7 +95,7 @@ class AffectNet:
         return value
 
     def _number(self, name: str, what: str) -> float:
-        """The number in a file, where it may stand as text."""
+        """The number in a file, stored as a number or as text."""
         file = self._folder / "annotations" / f"{name}_{what}.npy"
         try:
             with open_file(file, _MOST_BYTES) as opened:
@@ -105,4 +105,4 @@ class AffectNet:
                 f"annotation '{file}' cannot be read: {(error.strerror or str(error)).lower()}"
             ) from error
         except Exception as error:  # the reader raises errors of many kinds on damaged files
-            raise ConfigError(f"annotation '{file}' holds no single number; fetch it again") from error
+            raise ConfigError(f"annotation '{file}' is not a single number; fetch it again") from error

@@ -1,4 +1,4 @@
-"""Published points of emotion words as samples: does a language model know where its own words lie?"""
+"""Published points of emotion words as samples: does a language model know the points of its own words?"""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _SPLITS = {"emotions": EMOTIONS, "feelings": FEELINGS, None: (*EMOTIONS, *FEELIN
 
 @attrs.frozen(kw_only=True)
 class Anchors:
-    """A sample for each word, which is its id and its label; the group `citation` says who published its point.
+    """One sample per word, which is its id and its label; the group `citation` says who published its point.
 
     Args:
-        path: none.
+        path: must be None.
         split: emotions (nouns of the usual taxonomies), feelings (words for how a person feels), None for both.
 
     Raises:
-        ConfigError: no such split, or a path.
+        ConfigError: there is no such split, or a path is given.
     """
 
     path: None = attrs.field(default=None, validator=takes_none("anchors"))
@@ -46,9 +46,9 @@ class Anchors:
             yield Sample(anchor.word, anchor.valence, anchor.arousal, truth=truth)
 
     def __len__(self) -> int:
-        """How many words there are."""
+        """The number of words."""
         return len(_SPLITS[self.split])
 
     def describe(self) -> Mapping[str, str]:
-        """Whose points these are."""
+        """The citations of the points."""
         return {"citations": "; ".join(dict.fromkeys(anchor.citation for anchor in _SPLITS[self.split]))}

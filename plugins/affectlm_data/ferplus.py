@@ -1,6 +1,6 @@
 """FER+ crowd votes over FER2013 faces, with valence and arousal made from the votes.
 
-Barsoum et al. 2016, doi 10.1145/2993148.2993165. The faces lie in JPEG sheets of 50x50, 48 pixels each, beside
+Barsoum et al. 2016, doi 10.1145/2993148.2993165. The faces are in JPEG sheets of 50x50 faces, 48 pixels each, beside
 `labels.csv`.
 """
 
@@ -23,8 +23,8 @@ from affectlm_data.tables import Line, read_csv
 
 SIDE = 48
 _COLUMNS = 50  # of a sheet
-_DOUBTS = ("unknown", "nf")  # votes for "not to be known" and "not a face"
-_UNCERTAIN = 5  # faces with so many of them are left out
+_DOUBTS = ("unknown", "nf")  # votes for "unknown" and "not a face"
+_UNCERTAIN = 5  # faces with this many such votes are left out
 _POINTS = {anchor.word: (anchor.valence, anchor.arousal) for anchor in CLASS_MEANS}
 _MEANS = np.array([_POINTS[label] for label in LABELS])  # (8, 2), valence and arousal
 
@@ -40,7 +40,7 @@ class _Row:
 
     @property
     def sheet(self) -> str:
-        """The file it lies in."""
+        """The name of the sheet with the face."""
         return f"sheet_{self.index // _COLUMNS**2:02d}.jpg"
 
 
@@ -53,7 +53,7 @@ class FERPlus:
         split: train or validation.
 
     Raises:
-        ConfigError: the folder does not hold them, a line is wrong, or the split is unknown.
+        ConfigError: a file is missing, a line is wrong, or the split is unknown.
     """
 
     truth_is_derived: ClassVar[str] = "the valence and arousal of ferplus are made from its labels"
@@ -73,7 +73,7 @@ class FERPlus:
             if line.cells["split"] == self.split:
                 row = _row(line)
                 if rows.setdefault(row.name, row) is not row:
-                    raise ConfigError(f"{line.place} names '{row.name}' again; give each face a name of its own")
+                    raise ConfigError(f"{line.place} repeats the name '{row.name}'; give each face its own name")
         if self.split not in splits:
             raise ConfigError(f"FER+ in '{self.path}' has no split '{self.split}'; splits: {', '.join(sorted(splits))}")
         for sheet in sorted({row.sheet for row in rows.values()}):
@@ -90,11 +90,11 @@ class FERPlus:
             yield Image(row.name, _cut(sheet, row.index % _COLUMNS**2), _truth(np.array(row.votes, dtype=np.float64)))
 
     def __len__(self) -> int:
-        """How many faces there are."""
+        """The number of faces."""
         return sum(map(_is_face, self._rows))
 
     def describe(self) -> Mapping[str, str]:
-        """How many rows the split has, and how many of them are left out: no face, by the raters' doubts."""
+        """The number of rows and of faces in the split, and of rows left out because the raters were uncertain."""
         return {
             "rows": str(len(self._rows)),
             "faces": str(len(self)),

@@ -1,6 +1,6 @@
 """Pictures from folders, files, glob patterns and manifests.
 
-Which pictures there are is settled when the dataset is built; none is opened here.
+The list of pictures is made when the dataset is built; no picture is opened here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from affectlm_data.tables import UNIT
 
 @attrs.frozen
 class Found:
-    """One picture and the folder its id is relative to."""
+    """One picture, and the folder that its id is relative to."""
 
     root: Path
     path: Path
@@ -39,7 +39,7 @@ class Found:
 
     @property
     def names(self) -> Iterator[str]:
-        """Longer and longer names, to tell it from others: with the person's place, with its folder, whole."""
+        """Longer and longer names to distinguish it from others: with the person's box, with its folder, absolute."""
         box = self.region
         place = f"@{box.left:g},{box.top:g},{box.right:g},{box.bottom:g}" if box else ""
         yield self.name
@@ -55,10 +55,10 @@ def _paths(value: object) -> tuple[str, ...]:
 
 @attrs.frozen(kw_only=True)
 class Folder:
-    """Pictures in a natural order: 2.jpg before 10.jpg.
+    """Pictures in natural order: 2.jpg before 10.jpg.
 
-    Hidden files and folders are passed over. `left_out` tells what else is: photographs and films in forms that are not
-    read, links to folders, folders that cannot be read, and figures that runs drew.
+    Hidden files and folders are skipped. `left_out` reports what else is: photographs and films in unsupported formats,
+    links to folders, folders that cannot be read, and figures that runs drew.
     """
 
     path: tuple[str, ...] = attrs.field(default=".", converter=_paths)  # folders, pictures, patterns, manifests
@@ -66,7 +66,7 @@ class Folder:
     manifest: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
     scale: tuple[float, float] = attrs.field(default=UNIT, converter=scale_ends)
     recursive: bool = attrs.field(default=True, validator=flag)
-    # what was left out -> which files and folders
+    # reason -> the files and folders that were left out
     _passed: dict[str, set[str]] = attrs.field(factory=lambda: defaultdict(set), init=False, repr=False, eq=False)
     _images: tuple[Image, ...] = attrs.field(init=False, repr=False, eq=False)
 
@@ -74,31 +74,33 @@ class Folder:
     def _find(self) -> tuple[Image, ...]:
         if not self.path:
             raise ConfigError(
-                "dataset 'folder' got no path; give a folder, a picture or a pattern such as 'photos/*.jpg'"
+                "dataset 'folder' has no path; give a folder, a picture or a pattern such as 'photos/*.jpg'"
             )
         if self.manifest is not None:
             return _named(list(self._from_manifest(Path(self.manifest).expanduser())))
         return _named([found for path in self.path for found in self._from_path(path)])
 
     def items(self) -> Iterator[Image]:
-        """The pictures, unopened; an id is the path below the folder that was given."""
+        """The pictures, unopened; an id is the path relative to the given folder."""
         return iter(self._images)
 
     def __len__(self) -> int:
-        """How many pictures there are."""
+        """The number of pictures."""
         return len(self._images)
 
     def left_out(self) -> Mapping[str, int]:
-        """What was left out, and how often."""
+        """The number of files and folders left out, by reason."""
         return {what: len(paths) for what, paths in self._passed.items()}
 
     def _from_manifest(self, manifest: Path) -> Iterator[Found]:
-        """The pictures of a manifest, relative to it, or to `path` where that names a folder."""
+        """The pictures of a manifest, relative to it, or to `path` if that is a folder."""
         base = manifest.parent
         if self.manifest is not None and self.path != (".",):
             base = Path(self.path[0]).expanduser()
             if len(self.path) > 1 or not base.is_dir():
-                raise ConfigError(f"path '{' '.join(self.path)}' is no folder; with a manifest expected one, or none")
+                raise ConfigError(
+                    f"path '{' '.join(self.path)}' is not a folder; with a manifest, expected a folder or no path"
+                )
         for row in read_manifest(manifest, self.split, self.scale):
             yield Found(base, base / Path(row.path.replace("\\", "/")).expanduser(), row.truth, row.region)
 
@@ -122,7 +124,7 @@ class Folder:
     def _from_folder(self, given: str, root: Path) -> list[Found]:
         start = root if self.split is None else root / self.split
         if not start.is_dir():
-            raise ConfigError(f"split '{self.split}' is no folder in '{given}'; leave it out, or give a manifest")
+            raise ConfigError(f"split '{self.split}' is not a folder in '{given}'; leave it out, or give a manifest")
         files = sorted(self._walk(start), key=lambda path: _natural(path.relative_to(root)))
         return [Found(root, path) for path in files] or self._complain(str(start) if self.split else given)
 
@@ -147,7 +149,7 @@ class Folder:
             self._pass_over(f"folder that cannot be read, such as '{unreadable[0]}'", *map(Path, unreadable))
 
     def _takes(self, path: Path) -> bool:
-        """Whether a file is a picture to be read; one that only looks like it is noted."""
+        """Whether a file is a picture that can be read; unsupported formats are noted as left out."""
         if not is_picture(path) and extension(path) in UNREAD:
             self._pass_over(f"file in .{extension(path)}", path)
         return is_picture(path)
@@ -173,18 +175,18 @@ class Folder:
 
 
 def _natural(path: Path) -> list[tuple[list[tuple[int, str]], str]]:
-    """A sorting key under which numbers in names count as numbers, folder by folder."""
+    """A sort key by which numbers in names count as numbers, folder by folder."""
     return [(natural(name), name) for name in path.parts]
 
 
 def _named(found: list[Found]) -> tuple[Image, ...]:
-    """The pictures, each once, under unique ids: names that clash are made longer."""
+    """The pictures, each once, with unique ids: names that clash are made longer."""
     first: dict[tuple[str, Box | None], Found] = {}
     for entry in found:
         if first.setdefault((os.path.abspath(entry.path), entry.region), entry).truth != entry.truth:
             raise ConfigError(
-                f"'{entry.path}' is named twice, and what is said of it differs; leave one out, or tell people in one "
-                "picture apart by the columns left, top, right, bottom"
+                f"'{entry.path}' is named twice with different truth; leave one out, or distinguish people in one "
+                "picture by the columns left, top, right, bottom"
             )
     once = list(first.values())
     names, *longer = zip(*(entry.names for entry in once), strict=True)

@@ -1,6 +1,6 @@
-"""Faces sorted into folders by label, as the posed ones of the IIMI Emotional Face Database.
+"""Faces sorted into folders by label, like the posed faces of the IIMI Emotional Face Database.
 
-That release itself was not at hand; what is asked for is a folder for each label, or a table with path and label.
+That release itself was not available to us; expected is one folder per label, or a table with path and label.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from affectlm_data.folder import Folder
 
 def _paths(value: object) -> tuple[str, ...]:
     if value is None:
-        raise ConfigError("dataset 'iimi' got no path; set dataset.path to its folder or table")
+        raise ConfigError("dataset 'iimi' has no path; set dataset.path to its folder or table")
     # A folder named 2023 arrives as a number.
     return tuple(str(item) for item in value) if isinstance(value, list | tuple) else (str(value),)
 
 
 @attrs.frozen(kw_only=True)
 class IIMI:
-    """Pictures with one label each, which the innermost folder named after an expression says, or a table.
+    """Pictures with one label each, from the innermost folder named after an expression, or from a table.
 
-    Labels are anger, disgust, fear, happiness, neutral, sadness, surprise and contempt, found whether a folder is named
-    Anger, angry or ANGRY. Further columns of a table, such as subject, become groups.
+    Labels are anger, disgust, fear, happiness, neutral, sadness, surprise and contempt; a folder may be named Anger,
+    angry or ANGRY. Further columns of a table, such as subject, become groups.
 
     Args:
         path: a folder, or several, or a CSV with the columns path and label.
         split: a sub-folder of path, or a value of the table's column split; None for all.
-        subject: a regular expression that finds the person in a picture's name, its first group if it has one.
+        subject: a regular expression for the person in a picture's id; its first group is used if it has one.
 
     Raises:
         ConfigError: there are no pictures, or one has no known label or no subject.
@@ -67,19 +67,19 @@ class IIMI:
         return tuple(map(self._with_subject, images)) if self.subject else tuple(images)
 
     def items(self) -> Iterator[Image]:
-        """The pictures, unopened, in a natural order; an id is the path below the folder that was given."""
+        """The pictures, unopened, in natural order; an id is the path relative to the given folder."""
         return iter(self._images)
 
     def __len__(self) -> int:
-        """How many pictures there are."""
+        """The number of pictures."""
         return len(self._images)
 
     def left_out(self) -> Mapping[str, int]:
-        """What of the folders was left out, and how often, as dataset `folder` does."""
+        """The number of files and folders left out, by reason, as in dataset `folder`."""
         return self._folder.left_out()
 
     def describe(self) -> Mapping[str, str]:
-        """How many pictures there are of each label."""
+        """The number of pictures, in all and per label."""
         counts = Counter(image.truth.labels[0] for image in self._images)
         return {"pictures": str(len(self._images)), **{label: str(counts[label]) for label in sorted(counts)}}
 
@@ -87,7 +87,7 @@ class IIMI:
         names = ", ".join(f"'{name}'" for name in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
         known = ", ".join(sorted(FERPLUS))
         return (
-            f"{names} in '{', '.join(self.path)}' names no expression; expected folders, or a column 'label', with "
+            f"{names} in '{', '.join(self.path)}' names no expression; expected folders, or a column 'label', named "
             f"{known}, or their adjectives"
         )
 
@@ -95,14 +95,14 @@ class IIMI:
         try:
             found = re.search(self.subject or "", image.id)
         except re.error as error:
-            raise ConfigError(f"subject '{self.subject}' is no regular expression: {error}") from error
+            raise ConfigError(f"subject '{self.subject}' is not a regular expression: {error}") from error
         if found is None:
-            raise ConfigError(f"subject '{self.subject}' finds nobody in '{image.id}'; correct it, or leave it out")
+            raise ConfigError(f"subject '{self.subject}' does not match '{image.id}'; correct it, or leave it out")
         person = found[1] if found.re.groups else found[0]
         return attrs.evolve(image, truth=attrs.evolve(image.truth, group={**image.truth.group, "subject": person}))
 
     def _folders(self, image: Image) -> tuple[str, ...]:
-        """The folders a picture lies in, the innermost first, up to the one that was given."""
+        """The folders that contain a picture, the innermost first, up to the given one."""
         source = Path(str(image.source))
         roots = (Path(path).expanduser() for path in self.path)
         below = next((source.relative_to(root) for root in roots if source.is_relative_to(root)), PurePath(image.id))

@@ -1,6 +1,6 @@
-"""Manifests of pictures: a CSV with `path` (or `image`), and if wanted `label` and `text` (several separated by "|"),
-`valence`, `arousal`, `split`, and `left`, `top`, `right`, `bottom`, which say in pixels where in the picture the person
-is; any other column, such as `group` or `subject`, becomes a group under its own name.
+"""Manifests of pictures: a CSV with `path` (or `image`), and optionally `label` and `text` (several separated by "|"),
+`valence`, `arousal`, `split`, and `left`, `top`, `right`, `bottom`, the person's box in pixels; any other column, such
+as `group` or `subject`, becomes a group under its own name.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ class Row:
 
 
 def read_manifest(manifest: Path, split: str | None = None, scale: tuple[float, float] = UNIT) -> list[Row]:
-    """The rows of a manifest of pictures, or those of one split; whether the pictures exist is not looked at.
+    """The rows of a manifest of pictures, or those of one split; the pictures need not exist.
 
     Args:
         manifest: a CSV in UTF-8.
         split: a value of the column `split`, or None for all rows.
-        scale: lowest and highest rating; ratings are brought from there to [-1, 1].
+        scale: lowest and highest rating; ratings are mapped from there to [-1, 1].
 
     Raises:
-        ConfigError: it cannot be read, has no such split, or a line is wrong.
+        ConfigError: the file cannot be read, has no such split, or a line is wrong.
     """
     rows = list(_rows(manifest, scale))
     if not rows:
-        raise ConfigError(f"manifest '{manifest}' names no pictures; give one line for each")
+        raise ConfigError(f"manifest '{manifest}' names no pictures; expected one line per picture")
     check_split(manifest, split, {row.split for row in rows})
     return [row for row in rows if split in (None, row.split)]
 
 
 def check_split(manifest: Path, split: str | None, known: Collection[str]) -> None:
-    """Raises ConfigError when a split is wanted that no line has."""
+    """Raises ConfigError if no line has the wanted split."""
     if split is not None and split not in known:
         names = ", ".join(sorted(filter(None, known))) or "none; it needs a column 'split'"
         raise ConfigError(f"manifest '{manifest}' has no split '{split}'; splits: {names}")
 
 
 def scale_ends(value: object) -> tuple[float, float]:
-    """The lowest and the highest rating of the option `scale`.
+    """The lowest and the highest rating from the option `scale`.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: the value is not two numbers in order.
     """
     match value:
         case [int() | float() as low, int() | float() as high] if -math.inf < low < high < math.inf:
@@ -71,9 +71,9 @@ def _rows(manifest: Path, scale: tuple[float, float]) -> Iterator[Row]:
     for line in read_csv(manifest, ("path",), {"image": "path"}):
         path, region = line.cells["path"], _region(line)
         if not path:
-            raise ConfigError(f"{line.place} names no path")
+            raise ConfigError(f"{line.place} has no path")
         if (earlier := seen.setdefault((path, region), line.number)) != line.number:
-            raise ConfigError(f"{line.place} names '{path}' again; line {earlier} did already")
+            raise ConfigError(f"{line.place} repeats '{path}' of line {earlier}")
         yield Row(path, line.cells.get("split", ""), _truth(line, scale), region)
 
 
@@ -92,7 +92,7 @@ def _rating_if_any(line: Line, name: str, scale: tuple[float, float]) -> float |
 
 
 def _region(line: Line) -> Box | None:
-    """Where the person is, None when all four cells are empty or not there."""
+    """The person's box, or None if all four cells are empty or missing."""
     cells = [line.cells.get(side, "") for side in _SIDES]
     if not any(cells):
         return None

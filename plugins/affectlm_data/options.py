@@ -1,4 +1,4 @@
-"""What the options of several datasets have in common."""
+"""Converters and validators of options that several datasets have."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import attrs
 from affectlm.errors import ConfigError
 
 SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
-"""What splits are called, and their short names."""
+"""The names of splits, and their short names."""
 
 
 def one_path(value: object) -> Path:
-    """The path of an option that names one file or folder.
+    """The path from an option that names one file or folder.
 
     Raises:
         ConfigError: it names none, or several.
     """
-    # A bare word of the command line arrives as a list of one.
+    # A bare word of the command line arrives as a list with one item.
     paths = value if isinstance(value, list) else [value]
     if paths in ([], [None]):
-        raise ConfigError("the dataset got no path; set dataset.path to its file or folder")
+        raise ConfigError("the dataset has no path; set dataset.path to its file or folder")
     if len(paths) > 1:
-        raise ConfigError(f"the dataset got {len(paths)} paths, {', '.join(map(str, paths))}; expected one")
+        raise ConfigError(f"the dataset has {len(paths)} paths, {', '.join(map(str, paths))}; expected one")
     return Path(str(paths[0])).expanduser()
 
 
@@ -35,7 +35,7 @@ def split_name(value: object) -> str:
     'val'
 
     Raises:
-        ConfigError: it is no split.
+        ConfigError: there is no such split.
     """
     found = SPLITS.get(str(value).lower())
     if found is None:
@@ -44,7 +44,7 @@ def split_name(value: object) -> str:
 
 
 def takes_none(dataset: str) -> Callable[[object, attrs.Attribute[None], object], None]:
-    """A validator of options that a dataset without files has no use for."""
+    """A validator that raises ConfigError if an option is set that a dataset without files does not use."""
 
     def check(_: object, attribute: attrs.Attribute[None], value: object) -> None:
         if value is not None:

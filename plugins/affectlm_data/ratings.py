@@ -1,4 +1,4 @@
-"""Ratings without pictures, so that language models can be asked about valence and arousal that people gave."""
+"""Ratings without pictures, to ask language models about valence and arousal that people gave."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _KNOWN = ("id", "label", "text", "split", *_RATED)
 
 @attrs.frozen(kw_only=True)
 class Manifest:
-    """Rated faces of a CSV or of JSON lines, in the order of the file.
+    """Rated faces from a CSV or JSON lines, in the order of the file.
 
-    Columns: `valence` and `arousal`, and if wanted `id` (else the first is "1"), `label`, `text`, `group` and `split`;
-    several labels or texts are separated by "|", in JSON also a list. Of the other columns, those that hold numbers
-    alone go to a sample's `extra`, where an empty cell is left out; those with words become groups of their own name.
+    Columns: `valence` and `arousal`, and optionally `id` (by default "1", "2", ...), `label`, `text`, `group` and
+    `split`; several labels or texts are separated by "|", or a list in JSON. Other columns with only numbers go to a
+    sample's `extra`, without empty cells; those with words become groups under their own name.
 
-    The whole file is checked when this is built and read again for each pass: it may be larger than the memory.
+    The whole file is checked when this is built, and read again in each pass: it may be larger than memory.
 
     Args:
         path: .csv, .jsonl or .ndjson, in UTF-8.
         split: a value of the column `split`, or None for all rows.
-        scale: lowest and highest rating; ratings are brought from there to [-1, 1].
+        scale: lowest and highest rating; ratings are mapped from there to [-1, 1].
 
     Raises:
         ConfigError: the file cannot be read, has no such split, or a line is wrong.
@@ -42,7 +42,7 @@ class Manifest:
     path: Path = attrs.field(converter=one_path)
     split: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
     scale: tuple[float, float] = attrs.field(default=UNIT, converter=scale_ends)
-    _numbers: frozenset[str] = attrs.field(init=False, repr=False, eq=False)  # columns that hold nothing else
+    _numbers: frozenset[str] = attrs.field(init=False, repr=False, eq=False)  # columns with only numbers
 
     @_numbers.default
     def _check(self) -> frozenset[str]:
@@ -52,22 +52,22 @@ class Manifest:
         for row, line in enumerate(self._lines(), 1):
             sample = self._sample(row, line, frozenset())
             if (earlier := seen.setdefault(sample.id, line.number)) != line.number:
-                raise ConfigError(f"{line.place} has the id '{sample.id}', as line {earlier} has; give each its own")
+                raise ConfigError(f"{line.place} has the id '{sample.id}' of line {earlier}; give each line its own")
             splits.add(line.cells.get("split", ""))
             columns.add(line)
         if not seen:
-            raise ConfigError(f"manifest '{self.path}' has no ratings; give one line for each face")
+            raise ConfigError(f"manifest '{self.path}' has no ratings; expected one line per face")
         check_split(self.path, self.split, splits)
         return columns.numeric()
 
     def items(self) -> Iterator[Sample]:
-        """A sample for each row of the split, rated as its truth says."""
+        """One sample per row of the split; its values are the ratings."""
         for row, line in enumerate(self._lines(), 1):
             if self._has(line):
                 yield self._sample(row, line, self._numbers)
 
     def __len__(self) -> int:
-        """How many rows the split has; the file is read again."""
+        """The number of rows in the split; reads the file again."""
         return sum(map(self._has, self._lines()))
 
     def _has(self, line: Line) -> bool:
@@ -79,7 +79,7 @@ class Manifest:
                 return read_csv(self.path, _RATED)
             case ".jsonl" | ".ndjson":
                 return read_json_lines(self.path)
-        raise ConfigError(f"manifest '{self.path}' is of no known form; expected a name in .csv, .jsonl or .ndjson")
+        raise ConfigError(f"manifest '{self.path}' has an unknown format; expected a .csv, .jsonl or .ndjson file")
 
     def _sample(self, row: int, line: Line, numbers: frozenset[str]) -> Sample:
         cells = line.cells
@@ -98,11 +98,11 @@ class Manifest:
 
 @attrs.frozen
 class _Columns:
-    """What the further columns hold; `group` holds words even where they look like numbers."""
+    """The further columns, of words or numbers; `group` counts as words even if they look like numbers."""
 
     all: set[str] = attrs.field(factory=set)
     words: set[str] = attrs.field(factory=lambda: {"group"})
-    odd: dict[str, str] = attrs.field(factory=dict)  # column -> complaint about its first number that is not finite
+    odd: dict[str, str] = attrs.field(factory=dict)  # column -> error message for its first number that is not finite
 
     def add(self, line: Line) -> None:
         for name, cell in line.cells.items():
@@ -118,7 +118,7 @@ class _Columns:
                 self.odd.setdefault(name, f"{line.place}: {name} is '{cell}'; expected a finite number or nothing")
 
     def numeric(self) -> frozenset[str]:
-        """The columns of numbers alone; ConfigError when one of them holds a number that is not finite."""
+        """The columns with only numbers; raises ConfigError if a number in them is not finite."""
         for name, complaint in self.odd.items():
             if name not in self.words:
                 raise ConfigError(complaint)

@@ -1,4 +1,4 @@
-"""Four pictures that scikit-image and matplotlib bring along: two portraits, a cat, a cartoon."""
+"""Four pictures that come with scikit-image and matplotlib: two portraits, a cat, a cartoon."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _nothing(_: object, attribute: attrs.Attribute[None], value: object) -> None
 
 @attrs.frozen(kw_only=True)
 class Samples:
-    """Astronaut (smiling), grace_hopper, chelsea (a cat) and minduka (drawn); nothing is known of how they feel."""
+    """The pictures astronaut (smiling), grace_hopper, chelsea (a cat) and minduka (drawn), without truth."""
 
     path: None = attrs.field(default=None, validator=_nothing)
     split: None = attrs.field(default=None, validator=_nothing)
@@ -42,8 +42,8 @@ class Samples:
         for image in images:
             if isinstance(image.source, Path) and not image.source.is_file():
                 raise ConfigError(
-                    f"sample '{image.id}' is not at '{image.source}'; this build of its package leaves it out: "
-                    "install scikit-image and matplotlib from the package index, or take dataset=folder"
+                    f"sample '{image.id}' is not at '{image.source}', this build of its package lacks it; "
+                    "install scikit-image and matplotlib from the package index, or use dataset=folder"
                 )
         return images
 
@@ -52,5 +52,5 @@ class Samples:
         return iter(self._images)
 
     def __len__(self) -> int:
-        """Four."""
+        """The number of pictures: four."""
         return len(self._images)

@@ -1,7 +1,8 @@
-"""Made-up faces: valence and arousal drawn around published class means, for trying a study out and for power.
+"""Simulated faces: valence and arousal drawn around published class means, to try out a study and estimate its power.
 
-The means are those of AffectNetC25 (1,600 pictures of AffectNet's training set in two sets, each rated anew by 25
-people; class by majority). Of the deviations only the range is known: 0.11 to 0.25 in valence, 0.11 to 0.35 in arousal.
+The means are those of AffectNetC25 (1,600 pictures of AffectNet's training set in two sets, each rated again by 25
+people; class by majority). Only the ranges of deviations are published: 0.11 to 0.25 in valence, 0.11 to 0.35 in
+arousal.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from affectlm.types import Sample, Truth
 from affectlm.validators import flag
 from affectlm_data.options import takes_none
 
-# How many pictures, and their mean valence and arousal.
+# Number of pictures, their mean valence and arousal.
 _Means = Mapping[str, tuple[int, float, float]]
 SOURCES: Mapping[str, _Means] = {
     "random": {
@@ -48,27 +49,27 @@ def _pair(value: object) -> tuple[float, float]:
     match value:
         case [int() | float() as valence, int() | float() as arousal] if 0 <= valence <= 2 and 0 <= arousal <= 2:
             return float(valence), float(arousal)
-    raise ConfigError(f"deviation is '{value}'; expected one of valence and one of arousal, as in [0.18,0.23]")
+    raise ConfigError(f"deviation is '{value}'; expected one for valence and one for arousal, as in [0.18,0.23]")
 
 
 @attrs.frozen(kw_only=True)
 class Simulated:
-    """Samples of a normal distribution around the mean of their label, cut to [-1, 1]; every one says it is simulated.
+    """Samples from a normal distribution around the mean of their label, clipped to [-1, 1] and marked as simulated.
 
     Valence and arousal of a label are drawn independently. The same options give the same samples.
 
     Args:
-        path: none.
-        split: none.
-        count: how many.
+        path: must be None.
+        split: must be None.
+        count: number of samples.
         seed: of the draws.
-        source: `random` or `confusing`: which of AffectNetC25's sets the means come from.
+        source: `random` or `confusing`, the set of AffectNetC25 that the means come from.
         labels: a taxonomy's name or a list; None for all eight.
-        balanced: labels in turn, else as often as in the source.
+        balanced: whether labels alternate, or are as frequent as in the source.
         deviation: standard deviations of valence and arousal, the same for all labels.
 
     Raises:
-        ConfigError: no such source, or it has no mean for a label.
+        ConfigError: there is no such source, or it has no mean for a label.
     """
 
     path: None = attrs.field(default=None, validator=takes_none("simulated"))
@@ -104,11 +105,11 @@ class Simulated:
             yield Sample(f"simulated/{number:05d}", valence, arousal, truth=truth)
 
     def __len__(self) -> int:
-        """How many samples are drawn."""
+        """The number of samples."""
         return self.count
 
     def describe(self) -> Mapping[str, str]:
-        """That nobody was rated, and what the draws are made of."""
+        """A mark that the samples are simulated, and where means and deviations come from."""
         return {
             "simulated": "yes",
             "means": f"AffectNetC25, {self.source} set, class means of the ratings of 25 people",

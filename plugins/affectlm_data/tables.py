@@ -1,4 +1,4 @@
-"""Tables as CSV or JSON lines: their lines, and what a cell says. An empty cell and one of `MISSING` say nothing."""
+"""Tables as CSV or JSON lines: their lines and cells. Empty cells and those in `MISSING` mean unknown."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from affectlm.errors import ConfigError
 from affectlm.store.files import MOST_TABLE, open_file
 
 UNIT = (-1.0, 1.0)
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan")  # what R, spreadsheets and pandas write where nothing is known
-_LISTS = ("label", "text")  # columns that may hold several
+MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan")  # how R, spreadsheets and pandas write unknown values
+_LISTS = ("label", "text")  # columns that may have several values
 _decode = json.JSONDecoder(object_pairs_hook=tuple, parse_int=str, parse_float=str, parse_constant=str).decode
 
 
 @attrs.frozen
 class Line:
-    """One line of a table: what its cells say, by the columns' names in lower case; empty where nothing is known."""
+    """One line of a table: its cells, by column names in lower case; unknown values are empty."""
 
     number: int
     place: str  # "line 3 of 'm.csv'", for messages
@@ -32,17 +32,17 @@ class Line:
 
 
 def read_csv(manifest: Path, needed: Sequence[str], aliases: Mapping[str, str] | None = None) -> Iterator[Line]:
-    """The lines below the header of a CSV in UTF-8, each with a cell for every column; empty ones are passed over.
+    """The lines below the header of a CSV in UTF-8, each with a cell for every column; empty lines are skipped.
 
-    Cells stand between commas or semicolons, whichever the header has more of.
+    The separator is comma or semicolon, whichever is more frequent in the header.
 
     Args:
         manifest: the file.
-        needed: columns it must have.
-        aliases: other names, each with the column it stands for where that is missing.
+        needed: columns that it must have.
+        aliases: other names, each with the column that it stands for if that is missing.
 
     Raises:
-        ConfigError: it cannot be read, a column is missing or there twice, or a line has too few or too many cells.
+        ConfigError: the file cannot be read, a column is missing or repeated, or a line has too few or too many cells.
     """
     with _opened(manifest) as file:
         reader = csv.reader(file, strict=True, delimiter=_delimiter(file))
@@ -55,14 +55,15 @@ def read_csv(manifest: Path, needed: Sequence[str], aliases: Mapping[str, str] |
                 found = {name: said(cell) for name, cell in zip(columns, cells, strict=True)}
                 yield Line(reader.line_num, place, found)
         except csv.Error as error:
-            raise ConfigError(f"line {reader.line_num} of '{manifest}' is no CSV: {error}") from error
+            raise ConfigError(f"line {reader.line_num} of '{manifest}' is not valid CSV: {error}") from error
 
 
 def read_json_lines(manifest: Path) -> Iterator[Line]:
-    """The lines of a file of JSON objects in UTF-8, numbers as written; null is empty, blank lines are passed over.
+    """The lines of a file of JSON objects in UTF-8, numbers as written; null becomes empty, blank lines are skipped.
 
     Raises:
-        ConfigError: it cannot be read, or a line is no object, has a key twice, or values that are no text or number.
+        ConfigError: the file cannot be read, or a line is not an object, repeats a key, or has a value that is neither
+            text nor a number.
     """
     with _opened(manifest) as file:
         for number, text in enumerate(file, 1):
@@ -72,7 +73,7 @@ def read_json_lines(manifest: Path) -> Iterator[Line]:
 
 
 def said(cell: str) -> str:
-    """What a cell says, without spaces around; empty where it says that nothing is known.
+    """The text of a cell without spaces around it; empty if it means unknown.
 
     >>> said(" joy "), said("NA"), said("Nan")
     ('joy', '', 'Nan')
@@ -82,7 +83,7 @@ def said(cell: str) -> str:
 
 
 def several(cell: str) -> tuple[str, ...]:
-    """What a cell lists.
+    """The values in a cell, separated by "|".
 
     >>> several("joy | surprise | NA")
     ('joy', 'surprise')
@@ -91,16 +92,16 @@ def several(cell: str) -> tuple[str, ...]:
 
 
 def rating(line: Line, name: str, scale: tuple[float, float], otherwise: str = "") -> float:
-    """The rating in a column, brought to [-1, 1].
+    """The rating in a column, mapped to [-1, 1].
 
     Args:
-        line: what holds it.
+        line: the line with the rating.
         name: of the column.
         scale: lowest and highest rating.
-        otherwise: what else the column may hold, for the message.
+        otherwise: what else the column may have, for the error message.
 
     Raises:
-        ConfigError: it is no number, or outside the scale.
+        ConfigError: the cell is not a number, or is outside the scale.
     """
     cell, (low, high) = line.cells.get(name, ""), scale
     value = number_in(cell)
@@ -114,16 +115,16 @@ def rating(line: Line, name: str, scale: tuple[float, float], otherwise: str = "
 
 
 def number_in(cell: str) -> float | None:
-    """The number that a text holds, NaN and infinity included; None when it holds none."""
+    """The number in a text, including NaN and infinity; None if it is not a number."""
     try:
-        return None if "_" in cell else float(cell)  # to Python 1_000 is a number
+        return None if "_" in cell else float(cell)  # float takes 1_000
     except ValueError:
         return None
 
 
 @contextmanager
 def _opened(manifest: Path) -> Iterator[TextIO]:
-    """The file, with or without a byte-order mark; that it cannot be read is told in a sentence."""
+    """The file, with or without a byte-order mark; raises ConfigError if it cannot be read."""
     try:
         with TextIOWrapper(open_file(manifest, MOST_TABLE), encoding="utf-8-sig", newline="") as file:
             yield file
@@ -142,7 +143,7 @@ def _delimiter(file: TextIO) -> str:
 
 
 def _undecodable(manifest: Path) -> int:
-    """The number of the first line that is not in UTF-8, 0 when there is none."""
+    """The number of the first line that is not in UTF-8, or 0."""
     raw = manifest.read_bytes()
     try:
         raw.decode()
@@ -164,7 +165,7 @@ def _columns(manifest: Path, header: list[str], needed: Sequence[str], aliases: 
 
 
 def _hint(columns: Sequence[str], needed: Sequence[str]) -> str:
-    """What to type where a table of ratings was taken for one of pictures."""
+    """What to type if a table of ratings was given as a table of pictures."""
     rated = "path" in needed and "path" not in columns and {"valence", "arousal"} <= set(columns)
     return "; to ask about these ratings without pictures add dataset=manifest" if rated else ""
 
@@ -173,11 +174,13 @@ def _json_cells(place: str, text: str) -> dict[str, str]:
     try:
         pairs = _decode(text)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{place} is no JSON: {error.msg.lower()}, at character {error.colno}") from error
+        raise ConfigError(f"{place} is not JSON: {error.msg.lower()}, at character {error.colno}") from error
     except RecursionError as error:
         raise ConfigError(f"{place} is nested too deeply; expected an object of texts and numbers") from error
     if not isinstance(pairs, tuple):
-        raise ConfigError(f'{place} is no object; expected one a line: {{"id": "a", "valence": 0.5, "arousal": -0.2}}')
+        raise ConfigError(
+            f'{place} is not an object; expected one per line: {{"id": "a", "valence": 0.5, "arousal": -0.2}}'
+        )
     cells: dict[str, str] = {}
     for key, value in pairs:
         name = key.strip().lower()

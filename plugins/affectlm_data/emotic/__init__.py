@@ -1,1 +1,1 @@
-"""EMOTIC, as published and as it is found in the wild."""
+"""EMOTIC, as published and in the forms in common use."""

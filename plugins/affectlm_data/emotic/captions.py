@@ -1,7 +1,7 @@
 """What people wrote about pictures of EMOTIC: the captions of Yang et al. (2023, arXiv 2309.13136).
 
-Their table names pictures (the file's name, "_" and how many people EMOTIC annotated there), not persons; whom a
-caption is about follows from the gender that it states and from the emotion in the table, or stays open.
+Their table names pictures (the file name, "_" and the number of people that EMOTIC annotated there), not persons. The
+person a caption is about follows from the gender in it and the emotion in the table, or remains unknown.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _GENDER = re.compile(r"\bis an? (female|male)\b", re.IGNORECASE)
 
 @attrs.frozen
 class Caption:
-    """A caption, and the categories that its writer saw."""
+    """A caption, with the categories that its writer saw."""
 
     text: str
     labels: tuple[str, ...]
 
     def find_person(self, people: Sequence[tuple[int, Person]]) -> int | None:
-        """The number of the person it is about, of those in its picture; None where that stays open."""
+        """The number of the person that it is about, among those in its picture; None if that is unclear."""
         gender = _GENDER.search(self.text)
         fitting = [
             (n, person) for n, person in people if not gender or person.gender.lower() in ("", gender[1].lower())
@@ -41,15 +41,15 @@ class Caption:
 
 
 def caption_people(path: Path, people: Sequence[Person]) -> tuple[Mapping[int, tuple[str, ...]], Mapping[str, int]]:
-    """The captions of each person who has any, by number, and how many captions were left out, by reason.
+    """The captions of each person who has any, by number, and the counts of captions left out, by reason.
 
     Args:
-        path: a table with the columns "Image name" and "Full caption" and, if wanted, "Human annotated emotion",
-            between commas or semicolons.
+        path: a table with the columns "Image name" and "Full caption", and optionally "Human annotated emotion",
+            separated by commas or semicolons.
         people: of a split.
 
     Raises:
-        ConfigError: the table cannot be read, lacks a column, or a line has too few or too many cells.
+        ConfigError: the table cannot be read or lacks a column, or a line has too few or too many cells.
     """
     pictures: dict[str, list[tuple[int, Person]]] = defaultdict(list)
     for place, person in enumerate(people):
@@ -69,7 +69,7 @@ def caption_people(path: Path, people: Sequence[Person]) -> tuple[Mapping[int, t
 
 
 def _read_captions(path: Path) -> Iterator[tuple[str, Caption]]:
-    """The name, without extension, of each picture, and what was written of it."""
+    """The name of each picture, without extension, and its caption."""
     for line in read_csv(path, (_PICTURE, _CAPTION)):
         name, text = line.cells[_PICTURE], line.cells[_CAPTION]
         if name and text:

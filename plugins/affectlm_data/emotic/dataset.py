@@ -1,6 +1,6 @@
 """EMOTIC: people in their surroundings, with 26 categories, valence and arousal (Kosti et al. 2019, arXiv 2003.13401).
 
-The annotations come from the usual tables or from the official file; pictures are not opened here.
+The annotations come from the common tables or from the official file; pictures are not opened here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PLACES = ("{split}.csv", "emotic_pre/{split}.csv", "Annotations.mat", "Annotati
 
 @attrs.frozen
 class _Found:
-    """What a split holds."""
+    """The people of a split, and its counts."""
 
     images: tuple[Image, ...]
     counts: Mapping[str, int]
@@ -34,22 +34,22 @@ class _Found:
 
 @attrs.frozen(kw_only=True)
 class EMOTIC:
-    """The people of a split, one item each, with the body as the region where the face is looked for.
+    """The people of a split, one item each; the body is the region in which the face is searched for.
 
-    Truth has the categories in lower case, valence and arousal brought from 1..10 to [-1, 1], the text to compare
-    descriptions with, and as groups gender, age and the picture's file name. Dominance is not taken.
+    Truth has the categories in lower case, valence and arousal mapped from 1..10 to [-1, 1], the text to compare
+    descriptions with, and as groups gender, age and the picture's file name. Dominance is not used.
 
     Args:
         path: the folder with the tables or Annotations.mat, or one of these files.
         split: train, val (or validation), test.
-        images: the folder that holds mscoco, framesdb, emodb_small and ade20k; by default that of the annotations,
-            the folder `emotic` in it or beside it, or the folder above.
-        reference: the text of truth: `labels`, the categories in a row; `definitions`, a sentence for each category;
-            `captions`, what people wrote, which leaves out all people of whom nobody wrote.
+        images: the folder with mscoco, framesdb, emodb_small and ade20k; by default that of the annotations, the
+            folder `emotic` in it or beside it, or the folder above.
+        reference: the text of truth: `labels`, the list of categories; `definitions`, a sentence per category;
+            `captions`, what people wrote, which leaves out everybody without a caption.
         captions: the table of captions, for reference=captions.
 
     Raises:
-        ConfigError: a file or folder is not there, or says what cannot be.
+        ConfigError: a file or folder is missing, or has invalid content.
     """
 
     path: Path = attrs.field(converter=one_path)
@@ -84,23 +84,23 @@ class EMOTIC:
         return iter(self._found.images)
 
     def __len__(self) -> int:
-        """How many people there are."""
+        """The number of people."""
         return len(self._found.images)
 
     def describe(self) -> Mapping[str, str]:
-        """How many rows were read, how many people came of them, and why others were left out."""
+        """The number of rows, of people in them, and of rows left out, by reason."""
         return {name: str(count) for name, count in self._found.counts.items()}
 
     def _check_options(self) -> None:
         if self.reference not in REFERENCES:
             raise ConfigError(f"reference is '{self.reference}'; expected {', '.join(REFERENCES)}")
         if (self.captions is None) == (self.reference == "captions"):
-            raise ConfigError("reference=captions and captions=FILE go together; set both or none of the two")
+            raise ConfigError("reference=captions and captions=FILE go together; set both or neither")
         if self.images is not None and not self.images.is_dir():
-            raise ConfigError(f"images '{self.images}' is no folder; expected the one with mscoco, framesdb, ...")
+            raise ConfigError(f"images '{self.images}' is not a folder; expected the one with mscoco, framesdb, ...")
 
     def _root(self) -> Path:
-        """The folder with the pictures, as their authors and the usual conversion have it."""
+        """The folder with the pictures, where their authors or the common conversion put it."""
         base = self.path if self.path.is_dir() else self.path.parent
         places = (base, base / "emotic", base.parent / "emotic", base.parent)
         return next((place for place in places if any((place / name).is_dir() for name in _SOURCES)), base)
@@ -117,14 +117,14 @@ class EMOTIC:
         raise ConfigError(f"found none of {names} in '{self.path}', expected EMOTIC's annotations; set dataset.path")
 
     def _check_split(self, name: str) -> None:
-        """Raises ConfigError when a table has the name of another split: its people would bear a wrong one."""
+        """Raises ConfigError if a table has the name of another split, because ids would name the wrong one."""
         if name in SPLITS and split_name(name) != self.split:
             raise ConfigError(f"'{self.path}' is not the table of split '{self.split}'; add dataset.split={name}")
 
     def _nobody(self, file: Path, people: People) -> str:
         if self.captions and people.kept:
-            return f"captions '{self.captions}' are about nobody of EMOTIC's split '{self.split}'; take another split"
-        return f"'{file}' has nobody with labels, valence and arousal among its {people.rows} rows; give another path"
+            return f"captions '{self.captions}' are about nobody in EMOTIC's split '{self.split}'; use another split"
+        return f"'{file}' has nobody with labels, valence and arousal in its {people.rows} rows; give another path"
 
     def _image(self, root: Path, number: int, person: Person, captions: tuple[str, ...]) -> Image:
         truth = Truth(

@@ -1,4 +1,4 @@
-"""What each of EMOTIC's 26 categories means, in our own words, and the spellings they are found in."""
+"""What each of EMOTIC's 26 categories means, in our own words, and how their names are spelled in files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _SPELLINGS = {
 
 
 def find_label(written: str) -> str | None:
-    """The category that is meant by a spelling seen in the wild; None when it is none of the 26.
+    """The category for a spelling found in files; None if it is not one of the 26.
 
     >>> find_label("Disquitement"), find_label("Doubt Confusion"), find_label("joy")
     ('disquietment', 'doubt/confusion', None)

@@ -1,7 +1,7 @@
 """EMOTIC's own Annotations.mat: pictures with people, each annotated by one person in train and by several elsewhere.
 
-Fields are found by name, for their order differs between releases; only where a file has no names (cells in place
-of structures) does the position count.
+Fields are found by name, because their order differs between releases; the position counts only if a file has no names
+(cells instead of structures).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _AFFECT = (("valence", "arousal", "dominance"),)
 
 
 def mat_entries(path: Path, split: str) -> Iterator[Entry]:
-    """What the file says of each person of a split: train, val or test.
+    """The entry of each person of a split: train, val or test.
 
     Raises:
-        ConfigError: it cannot be read, has no such split, or lacks a field.
+        ConfigError: the file cannot be read, has no such split, or lacks a field.
     """
     for number, picture in enumerate(_variable(path, split).flat, 1):
         place = f"picture {number} of '{split}' in '{path}'"
@@ -56,7 +56,7 @@ def _variable(path: Path, split: str) -> _Value:
         held = loadmat(path, variable_names=[split])
         names = ", ".join(name for name, *_ in whosmat(path)) or "none"
     except NotImplementedError as error:
-        raise ConfigError(f"'{path}' is in MATLAB's format 7.3; save it again with -v7, or take the tables") from error
+        raise ConfigError(f"'{path}' is in MATLAB's format 7.3; save it again with -v7, or use the tables") from error
     except Exception as error:  # the reader raises errors of many kinds on damaged files
         raise ConfigError(f"'{path}' cannot be read as a .mat file: {str(error).lower()}") from error
     if split not in held:
@@ -65,7 +65,7 @@ def _variable(path: Path, split: str) -> _Value:
 
 
 def _entry(place: str, folder: str, file: str, fields: _Fields) -> Entry:
-    """What all annotators of a person say together, or, where that is missing, each of them."""
+    """The entry of a person: the combined annotations, or those of all annotators if there are none."""
     labels = _labels(fields.get("combined_categories"), place)
     ratings = _ratings(fields.get("combined_continuous"), place)
     labels = labels or _labels(_field(fields, place, "annotations_categories", "categories"), place)
@@ -83,7 +83,7 @@ def _entry(place: str, folder: str, file: str, fields: _Fields) -> Entry:
 
 
 def _fields(value: object, orders: Sequence[Sequence[str]], place: str) -> _Fields:
-    """The parts of a structure by name, those of a cell by position."""
+    """The values of a structure by name; for cells without names, the position decides the name."""
     if isinstance(value, np.void) and value.dtype.names:
         return {name.lower(): np.asarray(value[name]) for name in value.dtype.names}
     parts = list(value.flat) if isinstance(value, np.ndarray) else []
@@ -91,7 +91,7 @@ def _fields(value: object, orders: Sequence[Sequence[str]], place: str) -> _Fiel
         if len(order) == len(parts):
             return dict(zip(order, map(np.asarray, parts), strict=True))
     counts = " or ".join(str(len(order)) for order in orders)
-    raise ConfigError(f"{place} holds {len(parts)} values without names; expected {counts}, or a structure")
+    raise ConfigError(f"{place} has {len(parts)} values without names; expected {counts}, or a structure")
 
 
 def _field(fields: _Fields, place: str, *names: str) -> _Value:
@@ -102,7 +102,7 @@ def _field(fields: _Fields, place: str, *names: str) -> _Value:
 
 
 def _text(value: object, name: str = "") -> str:
-    """The word in nested cells, or in a structure that has it under a name; empty where there is none."""
+    """The word in nested cells, or under a name in a structure; empty if there is none."""
     while not isinstance(value, str):
         if isinstance(value, np.void) and value.dtype.names and name in value.dtype.names:
             value = value[name]
@@ -114,7 +114,7 @@ def _text(value: object, name: str = "") -> str:
 
 
 def _labels(value: object, place: str) -> list[str]:
-    """Every word, whoever gave it."""
+    """The labels of all annotators."""
     if isinstance(value, np.void):
         return _labels(_field(_fields(value, (), place), place, "categories"), place)
     if isinstance(value, np.ndarray):
@@ -123,7 +123,7 @@ def _labels(value: object, place: str) -> list[str]:
 
 
 def _ratings(value: object, place: str) -> list[tuple[float, float, float]]:
-    """Valence, arousal and dominance, as often as they were rated."""
+    """Valence, arousal and dominance by each annotator."""
     if isinstance(value, np.void):
         fields = _fields(value, _AFFECT, place)
         valence, arousal, dominance = (_number(_field(fields, place, name)) for name in _AFFECT[0])
@@ -138,10 +138,10 @@ def _ratings(value: object, place: str) -> list[tuple[float, float, float]]:
 
 
 def _corners(value: _Value) -> list[float]:
-    """Four numbers; fewer, or none, where they are something else."""
+    """The numbers of an array; empty if it holds something else."""
     return value.ravel().astype(float).tolist() if value.dtype.kind in "iuf" else []
 
 
 def _number(value: _Value) -> float:
-    """The number, NaN where there is none."""
+    """The first number of an array, or NaN if there is none."""
     return float(value.flat[0]) if value.size and value.dtype.kind in "iuf" else float("nan")

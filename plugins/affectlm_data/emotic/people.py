@@ -1,6 +1,6 @@
-"""The people of EMOTIC as they were annotated, checked and brought to our labels and scale.
+"""The people of EMOTIC as they were annotated, checked and converted to our labels and scale.
 
-Reading the files is left to `emotic_table` and `emotic_mat`; both give the same people.
+`table.py` and `mat.py` read the files; both give the same people.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from affectlm.errors import ConfigError
 from affectlm.types import Box
 from affectlm_data.emotic.definitions import find_label
 
-LOW, HIGH = 1.0, 10.0  # of the scale of valence and arousal
+LOW, HIGH = 1.0, 10.0  # ends of the scale of valence and arousal
 
 
 @attrs.frozen
 class Entry:
-    """What is written of one person, not yet checked."""
+    """The annotations of one person, not checked yet."""
 
     place: str  # for messages
     folder: str
     file: str
     corners: Sequence[float]
     labels: Sequence[str]
-    affect: Sequence[float]  # valence, arousal, dominance; empty where nobody rated
+    affect: Sequence[float]  # valence, arousal, dominance; empty if nobody rated
     gender: str
     age: str
 
@@ -37,9 +37,9 @@ class Entry:
 class Person:
     """One person of a picture; valence and arousal in [-1, 1]."""
 
-    folder: str  # below the one with all pictures, between slashes
+    folder: str  # relative to the folder with all pictures, with slashes
     file: str
-    box: Box  # of the body; it may leave the picture
+    box: Box  # of the body; may extend beyond the picture
     labels: tuple[str, ...]
     valence: float
     arousal: float
@@ -49,7 +49,7 @@ class Person:
 
 @attrs.frozen
 class People:
-    """The people of a split, and how many rows had to be left out, by reason."""
+    """The people of a split, and the numbers of rows left out, by reason."""
 
     rows: int
     kept: tuple[Person, ...]
@@ -57,15 +57,16 @@ class People:
 
     @property
     def repeated(self) -> int:
-        """How many of those who were kept stand there a second time, word for word."""
+        """The number of exact repetitions among the people that were kept."""
         return len(self.kept) - len(set(self.kept))
 
 
 def check_people(entries: Iterable[Entry]) -> People:
-    """The people with labels, valence and arousal, in the order given; the others are counted, as in the usual tables.
+    """The people with labels, valence and arousal, in the given order; the others are only counted.
 
     Raises:
-        ConfigError: a label is none of the 26, a rating is off the scale, a box is none, or a picture lies elsewhere.
+        ConfigError: a label is not one of the 26, a rating is off the scale, a box is invalid, or a picture is outside
+            the pictures' folder.
     """
     kept, reasons = [], Counter({"without_labels": 0, "without_ratings": 0})
     for entry in entries:
@@ -94,9 +95,9 @@ def _person(entry: Entry) -> Person:
 
 
 def _picture(entry: Entry) -> PurePosixPath:
-    """Where the picture is, below the folder with all pictures."""
+    """The path of the picture, relative to the folder with all pictures."""
     written = "/".join(filter(None, (entry.folder, entry.file)))
-    path = PureWindowsPath(written)  # which knows either slash
+    path = PureWindowsPath(written)  # PureWindowsPath knows both slashes
     if not entry.file or path.anchor or ".." in path.parts:
         raise ConfigError(f"{entry.place}: the picture is '{written}'; expected a path inside the pictures' folder")
     return PurePosixPath(*path.parts)
@@ -106,7 +107,7 @@ def _labels(entry: Entry) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for written in entry.labels:
         if (label := find_label(written)) is None:
-            raise ConfigError(f"{entry.place} has the label '{written}', which is none of EMOTIC's 26; correct it")
+            raise ConfigError(f"{entry.place} has the label '{written}', not one of EMOTIC's 26; correct it")
         found[label] = None
     return tuple(found)
 
@@ -118,7 +119,7 @@ def _unit(entry: Entry, name: str, value: float) -> float:
 
 
 def _box(entry: Entry) -> Box:
-    """The body's rectangle, its corners in order and at least a pixel apart."""
+    """The body's box, with its corners in order and at least a pixel apart."""
     if len(entry.corners) != 4 or not all(map(math.isfinite, entry.corners)):
         raise ConfigError(f"{entry.place}: the box is {list(entry.corners)}; expected left, top, right, bottom")
     x1, y1, x2, y2 = entry.corners

@@ -1,4 +1,4 @@
-"""EMOTIC's annotations as most people have them: one table a split, lists written as Python writes them."""
+"""EMOTIC's annotations as most people have them: one table per split, with lists in Python's notation."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _COLUMNS = ("folder", "filename", "bbox", "categorical_labels", "continuous_labe
 
 
 def table_entries(path: Path) -> Iterator[Entry]:
-    """What a table says of each person.
+    """The entry of each person in a table.
 
     Raises:
-        ConfigError: it cannot be read, lacks a column, or a cell is no list.
+        ConfigError: the table cannot be read or lacks a column, or a cell is not a list.
     """
     return map(_entry, read_csv(path, _COLUMNS))
 
@@ -37,7 +37,7 @@ def _entry(line: Line) -> Entry:
 
 
 def _list(line: Line, column: str) -> list[str]:
-    """The parts of a list, empty where nothing is known; `ast.literal_eval` takes ten times as long."""
+    """The items of a list, empty if unknown; `ast.literal_eval` takes ten times as long."""
     cell = line.cells[column] or "[]"
     if not (cell.startswith("[") and cell.endswith("]")):
         raise ConfigError(f"{line.place}: {column} is '{cell[:80]}'; expected a list in brackets")
@@ -45,7 +45,7 @@ def _list(line: Line, column: str) -> list[str]:
 
 
 def _numbers(line: Line, column: str, count: int) -> list[float]:
-    """As many numbers, NaN among them, or none."""
+    """The numbers of a list, some perhaps NaN: `count` of them, or none."""
     values = [number_in(part) if part else math.nan for part in _list(line, column)]
     known = [value for value in values if value is not None]
     if len(known) < len(values) or len(known) not in (0, count):

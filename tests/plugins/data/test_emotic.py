@@ -229,9 +229,9 @@ def test_every_box_is_a_rectangle(tmp_path: Path, written: str, box: Box) -> Non
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"Categorical_Labels": "['Joy']"}, r"line 2 of '.*' has the label 'Joy', which is none of EMOTIC's 26"),
+        ({"Categorical_Labels": "['Joy']"}, r"line 2 of '.*' has the label 'Joy', not one of EMOTIC's 26"),
         ({"Categorical_Labels": "Peace"}, "categorical_labels is 'Peace'; expected a list in brackets"),
-        ({"Categorical_Labels": "[__import__('os').remove('x')]"}, "which is none of EMOTIC's 26"),
+        ({"Categorical_Labels": "[__import__('os').remove('x')]"}, "not one of EMOTIC's 26"),
         ({"Continuous_Labels": "[0.7, 4, 5]"}, r"valence is 0\.7; expected a number in \[1, 10\]"),
         ({"Continuous_Labels": "[7, 4]"}, r"continuous_labels is '\[7, 4\]'; expected 3 numbers"),
         ({"Continuous_Labels": "[7, high, 4]"}, "expected 3 numbers"),
@@ -286,7 +286,7 @@ def test_pictures_are_found_where_the_usual_conversion_has_them(tmp_path: Path, 
 
 def test_several_paths_are_refused(tmp_path: Path) -> None:
     """They would be taken for one strange name."""
-    with pytest.raises(ConfigError, match=r"^the dataset got 2 paths, a, b; expected one$"):
+    with pytest.raises(ConfigError, match=r"^the dataset has 2 paths, a, b; expected one$"):
         EMOTIC(path=["a", "b"])
 
 
@@ -371,7 +371,7 @@ def test_wrong_captions_are_told(tmp_path: Path) -> None:
         people(root, reference="captions", captions=tmp_path / "other.csv")
     with pytest.raises(ConfigError, match=r"'.*none\.csv' cannot be read: no such file"):
         people(root, reference="captions", captions=tmp_path / "none.csv")
-    with pytest.raises(ConfigError, match="are about nobody of EMOTIC's split 'test'"):
+    with pytest.raises(ConfigError, match="are about nobody in EMOTIC's split 'test'"):
         people(root, reference="captions", captions=captions(root, ("z_1.jpg", "Fear", "Ida.")))
 
 
@@ -493,13 +493,13 @@ def test_a_wrong_official_file_is_told(tmp_path: Path) -> None:
         people(tmp_path)
     with pytest.raises(ConfigError, match=r"picture 1 of 'train' .* has the fields age, .*; expected 'bbox'"):
         people(tmp_path, split="train")
-    with pytest.raises(ConfigError, match="holds 1 values without names; expected 5, or a structure"):
+    with pytest.raises(ConfigError, match="has 1 values without names; expected 5, or a structure"):
         people(tmp_path, split="val")
     (tmp_path / "Annotations.mat").write_bytes(b"no such thing" * 99)
     with pytest.raises(ConfigError, match=r"cannot be read as a \.mat file"):
         people(tmp_path)
     (tmp_path / "Annotations.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(512))
-    with pytest.raises(ConfigError, match=r"format 7\.3; save it again with -v7, or take the tables"):
+    with pytest.raises(ConfigError, match=r"format 7\.3; save it again with -v7, or use the tables"):
         people(tmp_path)
 
 
@@ -538,11 +538,11 @@ def test_annotations_are_found_where_people_have_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"path": None}, "the dataset got no path; set dataset.path to its file or folder"),
+        ({"path": None}, "the dataset has no path; set dataset.path to its file or folder"),
         ({"split": "dev"}, "split 'dev' is unknown; expected train, val, validation, test"),
         ({"split": "train"}, r"found none of train\.csv, emotic_pre/train\.csv, .*; set dataset\.path"),
         ({"reference": "poems"}, "reference is 'poems'; expected labels, definitions, captions"),
-        ({"images": "/nowhere/at/all"}, "images '/nowhere/at/all' is no folder"),
+        ({"images": "/nowhere/at/all"}, "images '/nowhere/at/all' is not a folder"),
     ],
 )
 def test_a_wrong_choice_is_told(tmp_path: Path, options: dict[str, Any], message: str) -> None:

@@ -77,7 +77,7 @@ def test_a_byte_order_mark_and_semicolons_do_no_harm(tmp_path: Path) -> None:
         ([line(0, SAD, "train")], "has no split 'validation'; splits: train$"),
         ([line(0, "x,0,0,9,0,0,0,0,0,0")], r"^line 2 of '.*labels\.csv': neutral is 'x'; expected a whole number$"),
         ([line(0, "-1,0,0,9,0,0,0,0,0,0")], "neutral is '-1'; expected a whole number"),
-        ([line(0, SAD), line(1, SAD, name="f0")], r"^line 3 of '.*' names 'f0' again; give each face a name"),
+        ([line(0, SAD), line(1, SAD, name="f0")], r"^line 3 of '.*' repeats the name 'f0'; give each face its own"),
         ([line(2500, SAD)], r"^found no 'sheet_01\.jpg' in '.*', which labels\.csv names; fetch it again"),
         (["0,f0"], "^line 2 of '.*' has 2 cells; expected 13"),
     ],
@@ -94,5 +94,5 @@ def test_missing_parts_are_told(tmp_path: Path) -> None:
         FERPlus(path=tmp_path)
     with pytest.raises(ConfigError, match=r"labels\.csv' has the columns .*; expected each once, 'index' and 'name'"):
         FERPlus(path=folder(tmp_path, line(0, SAD), header=HEADER.replace("split", "part")))
-    with pytest.raises(ConfigError, match=r"^the dataset got no path; set dataset\.path"):
+    with pytest.raises(ConfigError, match=r"^the dataset has no path; set dataset\.path"):
         FERPlus(path=None)

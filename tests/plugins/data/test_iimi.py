@@ -93,12 +93,12 @@ def test_it_says_how_many_pictures_each_label_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "options", "message"),
     [
-        (["Sad/1.jpg", "Crying/1.jpg"], {}, r"'Crying' in '.*' names no expression; expected folders, .* with anger,"),
+        (["Sad/1.jpg", "Crying/1.jpg"], {}, r"'Crying' in '.*' names no expression; expected folders, .* named anger,"),
         (["1.jpg"], {}, r"'1\.jpg' in '.*' names no expression"),
         (["Sad/1.txt"], {}, "found no pictures in"),
-        (["Sad/1.jpg"], {"split": "test"}, "split 'test' is no folder in"),
-        (["Sad/1.jpg"], {"subject": "("}, r"subject '\(' is no regular expression"),
-        (["Sad/1.jpg"], {"subject": "F"}, r"subject 'F' finds nobody in 'Sad/1\.jpg'; correct it, or leave it out"),
+        (["Sad/1.jpg"], {"split": "test"}, "split 'test' is not a folder in"),
+        (["Sad/1.jpg"], {"subject": "("}, r"subject '\(' is not a regular expression"),
+        (["Sad/1.jpg"], {"subject": "F"}, r"subject 'F' does not match 'Sad/1\.jpg'; correct it, or leave it out"),
     ],
 )
 def test_a_wrong_folder_is_told(tmp_path: Path, names: list[str], options: dict[str, object], message: str) -> None:
@@ -109,7 +109,7 @@ def test_a_wrong_folder_is_told(tmp_path: Path, names: list[str], options: dict[
 
 def test_a_path_is_needed() -> None:
     """There is nothing to look at without."""
-    with pytest.raises(ConfigError, match=r"dataset 'iimi' got no path; set dataset\.path to its folder or table"):
+    with pytest.raises(ConfigError, match=r"dataset 'iimi' has no path; set dataset\.path to its folder or table"):
         IIMI(path=None)
 
 

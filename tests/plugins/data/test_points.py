@@ -137,7 +137,7 @@ def test_simulated_samples_cannot_pass_for_people(compose: Compose, fresh_cache:
         (Simulated, {"split": "test"}, "dataset 'simulated' takes no split, found 'test'"),
         (Simulated, {"source": "mine"}, "source 'mine' is unknown; expected random or confusing"),
         (Simulated, {"labels": ["peace"]}, "source 'random' has no mean for 'peace'; it has happiness"),
-        (Simulated, {"deviation": 0.2}, r"deviation is '0.2'; expected one of valence and one of arousal"),
+        (Simulated, {"deviation": 0.2}, r"deviation is '0.2'; expected one for valence and one for arousal"),
         (Simulated, {"deviation": [-1, 0]}, "deviation is"),
     ],
 )

@@ -146,7 +146,7 @@ def test_a_bare_word_of_the_command_line_is_a_path(tmp_path: Path, monkeypatch: 
         ("", "has the columns nothing; expected each once, 'valence' and 'arousal' among them"),
         ("id,valence\na,0\n", "has the columns id, valence; expected"),
         ("valence,arousal, Valence\n0,0,0\n", "has the columns valence, arousal, valence; expected each once"),
-        ("valence,arousal\n\n", "manifest '.*' has no ratings; give one line for each face"),
+        ("valence,arousal\n\n", "manifest '.*' has no ratings; expected one line per face"),
         ("valence,arousal\n0,0\n0,\n", r"^line 3 of '.*': arousal is missing; expected a number in \[-1, 1\]$"),
         ("valence,arousal\n0,nan\n", r"^line 2 of '.*': arousal is missing; expected a number in \[-1, 1\]$"),
         ("valence,arousal\n-inf,0\n", "^line 2 of '.*': valence is '-inf'; expected a number"),
@@ -155,8 +155,8 @@ def test_a_bare_word_of_the_command_line_is_a_path(tmp_path: Path, monkeypatch: 
         ("valence,arousal\n0,0,0\n", "^line 2 of '.*' has 3 cells; expected 2: valence, arousal"),
         ("valence,arousal,au1\n0,0,1\n0,0,inf\n", "^line 3 of '.*': au1 is 'inf'; expected a finite number or nothing"),
         ("valence,arousal,\n0,0,1\n", "has a column without a name; name it or leave it out"),
-        ("id,valence,arousal\na,0,0\n\na,0,0\n", "^line 4 of '.*' has the id 'a', as line 2 has"),
-        ('valence,arousal\n0,"0\n', "^line 2 of '.*' is no CSV: unexpected end of data"),
+        ("id,valence,arousal\na,0,0\n\na,0,0\n", "^line 4 of '.*' has the id 'a' of line 2"),
+        ('valence,arousal\n0,"0\n', "^line 2 of '.*' is not valid CSV: unexpected end of data"),
     ],
 )
 def test_a_wrong_csv_is_told_by_line_and_column(tmp_path: Path, text: str, message: str) -> None:
@@ -169,9 +169,9 @@ def test_a_wrong_csv_is_told_by_line_and_column(tmp_path: Path, text: str, messa
     ("text", "message"),
     [
         ("", "has no ratings"),
-        ('{"valence": 0', r"^line 1 of '.*' is no JSON: expecting ',' delimiter, at character 14$"),
-        ("\n[0, 0]", "^line 2 of '.*' is no object; expected one a line: "),
-        ("3", "^line 1 of '.*' is no object"),
+        ('{"valence": 0', r"^line 1 of '.*' is not JSON: expecting ',' delimiter, at character 14$"),
+        ("\n[0, 0]", "^line 2 of '.*' is not an object; expected one per line: "),
+        ("3", "^line 1 of '.*' is not an object"),
         ("[" * 100_000, "^line 1 of '.*' is nested too deeply"),
         ('{"valence": 0, "Valence ": 1}', "^line 1 of '.*' has 'valence' twice; expected each key once"),
         ('{"arousal": 0}', "^line 1 of '.*': valence is missing; expected a number"),
@@ -197,11 +197,11 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"^'.*none.csv' cannot be read: no such file"):
         Manifest(path=tmp_path / "none.csv")
-    with pytest.raises(ConfigError, match=r"manifest '.*a.xlsx' is of no known form; expected a name in .csv, .jsonl"):
+    with pytest.raises(ConfigError, match=r"manifest '.*a.xlsx' has an unknown format; expected a .csv, .jsonl"):
         Manifest(path=tmp_path / "a.xlsx")
     with pytest.raises(ConfigError, match=r"^'.*latin.csv' is not in UTF-8, first in line 3; save it in UTF-8"):
         Manifest(path=latin)
-    with pytest.raises(ConfigError, match=r"^the dataset got no path; set dataset\.path"):
+    with pytest.raises(ConfigError, match=r"^the dataset has no path; set dataset\.path"):
         Registry.installed().build("dataset", {"name": "manifest", "path": None})
 
 
