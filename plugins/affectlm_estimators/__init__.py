@@ -1,4 +1,4 @@
-"""Estimators beside FaceChannel: any timm backbone, any ONNX model, an ensemble, a constant; how well they agree."""
+"""Estimators besides FaceChannel: any timm backbone, any ONNX model, an ensemble, a constant; and the metric `ccc`."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def affectlm_estimators() -> Mapping[str, str]:
 
 @hookimpl
 def affectlm_metrics() -> Mapping[str, str]:
-    """How well measured valence and arousal agree with ratings."""
+    """The metric of agreement between measured valence and arousal and ratings."""
     return {"ccc": "affectlm_estimators.metrics:Concordance"}

@@ -1,4 +1,4 @@
-"""From probabilities of categories to the valence and arousal that they lead one to expect."""
+"""Points of categories, which turn their probabilities into expected valence and arousal."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def points(labels: Sequence[str], source: str) -> NDArray[np.float32]:
     Args:
         labels: in any case; adjectives ("happy") stand for their nouns.
         source: `affectnet` for the class means of AffectNet's public validation set (Mollahosseini et al. 2019, doi
-            10.1109/TAFFC.2017.2740923), which know eight labels; `words` for the points of Russell & Mehrabian
-            1977 and Russell 1980, which know more, but no contempt.
+            10.1109/TAFFC.2017.2740923), which cover eight labels; `words` for the points of Russell & Mehrabian
+            1977 and Russell 1980, which cover more, but not contempt.
 
     Raises:
         ConfigError: the source has no point for a label.
@@ -31,7 +31,7 @@ def points(labels: Sequence[str], source: str) -> NDArray[np.float32]:
     found = [find(label) for label in labels]
     if missing := [label for label, point in zip(labels, found, strict=True) if point is None]:
         raise ConfigError(
-            f"anchors '{source}' have no point for the label '{missing[0]}'; they know {', '.join(known())}"
+            f"anchors '{source}' have no point for the label '{missing[0]}'; expected one of: {', '.join(known())}"
         )
     return np.array([(point.valence, point.arousal) for point in found if point], dtype=np.float32)
 

@@ -28,5 +28,5 @@ class Constant:
     arousal: float = attrs.field(default=0.0, validator=_in_range)
 
     def estimate(self, faces: Sequence[Pixels]) -> VA:
-        """The point, once for each face: (batch, 2)."""
+        """The point once per face, (batch, 2)."""
         return np.tile(np.array([self.valence, self.arousal], dtype=np.float32), (len(faces), 1))

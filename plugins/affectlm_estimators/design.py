@@ -1,4 +1,4 @@
-"""What a network on a timm backbone is: built, told by a file of weights, or begun from what timm publishes."""
+"""The design of a network on a timm backbone: built anew, read from a weight file, or begun from timm's weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WANTED = "expected the timm.safetensors that 'affectlm train estimator=timm' wr
 
 @attrs.frozen(kw_only=True)
 class Design:
-    """What a network is; a file of weights says it in its metadata."""
+    """The design of a network; a weight file has it in its metadata."""
 
     architecture: str = attrs.field(validator=instance_of(str))
     side: int = attrs.field(validator=[instance_of(int), ge(16)])
@@ -33,7 +33,7 @@ class Design:
     excitation: bool = False
 
     def build(self, *, dropout: float = 0.0, pretrained: Mapping[str, Tensor] | None = None) -> AffectNetwork:
-        """The network with random weights, or with a backbone that begins from given tensors.
+        """The network with random weights, or with a backbone that starts from given tensors.
 
         Raises:
             ConfigError: timm cannot build this architecture for this side.
@@ -51,29 +51,29 @@ class Design:
                 dropout=dropout,
                 pretrained=pretrained,
             )
-            with torch.inference_mode():  # many refuse a side only when they see it
+            with torch.inference_mode():  # many architectures fail only when they get a wrong side
                 network.eval()(torch.zeros(1, 1, self.side, self.side))
             return network
-        except Exception as error:  # each of timm's thousand architectures refuses in its own way
+        except Exception as error:  # each of timm's thousand architectures fails in its own way
             raise ConfigError(
                 f"architecture '{self.architecture}' with side {self.side} cannot be built: "
                 f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             ) from error
 
     def to_metadata(self) -> dict[str, str]:
-        """What `from_metadata` reads."""
+        """The metadata for `from_metadata`."""
         return {"architecture": self.architecture, "design": json.dumps(attrs.asdict(self))}
 
     @classmethod
     def from_metadata(cls, path: Path) -> Design:
-        """The design that a file of weights tells.
+        """The design in the metadata of a weight file.
 
         Raises:
-            WeightsError: the file cannot be read, or tells none.
+            WeightsError: the file cannot be read, or has no design.
         """
         try:
-            told = json.loads(read_metadata(path)["design"])
-            design = cls(**{**told, "categories": tuple(told["categories"])})
+            stored = json.loads(read_metadata(path)["design"])
+            design = cls(**{**stored, "categories": tuple(stored["categories"])})
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"'{path}' does not say what network it holds; {_WANTED}") from error
         check_architecture(design.architecture)
@@ -81,7 +81,7 @@ class Design:
 
 
 def check_architecture(name: str) -> None:
-    """Raises ConfigError when timm does not know a name."""
+    """Raises ConfigError unless timm knows the name."""
     import timm
 
     if name.count(":") == 0 and timm.is_model(name):
@@ -89,12 +89,12 @@ def check_architecture(name: str) -> None:
     close = difflib.get_close_matches(name, timm.list_models(), n=3)
     hint = f"did you mean {' or '.join(repr(each) for each in close)}? " if close else ""
     raise ConfigError(
-        f"timm knows no architecture '{name}'; {hint}its names: python -c 'import timm; print(*timm.list_models())'"
+        f"timm has no architecture '{name}'; {hint}list its names: python -c 'import timm; print(*timm.list_models())'"
     )
 
 
 def from_hub(architecture: str) -> Mapping[str, Tensor]:
-    """The tensors of a backbone as timm publishes them, from this machine's hub cache or from the hub.
+    """The tensors of a backbone that timm publishes, from this machine's hub cache or from the hub.
 
     Raises:
         WeightsError: there are none, or they cannot be fetched.
@@ -105,11 +105,11 @@ def from_hub(architecture: str) -> Mapping[str, Tensor]:
 
     published = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
     if published is None or not published.hf_hub_id:
-        raise WeightsError(f"timm publishes no weights of '{architecture}'; use estimator.pretrained=false")
+        raise WeightsError(f"timm publishes no weights for '{architecture}'; use estimator.pretrained=false")
     try:
         return load_file(fetch_file(published.hf_hub_id, "model.safetensors"))
     except (WeightsError, SafetensorError, OSError) as error:
         raise WeightsError(
-            f"the backbone '{published.hf_hub_id}' is not on this machine and the hub does not give it "
+            f"the backbone '{published.hf_hub_id}' is not on this machine and cannot be fetched "
             f"({error}); use estimator.pretrained=false, or plan.start=PATH of an earlier training"
         ) from error

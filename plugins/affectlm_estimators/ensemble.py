@@ -1,4 +1,4 @@
-"""Several estimators asked at once: their mean, and how far they are apart."""
+"""Several estimators at once: their mean and their spread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _check_members(_: object, attribute: Any, value: Any) -> None:
         )
     for member in value:
         if not isinstance(member, Mapping) or "name" not in member:
-            raise ConfigError(f"estimator.members holds {member!r}; expected a name and options: {{name: facechannel}}")
+            raise ConfigError(f"estimator.members has {member!r}; expected a name and options: {{name: facechannel}}")
 
 
 def _check_weights(ensemble: Any, attribute: Any, value: Any) -> None:
@@ -33,8 +33,8 @@ def _check_weights(ensemble: Any, attribute: Any, value: Any) -> None:
     numbers = [number for number in listed if isinstance(number, int | float) and 0 <= number < np.inf]
     if not len(numbers) == len(listed) == len(ensemble.members) or not any(numbers):
         raise ConfigError(
-            f"estimator.weights is {value} for {len(ensemble.members)} members; expected a number for each, "
-            "0 or more, and one above 0"
+            f"estimator.weights is {value} for {len(ensemble.members)} members; expected a number per member, "
+            "0 or more, and at least one above 0"
         )
 
 
@@ -44,7 +44,7 @@ class Ensemble:
 
     Args:
         members: configurations of estimators: name and options.
-        weights: what each member counts for; None for all the same.
+        weights: of the members; None for equal weights.
         registry: builds the members.
 
     Raises:
@@ -56,14 +56,14 @@ class Ensemble:
     registry: Registry = attrs.field(factory=Registry.installed, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        _ = self._estimators  # what is wrong with a member must show before the first picture
+        _ = self._estimators  # errors in a member must show before the first picture
 
     def estimate(self, faces: Sequence[Pixels]) -> VA:
         """The mean valence and arousal, (batch, 2)."""
         return self.details(faces)[0]
 
     def details(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
-        """The mean, the members' standard deviation (`valence_sd`, `arousal_sd`), means of details all members have."""
+        """The mean, the members' standard deviation (`valence_sd`, `arousal_sd`) and the means of shared details."""
         measured = [_measure(estimator, faces) for estimator in self._estimators]
         mean, spread = self._moments([affect for affect, _ in measured])
         shared = [name for name in measured[0][1] if all(name in details for _, details in measured)]
@@ -71,18 +71,18 @@ class Ensemble:
         return mean, {**found, "valence_sd": spread[:, 0], "arousal_sd": spread[:, 1]}
 
     def describe(self) -> Mapping[str, str]:
-        """The members' versions and what they say about themselves, under their place in the list and their name."""
-        told: dict[str, str] = {}
+        """The members' versions and descriptions, under their place in the list and their name."""
+        found: dict[str, str] = {}
         for place, (member, estimator) in enumerate(zip(self.members, self._estimators, strict=True)):
             name = str(member["name"])
-            said = estimator.describe() if isinstance(estimator, Described) else {}
-            whole = {"version": self.registry.origin("estimator", name), **said}
-            told |= {f"{place}.{name}.{key}": value for key, value in whole.items()}
-        return told
+            own = estimator.describe() if isinstance(estimator, Described) else {}
+            whole = {"version": self.registry.origin("estimator", name), **own}
+            found |= {f"{place}.{name}.{key}": value for key, value in whole.items()}
+        return found
 
     @property
     def speed_options(self) -> tuple[str, ...]:
-        """The members' own, where `members` and `describe` have them."""
+        """The members' speed options, under the names they have in `members` and `describe`."""
         members = zip(self.members, self._estimators, strict=True)
         return tuple(
             f"{where}.{option}"
@@ -114,7 +114,7 @@ def _measure(estimator: VAEstimator, faces: Sequence[Pixels]) -> tuple[VA, Detai
         affect = estimator.estimate(faces)
     if np.shape(affect) != (len(faces), 2) or not np.isfinite(affect).all():
         raise ContractError(
-            f"{type(estimator).__name__}, a member of the ensemble: bad returned shape {np.shape(affect)} or numbers "
-            f"that are not finite, expected ({len(faces)}, 2): valence, arousal"
+            f"{type(estimator).__name__}, a member of the ensemble, returned shape {np.shape(affect)} or numbers "
+            f"that are not finite; expected finite numbers ({len(faces)}, 2): valence, arousal"
         )
     return np.asarray(affect), details

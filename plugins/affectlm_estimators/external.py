@@ -1,4 +1,4 @@
-"""The files that an ONNX model consists of: exporters may keep its tensors beside the graph."""
+"""The files of an ONNX model; exporters may store its tensors beside the graph."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def model_files(path: Path) -> tuple[Path, ...]:
-    """The model's file and then, by name, those in which it keeps tensors ("external data" of the ONNX format).
+    """The model's file, then the files with its tensors by name ("external data" of the ONNX format).
 
     Raises:
         ConfigError: onnx is not installed.
-        WeightsError: the file is no ONNX model, or one that it names is absent or outside its folder.
+        WeightsError: the file is not an ONNX model, or a file that it names is missing or outside its folder.
     """
     try:
         import onnx
@@ -30,22 +30,22 @@ def model_files(path: Path) -> tuple[Path, ...]:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's errors; onnx does not name them
-        raise WeightsError(f"'{path}' is no ONNX model that can be run: {type(error).__name__}") from error
+        raise WeightsError(f"'{path}' is not an ONNX model that can be run: {type(error).__name__}") from error
     return path, *(_beside(path, location) for location in sorted(set(_locations(model))))
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a model, hexadecimal: of its file, or of the digests of its files where it has several.
+    """SHA-256 of a model, hexadecimal: of its file, or of the digests of its files if it has several.
 
     Raises:
-        ConfigError, WeightsError: as `model_files`.
+        ConfigError, WeightsError: as in `model_files`.
     """
     digests = [sha256(file) for file in model_files(path)]
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _locations(message: Message) -> Iterator[str]:
-    """The names of files in any tensor below a message: of graphs inside nodes and of functions too."""
+    """The file names in all tensors below a message, including graphs inside nodes and functions."""
     for field, value in message.ListFields():
         if field.name == "external_data":
             yield from (entry.value for entry in value if entry.key == "location")
@@ -56,8 +56,8 @@ def _locations(message: Message) -> Iterator[str]:
 
 def _beside(path: Path, location: str) -> Path:
     absolute = PurePosixPath(location).is_absolute() or PureWindowsPath(location).anchor
-    if absolute or ".." in PureWindowsPath(location).parts:  # which knows both separators
+    if absolute or ".." in PureWindowsPath(location).parts:  # PureWindowsPath knows both separators
         raise WeightsError(f"'{path}' keeps tensors in '{location}'; expected a file in the model's folder")
     if not (path.parent / location).is_file():
-        raise WeightsError(f"'{path}' keeps tensors in '{location}', which is not beside it; put it there")
+        raise WeightsError(f"'{path}' keeps tensors in '{location}', which is missing; put it beside the model")
     return path.parent / location

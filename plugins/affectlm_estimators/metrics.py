@@ -1,4 +1,4 @@
-"""How well measured valence and arousal agree with what people rated."""
+"""How well measured valence and arousal agree with people's ratings."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Concordance:
     """Scores `ccc_valence` and `ccc_arousal` over all faces with a rating; see `affectlm.scores.agreement.ccc`."""
 
     def score_names(self) -> tuple[str, ...]:
-        """Valence's and arousal's."""
+        """The names of the two scores."""
         return ("ccc_valence", "ccc_arousal")
 
     def statistics(self, records: Sequence[Record]) -> Sequence[_Group]:
-        """Each of the two over the measured faces with such a rating."""
+        """Each score over the measured faces that have the rating."""
         return [_agreement(records, name) for name in ("valence", "arousal")]
 
     def score(self, records: Sequence[Record]) -> list[Score]:
-        """Those of the two that are defined, without intervals."""
+        """The scores that are defined, without intervals."""
         return once(self.statistics(records))
 
 

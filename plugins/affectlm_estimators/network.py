@@ -1,4 +1,4 @@
-"""Any timm backbone with heads for valence, arousal and categories, and a squeeze-and-excitation block if wanted."""
+"""Any timm backbone with heads for valence, arousal and categories, and an optional squeeze-and-excitation block."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
 
 class SqueezeExcitation(nn.Module):
-    """Weighs each channel by what all channels hold on average (Hu, Shen, Sun 2018, doi 10.1109/CVPR.2018.00745).
+    """Weights each channel by the means of all channels (Hu, Shen, Sun 2018, doi 10.1109/CVPR.2018.00745).
 
-    Features keep their shape; channels come second in (batch, channels, h, w) and last in (batch, h, w, channels) and
-    (batch, tokens, channels).
+    Features keep their shape: (batch, channels, h, w), (batch, h, w, channels) or (batch, tokens, channels).
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
@@ -27,7 +26,7 @@ class SqueezeExcitation(nn.Module):
         self.excite = nn.Linear(max(1, channels // reduction), channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """The weighed features."""
+        """The weighted features."""
         first = features.ndim == 4 and features.shape[1] == self.channels
         places = (2, 3) if first else tuple(range(1, features.ndim - 1))
         means = features.mean(dim=places)
@@ -38,15 +37,17 @@ class SqueezeExcitation(nn.Module):
 
 
 class AffectNetwork(nn.Module):
-    """Grey faces (batch, 1, side, side) in [0, 1] to VA (batch, 2) in [-1, 1] and category logits (batch, k) or None.
+    """Takes grey faces (batch, 1, side, side) in [0, 1]; returns VA (batch, 2) and category logits (batch, k) or None.
+
+    VA is in [-1, 1].
 
     Args:
         architecture: a name that timm knows.
         side: pixels; networks with a fixed size are built for it.
-        categories: how many; with none there is no such head.
-        excitation: whether channels are weighed before the backbone's own pooling.
+        categories: number of categories; 0 for no such head.
+        excitation: whether channels are weighted before the backbone's own pooling.
         dropout: share of pooled features set to zero while training.
-        pretrained: tensors of the backbone to begin from, as its publisher names them.
+        pretrained: tensors of the backbone to start from, with its publisher's names.
     """
 
     backbone: Any  # its methods have no types
@@ -72,7 +73,7 @@ class AffectNetwork(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.affect = nn.Linear(self.backbone.head_hidden_size, 2)
         self.category = nn.Linear(self.backbone.head_hidden_size, categories) if categories else None
-        # Buffers that no file holds: they belong to the architecture.
+        # These buffers are in no file: they belong to the architecture.
         self.register_buffer("mean", _channels(self.backbone.pretrained_cfg["mean"]), persistent=False)
         self.register_buffer("deviation", _channels(self.backbone.pretrained_cfg["std"]), persistent=False)
 
@@ -85,13 +86,13 @@ class AffectNetwork(nn.Module):
 
 
 def is_fixed(architecture: str) -> bool:
-    """Whether an architecture is built for one size of picture."""
+    """Whether an architecture is built for one picture size."""
     found = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
     return bool(found and found.fixed_input_size)
 
 
 def own_side(architecture: str) -> int:
-    """The size of picture an architecture was published with, 224 where nothing is known."""
+    """The picture size that an architecture was published with, or 224 if unknown."""
     found = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
     return int(found.input_size[-1]) if found else 224
 

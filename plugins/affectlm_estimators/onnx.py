@@ -1,4 +1,4 @@
-"""Any ONNX model as an estimator: options say what goes in, and what its outputs mean."""
+"""Any ONNX model as an estimator; options describe its input and the meaning of its outputs."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def _is_number(value: object) -> bool:
 
 def _check_mean(_: object, attribute: Any, value: tuple[Any, ...]) -> None:
     if not all(_is_number(each) for each in value):
-        raise ConfigError(f"estimator.mean is {_shown(value)}; expected a number, or one a channel")
+        raise ConfigError(f"estimator.mean is {_shown(value)}; expected a number, or one per channel")
 
 
 def _check_std(_: object, attribute: Any, value: tuple[Any, ...]) -> None:
     if not all(_is_number(each) and each > 0 for each in value):
-        raise ConfigError(f"estimator.std is {_shown(value)}; expected a number above 0, or one a channel")
+        raise ConfigError(f"estimator.std is {_shown(value)}; expected a number above 0, or one per channel")
 
 
 def _check_scale(_: object, attribute: Any, value: Any) -> None:
@@ -72,7 +72,7 @@ def _check_scale(_: object, attribute: Any, value: Any) -> None:
 def _check_columns(_: object, attribute: Any, value: Any) -> None:
     pair = isinstance(value, tuple) and len(value) == 2 and all(isinstance(column, int) for column in value)
     if value is not None and not pair:
-        raise ConfigError(f"estimator.columns is {_shown(value)}; expected two numbers of columns, as in [8, 9]")
+        raise ConfigError(f"estimator.columns is {_shown(value)}; expected two column numbers, as in [8, 9]")
 
 
 def _check_labels(_: object, attribute: Any, value: Any) -> None:
@@ -86,31 +86,31 @@ def _check_labels(_: object, attribute: Any, value: Any) -> None:
 class OnnxEstimator:
     """Valence and arousal by an ONNX model, run by ONNX Runtime on the processor.
 
-    The model has one picture as input. It is run once on a grey picture when the estimator is built, so that outputs
-    that do not match are found before the first face.
+    The model has one picture as input. It is run once on a grey picture when the estimator is built, so that wrong
+    outputs are found before the first face.
 
     Args:
         weights: path of the .onnx file.
-        size: side of the pictures it takes, in pixels; None to read it from the model.
+        size: side of the input pictures in pixels; None to read it from the model.
         layout: nchw, nhwc, or auto to read it from the model.
-        colour: rgb, bgr, grey, or auto: rgb, or grey where the model has one channel.
-        mean, std: one number, or one a channel; what is subtracted from pixels in [0, 1], and by what the rest is
-            divided. A model of uint8 pixels gets them as they are.
-        affect: the output that holds valence and arousal, by name or place, or a list of one output for each; None for
-            the first output, or for the expectation of `classes` where that is given.
-        columns: which two columns of that output, where it has others; negative ones count from the end.
-        order: va, or av where arousal comes first.
-        scale: least and greatest value of the model's numbers; they are mapped to [-1, 1], and cut there.
-        classes: the output that holds scores of categories; None for none. Of an output that `affect` names too these
-            are the columns that are not in `columns`.
+        colour: rgb, bgr, grey, or auto: rgb, or grey if the model has one channel.
+        mean, std: one number, or one per channel; pixels in [0, 1] become (pixel - mean) / std. A model with uint8
+            input gets the pixels unchanged.
+        affect: the output with valence and arousal, by name or place, or a list of two outputs; None for the first
+            output, or for the expectation over `classes` if that is given.
+        columns: the two columns of that output, if it has more; negative ones count from the end.
+        order: va, or av if arousal comes first.
+        scale: least and greatest value of the model's numbers; they are mapped to [-1, 1] and clipped.
+        classes: the output with scores of categories; None for none. If `affect` names the same output, these are the
+            columns that are not in `columns`.
         labels: the categories in the model's order; they become details.
-        logits: whether the scores go through a softmax first.
+        logits: whether the scores still need a softmax.
         anchors: points that turn categories into valence and arousal: affectnet or words.
-        threads: of the processor; 0 leaves it to ONNX Runtime.
+        threads: of the processor; 0 leaves the choice to ONNX Runtime.
 
     Raises:
         ConfigError: onnxruntime or onnx is not installed, or the options do not fit the model.
-        WeightsError: the file is missing or no ONNX model that can be run.
+        WeightsError: the file is missing, or is not an ONNX model that can be run.
         ContractError: the model's numbers are not finite.
     """
 
@@ -135,11 +135,11 @@ class OnnxEstimator:
 
     def __attrs_post_init__(self) -> None:
         if (self.classes is None) != (not self.labels):
-            raise ConfigError("estimator.classes and estimator.labels belong together: an output and its categories")
+            raise ConfigError("estimator.classes and estimator.labels belong together; set both or neither")
         if len(self.affect) > 2:
-            raise ConfigError(f"estimator.affect names {len(self.affect)} outputs; expected one, or one for each")
+            raise ConfigError(f"estimator.affect names {len(self.affect)} outputs; expected one or two")
         if self.classes is not None and not self.affect:
-            points(self.labels, self.anchors)  # a label without a point must show now
+            points(self.labels, self.anchors)  # raises now if a label has no point
         _ = self._session
         self._measure([np.full((self._input.side, self._input.side, 3), 128, np.uint8)])
 
@@ -148,7 +148,7 @@ class OnnxEstimator:
         return self.details(faces)[0]
 
     def details(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
-        """Valence and arousal, and the probability of each category."""
+        """Valence and arousal (batch, 2), and the probability of each category."""
         size = self._input.batch or _BATCH
         batches = [self._measure(faces[start : start + size]) for start in range(0, len(faces), size)]
         affect = np.concatenate([np.zeros((0, 2), np.float32), *(found for found, _ in batches)])
@@ -158,12 +158,12 @@ class OnnxEstimator:
         }
 
     def describe(self) -> Mapping[str, str]:
-        """The digest of the model, its external data included."""
+        """The digest of the model, including its external data."""
         return {"weights_sha256": self._digest}
 
     def _measure(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
         pictures = np.stack([self._input.prepare(face) for face in faces])
-        if missing := max(0, (self._input.batch or 0) - len(faces)):  # a model with a fixed batch wants it full
+        if missing := max(0, (self._input.batch or 0) - len(faces)):  # a model with a fixed batch needs a full one
             pictures = np.concatenate([pictures, np.repeat(pictures[-1:], missing, axis=0)])
         names = [output.name for output in self._session.get_outputs()]
         try:
@@ -192,15 +192,15 @@ class OnnxEstimator:
                 "estimator 'onnx' needs onnxruntime, which is not installed; type: pip install 'affectlm[onnx]'"
             ) from error
         if not self._path.is_file():
-            raise WeightsError(f"'{self._path}' is no file; expected an ONNX model, set estimator.weights=PATH")
-        model_files(self._path)  # a file that it names elsewhere must not be opened
+            raise WeightsError(f"'{self._path}' is not a file; expected an ONNX model, set estimator.weights=PATH")
+        model_files(self._path)  # files outside its folder must not be opened
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
-        options.log_severity_level = 4  # what goes wrong arrives as an exception
+        options.log_severity_level = 4  # errors arrive as exceptions
         try:
             return onnxruntime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # as above
-            raise WeightsError(f"'{self._path}' is no ONNX model that can be run: {_line(error)}") from error
+            raise WeightsError(f"'{self._path}' is not an ONNX model that can be run: {_line(error)}") from error
 
     @cached_property
     def _input(self) -> _Input:
@@ -223,10 +223,10 @@ class OnnxEstimator:
 
 @attrs.frozen(kw_only=True)
 class _Input:
-    """What a model takes."""
+    """The input of a model."""
 
     name: str
-    batch: int | None  # None: any
+    batch: int | None  # None: any size
     side: int
     colour: str
     channels_last: bool
@@ -235,7 +235,7 @@ class _Input:
     deviation: NDArray[np.float32]
 
     def prepare(self, face: Pixels) -> NDArray[Any]:
-        """A crop (h, w, 3) as the model takes it, without the axis of the batch."""
+        """A crop (h, w, 3) as the model's input, without the batch axis."""
         picture = as_grey(face) if self.colour == "grey" else face[..., ::-1] if self.colour == "bgr" else face
         picture = resize(np.ascontiguousarray(picture), self.side, self.side)
         picture = picture.reshape(self.side, self.side, -1)
@@ -245,15 +245,15 @@ class _Input:
 
     @classmethod
     def find(cls, wanted: OnnxEstimator, session: InferenceSession) -> _Input:
-        """What a model takes, from the model where it tells, from options where it does not.
+        """The input of a model, read from the model, or from the options if the model leaves it open.
 
         Raises:
-            ConfigError: it takes no picture, or model and options differ.
+            ConfigError: the input is not a picture, or model and options differ.
         """
         inputs = session.get_inputs()
-        told = ", ".join(f"'{each.name}' {each.shape} {each.type}" for each in inputs)
+        found = ", ".join(f"'{each.name}' {each.shape} {each.type}" for each in inputs)
         if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
-            raise ConfigError(f"'{wanted.weights}' takes {told}; expected one input: pictures, four axes of numbers")
+            raise ConfigError(f"'{wanted.weights}' takes {found}; expected one input: pictures, four axes of numbers")
         shape = [axis if isinstance(axis, int) and axis > 0 else None for axis in inputs[0].shape]
         last = wanted.layout == "nhwc" or (wanted.layout == "auto" and shape[1] not in (1, 3) and shape[3] in (1, 3))
         channels = shape[3 if last else 1]
@@ -261,8 +261,8 @@ class _Input:
         side = wanted.size or height or width
         if channels not in (1, 3, None) or side is None or {height, width} - {side, None}:
             raise ConfigError(
-                f"'{wanted.weights}' takes {told}; with size {wanted.size} and layout {wanted.layout} that is no "
-                "square picture of one or three channels; set estimator.size and estimator.layout"
+                f"'{wanted.weights}' takes {found}; with size {wanted.size} and layout {wanted.layout} that is not a "
+                "square picture with one or three channels; set estimator.size and estimator.layout"
             )
         colour = wanted.colour if wanted.colour != "auto" else "grey" if channels == 1 else "rgb"
         if channels not in (None, 1 if colour == "grey" else 3):
@@ -282,10 +282,10 @@ class _Input:
 def _per_channel(values: tuple[float, ...], name: str, colour: str) -> NDArray[np.float32]:
     channels = 1 if colour == "grey" else 3
     if len(values) not in (1, channels):
-        raise ConfigError(f"estimator.{name} has {len(values)} numbers, expected one or {channels}, one a channel")
+        raise ConfigError(f"estimator.{name} has {len(values)} numbers, expected one or {channels}, one per channel")
     return np.array(values, dtype=np.float32)
 
 
 def _line(error: Exception) -> str:
-    """The message of an error on one line, not too long."""
+    """The message of an error on one line of at most 300 characters."""
     return " ".join(str(error).split())[:300]

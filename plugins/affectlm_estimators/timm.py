@@ -1,4 +1,4 @@
-"""Any timm backbone as an estimator: trained by `affectlm train`, then used from the file that it wrote."""
+"""Any timm backbone as an estimator: trained by `affectlm train`, then used with the weight file that it wrote."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _BATCH = 64
 
 @attrs.define(kw_only=True, slots=False)
 class TimmEstimator:
-    """Valence and arousal by a timm backbone; crops are read in grey, as training faces are.
+    """Valence and arousal by a timm backbone; crops become grey, like training faces.
 
     Args:
-        weights: a safetensors file that `affectlm train` wrote; it says which architecture it holds. Without, the
-            estimator can be trained only; with, it can be used only.
+        weights: a safetensors file that `affectlm train` wrote; it names its architecture. Without weights the
+            estimator can only be trained, with weights only be used.
         architecture: a name that timm knows, for training.
-        side: pixels at which faces are read; None for the architecture's own.
-        excitation: whether a squeeze-and-excitation block stands before the heads.
-        pretrained: whether training begins from the backbone that timm publishes on the Hugging Face hub.
-        device: auto, cpu, cuda, cuda:1, mps; training has its own, `plan.device`.
+        side: side of the faces in pixels; None for the architecture's own.
+        excitation: whether there is a squeeze-and-excitation block before the heads.
+        pretrained: whether training starts from the backbone that timm publishes on the Hugging Face hub.
+        device: auto, cpu, cuda, cuda:1, mps; for training there is `plan.device`.
 
     Raises:
-        ConfigError: there are neither weights nor an architecture, or timm does not know it.
-        WeightsError: the file is missing, or does not hold such a network.
+        ConfigError: there are neither weights nor an architecture, or timm does not know the architecture.
+        WeightsError: the file is missing, or does not contain such a network.
     """
 
     weights: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
@@ -57,7 +57,7 @@ class TimmEstimator:
 
     def __attrs_post_init__(self) -> None:
         if self.weights is not None:
-            _ = self._network  # what is wrong with the weights must show before the first picture
+            _ = self._network  # errors in the weights must show before the first picture
         elif self.architecture is None:
             raise ConfigError(
                 "estimator 'timm' needs estimator.weights=PATH to measure, or estimator.architecture=NAME to be trained"
@@ -74,7 +74,7 @@ class TimmEstimator:
         return self.details(faces)[0]
 
     def details(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
-        """Valence and arousal, and the probability of each category that it was trained with.
+        """Valence and arousal (batch, 2), and the probability of each category in its training.
 
         Raises:
             WeightsError: there are no weights.
@@ -86,7 +86,7 @@ class TimmEstimator:
         return affect, dict(zip(labels, chances.T, strict=True))
 
     def describe(self) -> Mapping[str, str]:
-        """The digest of the weights and the architecture they hold.
+        """The digest of the weights, and their architecture.
 
         Raises:
             WeightsError: there are no weights.
@@ -101,11 +101,11 @@ class TimmEstimator:
         folder: Path,
         progress: Progress,
     ) -> Iterator[Mapping[str, float]]:
-        """Trains anew and yields each epoch's figures; see `affectlm.neural.training.train`.
+        """The scores of each epoch of a new training; see `affectlm.neural.training.train`.
 
         Raises:
-            ConfigError: the plan does not fit the architecture, or an option is given that only measuring reads.
-            WeightsError: the weights to begin from cannot be had.
+            ConfigError: the plan does not fit the architecture, or an option is set that training does not use.
+            WeightsError: the weights to start from are not available.
         """
         from affectlm.neural.plan import Plan
         from affectlm.neural.training import train
@@ -131,37 +131,35 @@ class TimmEstimator:
         )
 
     def _wanted(self, categories: tuple[str, ...]) -> Design:
-        """The network to be trained.
+        """The design of the network to be trained.
 
         Raises:
-            ConfigError: an option is given that training would not read.
+            ConfigError: an option is set that training does not use.
         """
         from affectlm_estimators.network import own_side
 
         if self.weights is not None or self.architecture is None:
             raise ConfigError(
-                "training does not read estimator.weights; leave it out, name estimator.architecture, and set "
-                "plan.start=PATH to begin from such a file"
+                "training does not use estimator.weights; leave it out, set estimator.architecture, and set "
+                "plan.start=PATH to start from such a file"
             )
         if self.device != "auto":
-            raise ConfigError(
-                f"training does not read estimator.device; leave it out and set plan.device={self.device}"
-            )
+            raise ConfigError(f"training does not use estimator.device; leave it out and set plan.device={self.device}")
         side = self.side or own_side(self.architecture)
         return Design(architecture=self.architecture, side=side, categories=categories, excitation=self.excitation)
 
     def _begun(self, design: Design, plan: Plan) -> AffectNetwork:
-        """The network as training begins with it.
+        """The network at the start of the training.
 
         Raises:
-            ConfigError: it cannot be built for a side that the plan names.
-            WeightsError: the weights to begin from cannot be had.
+            ConfigError: it cannot be built for the plan's side.
+            WeightsError: the weights to start from are not available.
         """
         tensors = from_hub(design.architecture) if self.pretrained and plan.start is None else None
         with seeded(plan.seed):
             network = design.build(dropout=plan.dropout, pretrained=tensors)
             if plan.side is not None:
-                attrs.evolve(design, side=plan.side).build()  # a side that it cannot take must show now
+                attrs.evolve(design, side=plan.side).build()  # raises now if the network cannot take this side
         if plan.start is not None:
             load_weights(network, Path(plan.start).expanduser(), f"'{design.architecture}' with these categories")
         return network
@@ -181,8 +179,8 @@ class TimmEstimator:
     def _path(self) -> Path:
         if self.weights is None:
             raise WeightsError(
-                f"estimator 'timm' with architecture '{self.architecture}' has no weights to measure with; train it "
-                "with 'affectlm train estimator=timm' and set estimator.weights to the file"
+                f"estimator 'timm' with architecture '{self.architecture}' has no weights; train it with "
+                "'affectlm train estimator=timm' and set estimator.weights to the file"
             )
         return Path(self.weights).expanduser()
 
@@ -204,5 +202,5 @@ class TimmEstimator:
         import torch
 
         network = self._design.build()
-        load_weights(network, self._path, f"the '{self._design.architecture}' that it says it is")
+        load_weights(network, self._path, f"the '{self._design.architecture}' that its metadata name")
         return network.eval().to(torch_device(self.device, "estimator.device"), memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

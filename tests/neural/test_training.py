@@ -625,7 +625,7 @@ def test_the_same_training_writes_the_same_file(tmp_path: Path) -> None:
         (["+plan.rounds=3"], "FaceChannelEstimator cannot train with this plan: .*'rounds'"),
         (["plan.epochs=0"], "plan.epochs is 0; expected a whole number, 1 or more"),
         (["plan.device=tpu"], r"'device' must match regex [^,]* \('tpu' doesn't\); the plan has"),
-        (["plan.device=cuda:99", "plan.batch_size=8"], "there is no device 'cuda:99', .*; use plan.device=cpu"),
+        (["plan.device=cuda:99", "plan.batch_size=8"], "there is no device 'cuda:99': .*; use plan.device=cpu"),
         (["dataset.limit=abc"], "dataset.limit=abc does not fit; expected a whole number, 1 or more"),
         (["dataset.limit=0"], "dataset.limit=0 does not fit"),
         (["dataset.limit=1", "plan.batch_size=1"], "1 validation faces are too few for a CCC, expected 2 or more"),
