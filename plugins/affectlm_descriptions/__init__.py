@@ -1,4 +1,4 @@
-"""Experiment 2: how a language model describes a face it knows by valence and arousal only."""
+"""Experiment 2: how a language model describes a face, given only valence and arousal."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @hookimpl
 def affectlm_prompts() -> Mapping[str, Factory]:
-    """Asks for a sentence."""
+    """The prompt that asks for a sentence."""
     return {"description": "affectlm_descriptions.prompt:Description"}
 
 
 @hookimpl
 def affectlm_metrics() -> Mapping[str, Factory]:
-    """How near a description is to what people wrote, and whether it sounds as pleasant as the face looks."""
+    """Metrics of descriptions: how close to what people wrote, and whether as pleasant as the face."""
     return {
         "bleu": "affectlm_descriptions.overlap:Bleu",
         "corpus_bleu": "affectlm_descriptions.overlap:CorpusBleu",

@@ -1,4 +1,4 @@
-"""Text encoders in memory: what a network makes of each token of a text, and of a text as a whole. Imports torch."""
+"""Text encoders in memory, for the tokens of a text and for whole texts. Imports torch."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from affectlm_descriptions.models import NETWORK, TOKENIZER
 
 Vector: TypeAlias = NDArray[np.float64]
 
-_LONGEST = 512  # tokens, of all encoders of BERT's family
-# Annotations of transformers differ between its versions, so what is only passed on is left unchecked.
+_LONGEST = 512  # most tokens, for all encoders of BERT's family
+# The annotations of transformers differ between versions, so values that are only passed on are not checked.
 _hf: Any = transformers
 
 
 @attrs.frozen
 class Tokens:
-    """What an encoder makes of a text."""
+    """The encoded tokens of a text."""
 
     states: NDArray[np.float32]  # (tokens, width)
-    marks: NDArray[np.bool_]  # (tokens,): which of them are no part of the text, such as its beginning and its end
+    marks: NDArray[np.bool_]  # (tokens,): which of them are not part of the text, such as begin and end marks
 
 
 @attrs.frozen
@@ -39,10 +39,10 @@ class Encoder:
 
     tokenizer: Any
     network: Any
-    longest: int  # tokens of a text that are read
+    longest: int  # most tokens of a text; the rest is cut off
 
     def read(self, texts: Sequence[str], batch_size: int, layer: int | None = None) -> Iterator[Tokens]:
-        """The tokens of each text after a layer, the last by default."""
+        """The tokens of each text after a layer, by default the last."""
         for start in range(0, len(texts), batch_size):
             yield from self._read(texts[start : start + batch_size], layer)
 
@@ -64,7 +64,7 @@ class Encoder:
 
 
 def load_minilm(device: str) -> Encoder:
-    """all-MiniLM-L6-v2: the published weights in a network described here, and the published tokenizer."""
+    """The encoder all-MiniLM-L6-v2: published weights and tokenizer, in a network that is configured here."""
     shape = _hf.BertConfig(
         vocab_size=30_522, hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
     )
@@ -76,7 +76,7 @@ def load_minilm(device: str) -> Encoder:
 
 
 def load_encoder(folder: Path, device: str) -> Encoder:
-    """The encoder of a folder."""
+    """The encoder in a folder."""
     where = {"local_files_only": True, "trust_remote_code": False}
     with quiet():
         tokenizer = _hf.AutoTokenizer.from_pretrained(folder, **where)
@@ -86,13 +86,13 @@ def load_encoder(folder: Path, device: str) -> Encoder:
 
 
 def embed_by_minilm(texts: Sequence[str], device: str, batch_size: int) -> list[Vector]:
-    """Each text as the mean of its tokens, of length 1."""
+    """The embedding of each text: the mean of its tokens, scaled to length 1."""
     return [_unit(tokens.states.mean(axis=0)) for tokens in load_minilm(device).read(texts, batch_size)]
 
 
 def embed(folder: Path, texts: Sequence[str], device: str, batch_size: int) -> list[Vector]:
-    """Each text as the model of a folder says that texts are to be embedded, of length 1."""
-    from sentence_transformers import SentenceTransformer  # takes seconds to import, and MiniLM does without
+    """The embedding of each text as the model in a folder defines it, scaled to length 1."""
+    from sentence_transformers import SentenceTransformer  # takes seconds to import, and MiniLM does not need it
 
     with quiet():
         model = SentenceTransformer(

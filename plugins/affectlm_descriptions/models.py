@@ -1,4 +1,4 @@
-"""Which text encoder a metric takes and where its files are, settled before the first request."""
+"""Finds the text encoder of a metric and its files, before the first request."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ WEIGHTS = (NETWORK, TOKENIZER)
 
 
 def find_model(model: str, revision: str, option: str) -> Path | None:
-    """The folder of a model, fetched when it is not here yet; None for all-MiniLM-L6-v2, whose weights are named.
+    """The folder of a model, fetched if it is not here yet; None for all-MiniLM-L6-v2, whose weights are named.
 
     Args:
         model: all-MiniLM-L6-v2, a folder, or an id of the Hugging Face hub.
         revision: of the hub's repository.
-        option: what names the model on the command line, for messages.
+        option: the command-line option of the model, for messages.
 
     Raises:
-        AffectlmError: it cannot be had, or is not all in safetensors, or wants code of its own.
+        AffectlmError: the model is not available, is not entirely in safetensors, or needs its own code.
     """
     if plain_name(model) == MINILM:
         for weights in WEIGHTS:
@@ -60,12 +60,12 @@ def find_model(model: str, revision: str, option: str) -> Path | None:
 
 
 def unfit(folder: Path, flaw: str, option: str) -> AccessError:
-    """The error about a model folder with a flaw, such as "has no config.json"."""
+    """The error for a model folder with a flaw, such as "has no config.json"."""
     return AccessError(f"the model folder '{folder}' {flaw}; give {option}= another one, or {MINILM}")
 
 
 def plain_name(model: str) -> str:
-    """The name without what the hub puts before all-MiniLM-L6-v2's."""
+    """The name of the model, without the hub's prefix for all-MiniLM-L6-v2."""
     return MINILM if model == _REPOSITORY else model
 
 
@@ -74,7 +74,7 @@ def _from_hub(model: str, revision: str, option: str) -> Path:
     if folder is not None and not _flaw(folder):
         return folder
     if not fetching.get():
-        raise AccessError(f"'{model}' is not here yet, and a run fetches it; {_remedy(option)}")
+        raise AccessError(f"'{model}' is not here yet; a run fetches it, or {_remedy(option)}")
     try:
         return fetch_folder(model, revision, _LOADED)
     except WeightsError as error:
@@ -82,13 +82,11 @@ def _from_hub(model: str, revision: str, option: str) -> Path:
 
 
 def _remedy(option: str) -> str:
-    return (
-        f"give {option}= a folder or a model id of the Hugging Face hub, with HF_TOKEN where it needs one, or {MINILM}"
-    )
+    return f"give {option}= a folder or a model id of the Hugging Face hub, with HF_TOKEN if it needs one, or {MINILM}"
 
 
 def _flaw(folder: Path) -> str:
-    """What keeps a folder from being loaded without risk, or nothing."""
+    """Why a folder cannot be loaded safely; empty if it can."""
     if not (folder / "config.json").is_file():
         return "has no config.json"
     if not any(folder.glob("*.safetensors")):
@@ -97,12 +95,12 @@ def _flaw(folder: Path) -> str:
         return "has a part that is not in safetensors, and other formats are never loaded"
     modules = folder / "modules.json"
     try:
-        sort = json.loads((folder / "config.json").read_bytes()).get("model_type")
+        kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
         types = [str(module["type"]) for module in json.loads(modules.read_bytes())] if modules.is_file() else []
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return "has a config.json or modules.json that cannot be read"
-    # Before version 6 sentence-transformers runs the code of a local folder, whatever trust_remote_code says.
+    # Before version 6, sentence-transformers runs the code in a local folder, whatever trust_remote_code says.
     foreign = [name for name in types if not name.startswith("sentence_transformers.")]
     if foreign:
-        return f"wants code of its own, '{foreign[0]}', which is never run"
-    return "" if sort else "has a config.json that names no model_type"
+        return f"needs its own code, '{foreign[0]}', which is never run"
+    return "" if kind else "has a config.json without a model_type"

@@ -1,6 +1,6 @@
 """How many words and runs of words an answer shares with what people wrote: BLEU, METEOR, ROUGE.
 
-Words are taken by a rule here, or in ROUGE by rouge-score's own, so that no data of nltk has to be fetched.
+Words are split by a rule here, or in ROUGE by rouge-score's own, so that no nltk data has to be downloaded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ORDERS = (1, 2, 3, 4)  # lengths of the runs of words that BLEU counts
 ROUGE = ("rouge1", "rouge2", "rougeL")
 _WORD = r"\w[\w{0}]*(?:['’]\w[\w{0}]*)*"
 
-Grams: TypeAlias = "list[Counter[tuple[str, ...]]]"  # how often each run is there, by its length
+Grams: TypeAlias = "list[Counter[tuple[str, ...]]]"  # count of each run of words, by its length
 
 
 def words(text: str) -> list[str]:
@@ -43,7 +43,7 @@ def words(text: str) -> list[str]:
     ['they', "don't", 'look', 'well', 'rested']
     """
     text = unicodedata.normalize("NFC", text.lower())
-    # Vowel signs, as Hindi has them, are no letters to the pattern, but belong to their word.
+    # Vowel signs, as in Hindi, are not letters to the pattern, but belong to their word.
     marks = (
         "" if text.isascii() else "".join(sorted(sign for sign in set(text) if unicodedata.category(sign)[0] == "M"))
     )
@@ -52,16 +52,17 @@ def words(text: str) -> list[str]:
 
 @attrs.frozen(kw_only=True)
 class Bleu(TextMetric):
-    """Sentence BLEU of up to four words, all of a record's texts being references at once; from 0 to 1.
+    """Sentence BLEU of up to four words, with all texts of a record as references; from 0 to 1.
 
-    The brevity penalty times the geometric mean of the shares of the answer's runs of 1 to 4 words that a reference
-    has, each counted no oftener than in the reference that has it most. Values as `nltk.translate.sentence_bleu`.
+    The brevity penalty times the geometric mean of four shares: of the answer's runs of 1, 2, 3 and 4 words, those that
+    references have too, each counted at most as often as in the reference that has it most. Same values as
+    `nltk.translate.sentence_bleu`.
 
     Source: Papineni et al. 2002, ACL.
 
     Args:
-        smoothing: what takes the place of a share of 0, by its number in Chen & Cherry 2014, WMT: `method1` counts
-            0.1 runs, `method2` adds 1 to both counts of longer runs, `method3` halves from run to run (NIST).
+        smoothing: what replaces a share of 0, by its number in Chen & Cherry 2014, WMT: `method1` counts 0.1 runs,
+            `method2` adds 1 to both counts of longer runs, `method3` halves from length to length (NIST).
     """
 
     smoothing: str = attrs.field(default="method1", validator=one_of("method1", "method2", "method3"))
@@ -74,10 +75,10 @@ class Bleu(TextMetric):
 
 @attrs.frozen(kw_only=True)
 class CorpusBleu(Shuffling):
-    """BLEU of all answers together, as it was defined: counts are added up before shares are taken; from 0 to 1.
+    """BLEU of all answers together, as originally defined: counts are summed before the shares; from 0 to 1.
 
-    A missing answer has no words, but its record's texts keep their length. 0 where no run of four words is shared,
-    for there is no smoothing. Values as `nltk.translate.corpus_bleu`.
+    A missing answer has no words, but the texts of its record keep their length. There is no smoothing, so the score
+    is 0 if no run of four words is shared. Same values as `nltk.translate.corpus_bleu`.
 
     Source: Papineni et al. 2002, ACL.
     """
@@ -85,30 +86,30 @@ class CorpusBleu(Shuffling):
     judges_by: ClassVar[str] = "text"
 
     def score_names(self) -> tuple[str, ...]:
-        """The figure and its floor."""
+        """The names of the score and its floor."""
         return with_floors(["corpus_bleu"])
 
     def statistics(self, records: Sequence[Record]) -> Sequence[tuple[NDArray[np.bool_], Statistic]]:
-        """`corpus_bleu`, and `corpus_bleu_floor`, the mean over the shuffles, of the records with texts."""
+        """`corpus_bleu` of the records with texts, and `corpus_bleu_floor`, the mean over the shuffles."""
         pairs = pair_up(records, self.seed, self.floor_pairs)
         known = np.zeros(len(records), np.bool_)
         known[list(pairs.rows)] = True
-        order = np.argsort(np.argsort(pairs.rows))  # from the records' order to that of the pairs
+        order = np.argsort(np.argsort(pairs.rows))  # from the order of the records to that of the pairs
         figures = _corpus_figures(pairs)
         return [(known, lambda weights: figures(weights[:, order]))]
 
     def score(self, records: Sequence[Record]) -> list[Score]:
-        """The same of each record once, without intervals."""
+        """The same scores with each record once, without intervals."""
         return once(self.statistics(records))
 
 
 @attrs.frozen(kw_only=True)
 class Meteor(TextMetric):
-    """METEOR beside the best reference, without synonyms: a word fits the same word, or else one of the same stem.
+    """METEOR with the best reference, without synonyms: a word matches the same word, or one with the same stem.
 
-    From 0 to 1: 10 P R / (R + 9 P) of the shares of words that fit, less up to half of it where they are scattered.
-    WordNet is not asked, since nltk hands stems to that stage, few of which WordNet knows: hence the name. Values as
-    `nltk.translate.meteor_score` with a WordNet that knows nothing. Porter's stems.
+    From 0 to 1: 10 P R / (R + 9 P) of the shares of matching words, minus up to half of it if they are scattered.
+    WordNet is not used, because nltk passes it stems, few of which it has; so the score is `meteor_exact_stem`. Same
+    values as `nltk.translate.meteor_score` with an empty WordNet. Stems are Porter's.
 
     Source: Lavie & Agarwal 2007, WMT (alpha 0.9, beta 3, gamma 0.5).
     """
@@ -125,14 +126,14 @@ class Meteor(TextMetric):
 
 @attrs.frozen(kw_only=True)
 class Rouge(TextMetric):
-    """F-measures of shared words, pairs of words and the longest common subsequence, each beside the best reference.
+    """F-measures of shared words, word pairs and the longest common subsequence, each with the best reference.
 
     From 0 to 1, by rouge-score with its own words: runs of the letters a to z and of digits, in lower case.
 
     Source: Lin 2004, Text Summarization Branches Out.
 
     Args:
-        stems: compares Porter's stems of words of more than three letters.
+        stems: whether to compare Porter's stems of words with more than three letters.
     """
 
     stems: bool = attrs.field(default=False, validator=flag)
@@ -151,10 +152,10 @@ class Rouge(TextMetric):
 
 
 def rouge_l(answer: Sequence[str], text: Sequence[str]) -> float:
-    """The F-measure of the longest common subsequence of two texts' words, as rouge-score's but much sooner.
+    """The F-measure of the longest common subsequence of two texts' words, as in rouge-score but much faster.
 
-    The subsequence's length is that of Hyyrö 2004, AWOCA: a bit for each word of the answer, unset where the
-    subsequence grows, and a sum for each word of the text.
+    The length is computed as in Hyyrö 2004, AWOCA: one bit per word of the answer, cleared where the subsequence grows,
+    and one addition per word of the text.
 
     >>> rouge_l(["happy", "calm", "tired", "person"], ["calm", "happy", "tired", "face"])
     0.5
@@ -173,10 +174,10 @@ def rouge_l(answer: Sequence[str], text: Sequence[str]) -> float:
 
 
 def shared_runs(pairs: Sequence[Pair]) -> NDArray[np.int64]:
-    """What BLEU is made of, shape (pairs, 10).
+    """The counts from which BLEU is computed, shape (pairs, 10).
 
-    Of runs of 1 to 4 words how many the references have too, then how many the answer has (at least 1), then how
-    many words the answer has and the reference nearest to it in length, of two the shorter.
+    For runs of 1 to 4 words: how many the references share, then how many the answer has (at least 1); then the number
+    of words in the answer, and in the reference closest to it in length (the shorter of two).
     """
     read = cache(_grams)
     most = cache(lambda texts: [reduce(or_, counters) for counters in zip(*map(read, texts), strict=True)])
@@ -199,7 +200,7 @@ def _shared(answer: Grams, most: Grams, references: Iterable[Grams]) -> list[int
 
 
 def _bleu(row: Sequence[int], smooth: Callable[..., Any]) -> float:
-    """BLEU of one pair from its `shared_runs`; 0 without a shared word, smoothed or not."""
+    """BLEU of one pair from its `shared_runs`; 0 without a shared word, even with smoothing."""
     if not row[0]:
         return 0.0
     shares = [Fraction(*counts, _normalize=False) for counts in zip(row[:4], row[4:8], strict=True)]
@@ -208,10 +209,10 @@ def _bleu(row: Sequence[int], smooth: Callable[..., Any]) -> float:
 
 
 def _corpus_figures(pairs: Pairs) -> Statistic:
-    """BLEU of all pairs together and its floor, from how often each draw has each pair.
+    """A function for BLEU of all pairs and its floor, from how often each draw has each pair.
 
-    A draw has an answer beside another record's texts as often as both records together, the product of how often it
-    has each (Arcones & Gine 1992, Ann. Statist. 20); in a single shuffle as often as the answer, as in `floor`.
+    An answer with another record's texts counts as often as the draw has both records: the product of the two counts
+    (Arcones & Gine 1992, Ann. Statist. 20). In a single shuffle it counts as often as the answer, as in `floor`.
     """
     own, *others = (shared_runs(each).astype(np.float64) for each in (pairs.own, *pairs.others))
 
@@ -227,7 +228,7 @@ def _corpus_figures(pairs: Pairs) -> Statistic:
 
 
 def _corpus_bleu(sums: Floats) -> Floats:
-    """BLEU of added `shared_runs`, shape (draws, 10); NaN of nothing."""
+    """BLEU from sums of `shared_runs`, shape (draws, 10); NaN without any pair."""
     with np.errstate(divide="ignore", invalid="ignore"):  # one share of 0 makes the whole 0
         mean = np.log(sums[:, :4] / sums[:, 4:8]).mean(axis=1)
     penalty = np.minimum(1 - sums[:, 9] / np.maximum(sums[:, 8], 1), 0)
@@ -235,22 +236,22 @@ def _corpus_bleu(sums: Floats) -> Floats:
 
 
 class _Stems:
-    """Porter's stemmer, asked once about each word."""
+    """Porter's stemmer, run once per word."""
 
     def __init__(self) -> None:
         self.stem = cache(PorterStemmer().stem)
 
 
 class _NoSynonyms:
-    """Stands in for WordNet, which would have to be fetched."""
+    """Replaces WordNet, which would have to be downloaded."""
 
     def synsets(self, _: str) -> list[object]:
-        """None of any word."""
+        """No synonyms for any word."""
         return []
 
 
 class _Words(DefaultTokenizer):  # type: ignore[misc]
-    """rouge-score's words, taken once from each text."""
+    """The words of rouge-score, split once per text."""
 
     def __init__(self, *, use_stemmer: bool) -> None:
         super().__init__(use_stemmer)

@@ -1,7 +1,6 @@
-"""What all comparisons of answers with texts by people share: which records count, and the floor of a likeness.
+"""Common parts of all comparisons of answers with texts by people: which records count, and the floor of a score.
 
-The floor is what answers reach that have nothing to do with whom they are about: a likeness means as much as it lies
-above that.
+The floor is the score of answers beside texts about somebody else; only the difference from it is meaningful.
 """
 
 from __future__ import annotations
@@ -20,25 +19,25 @@ from affectlm.validators import at_least
 
 Floats: TypeAlias = NDArray[np.float64]
 Figures: TypeAlias = dict[str, Floats]  # by their names
-Pair: TypeAlias = tuple[str, tuple[str, ...]]  # an answer, empty when it is missing, and what people wrote
+Pair: TypeAlias = tuple[str, tuple[str, ...]]  # an answer, empty if missing, and what people wrote
 
 FLOOR_PAIRS = 2000
 
 
 @attrs.frozen
 class Pairs:
-    """Answers beside the texts of their own records, and beside those of others."""
+    """Answers paired with the texts of their own records, and with those of others."""
 
-    rows: tuple[int, ...]  # which of the records have texts, by their ids
-    own: tuple[Pair, ...]  # one a row
-    partners: NDArray[np.intp]  # (shuffles, rows): beside whose texts; none where all rows have the same texts
-    others: tuple[tuple[Pair, ...], ...]  # a shuffle each
+    rows: tuple[int, ...]  # the records with texts, in the order of their ids
+    own: tuple[Pair, ...]  # one per row
+    partners: NDArray[np.intp]  # (shuffles, rows): the row whose texts are used; empty if all rows have the same texts
+    others: tuple[tuple[Pair, ...], ...]  # one tuple per shuffle
 
 
 def pair_up(records: Sequence[Record], seed: int, floor_pairs: int = FLOOR_PAIRS) -> Pairs:
-    """The pairs of the records with texts; `others` are as many shuffles as make `floor_pairs` pairs, at least one.
+    """The pairs of the records with texts; `others` has enough shuffles for `floor_pairs` pairs, at least one.
 
-    The same whatever order the records come in; no shuffles with `floor_pairs` 0.
+    The result does not depend on the order of the records; with `floor_pairs` 0 there are no shuffles.
     """
     written = [tuple(filter(None, map(str.strip, record.truth.text))) for record in records]
     rows = sorted((row for row, texts in enumerate(written) if texts), key=lambda row: records[row].id)
@@ -52,15 +51,15 @@ def pair_up(records: Sequence[Record], seed: int, floor_pairs: int = FLOOR_PAIRS
 
 
 def answer_of(record: Record) -> str:
-    """The answer, empty where the outcome is not ok."""
+    """The answer of a record, empty unless the outcome is ok."""
     return record.answer.strip() if record.outcome is Outcome.OK else ""
 
 
 def shuffles(count: int, seed: int, floor_pairs: int) -> NDArray[np.intp]:
-    """For each entry the place of another one, shape (shuffles, count), `floor_pairs` or more in all; none below two.
+    """A partner for each entry, shape (shuffles, count), at least `floor_pairs` in all; empty if count is below 2.
 
-    In each shuffle every entry is the partner of one other, any being as likely, whatever it holds: so an answer that
-    is the same for everybody is exactly at its floor. Without partners that hold the same it would lie above.
+    In each shuffle every entry is the partner of one other. All are equally likely, whatever they contain, so an answer
+    that is the same for everybody is exactly at its floor; without partners of equal content it would be above it.
     """
     draws = math.ceil(floor_pairs / count) if count > 1 else 0
     circles = np.random.default_rng(seed).permuted(np.tile(np.arange(count), (draws, 1)), axis=1)
@@ -70,11 +69,11 @@ def shuffles(count: int, seed: int, floor_pairs: int) -> NDArray[np.intp]:
 
 
 def floor(figures: Floats, partners: NDArray[np.intp]) -> Floats:
-    """One value a record, shape (n,), of what shuffles gave, shape (shuffles, n); their mean is the floor.
+    """One value per record, shape (n,), from the scores of shuffles (shuffles, n); their mean is the floor.
 
-    A record's value is what its answer reached, and what others reached beside its texts, less the mean: so that the
-    values vary as the floor does from one set of people to another, as intervals need it. In a single shuffle what the
-    answers reached does so by itself. Source: Hoeffding 1948, Ann. Math. Statist. 19.
+    A record's value is the score of its answer, plus that of other answers with its texts, minus the overall mean. The
+    values vary like the floor does between sets of people, which intervals need. In a single shuffle the scores of the
+    answers do so by themselves. Source: Hoeffding 1948, Ann. Math. Statist. 19.
     """
     if len(figures) == 1:
         return np.asarray(figures[0])
@@ -84,9 +83,9 @@ def floor(figures: Floats, partners: NDArray[np.intp]) -> Floats:
 
 
 def best(names: Sequence[str], pairs: Sequence[Pair], alike: Callable[[str, str], Sequence[float]]) -> Figures:
-    """What each pair's answer reaches beside the text it is most like, separately for each of the named figures.
+    """The scores of each pair's answer with its best text, separately for each named score.
 
-    `alike` gives them for two texts, and is asked once about two, however many pairs hold them.
+    `alike` returns the scores of two texts; it is called once per combination, however many pairs have it.
     """
     known = cache(alike)
     rows = [
@@ -98,37 +97,37 @@ def best(names: Sequence[str], pairs: Sequence[Pair], alike: Callable[[str, str]
 
 @attrs.frozen(kw_only=True)
 class Shuffling:
-    """What all metrics with a floor share.
+    """Base of all metrics with a floor.
 
     Args:
         seed: of the shuffles.
-        floor_pairs: how many shuffled pairs the floor is the mean of, at least one a record; 0 leaves it out.
+        floor_pairs: number of shuffled pairs for the floor, at least one per record; 0 leaves the floor out.
     """
 
-    judges_answers: ClassVar[bool] = True  # so the core scores the records with an answer once more
+    judges_answers: ClassVar[bool] = True  # so the core also scores only the records with an answer
     seed: int = attrs.field(default=0, validator=at_least(0))
     floor_pairs: int = attrs.field(default=FLOOR_PAIRS, validator=at_least(0))
 
 
 @attrs.frozen(kw_only=True)
 class TextMetric(Shuffling):
-    """Means over the records with texts by people; a subclass says how alike an answer and texts are.
+    """Means over the records with texts by people; a subclass scores how alike an answer and texts are.
 
-    A missing answer is like nothing, 0. Each figure has a floor, `<name>_floor`, unless all texts are the same.
+    A missing answer scores 0. Each score has a floor, `<name>_floor`, unless all texts are the same.
     """
 
     judges_by: ClassVar[str] = "text"
 
     def compare(self, pairs: Sequence[Pair]) -> Figures:
-        """How alike each answer and its texts are, for each figure shape (pairs,); every pair has an answer."""
-        raise TypeError(f"{type(self).__name__} does not say how alike texts are")
+        """How alike each answer and its texts are, per score, shape (pairs,); every pair has an answer."""
+        raise TypeError(f"{type(self).__name__} does not implement compare")
 
     def score_names(self) -> tuple[str, ...]:
-        """Every figure and its floor."""
+        """The names of the scores and their floors."""
         return with_floors(self.compare([]))
 
     def values(self, records: Sequence[Record]) -> Figures:
-        """For each figure and floor one value a record, shape (n,); NaN where people wrote nothing."""
+        """One value per record, for each score and floor, shape (n,); NaN if people wrote nothing."""
         pairs = pair_up(records, self.seed, self.floor_pairs)
         distinct = dict.fromkeys(pair for part in (pairs.own, *pairs.others) for pair in part if pair[0])
         places = {pair: place for place, pair in enumerate(distinct)}
@@ -147,7 +146,7 @@ class TextMetric(Shuffling):
 
 
 def with_floors(names: Iterable[str]) -> tuple[str, ...]:
-    """The names of figures, each with that of its floor.
+    """The names of scores, each followed by that of its floor.
 
     >>> with_floors(["bleu"])
     ('bleu', 'bleu_floor')
@@ -156,13 +155,13 @@ def with_floors(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def spread(figures: Floats, rows: Sequence[int], count: int) -> Floats:
-    """Figures of some rows as one value a record, NaN for the others."""
+    """The values of some rows as one value per record, with NaN for the others."""
     values = np.full(count, np.nan)
     values[list(rows)] = figures
     return values
 
 
 def means(values: Figures) -> list[Score]:
-    """The mean of each figure over the records that have it."""
+    """The mean of each score over the records that have it."""
     found = {name: figures[np.isfinite(figures)] for name, figures in values.items()}
     return [Score(name, float(known.mean()), len(known)) for name, known in found.items() if len(known)]

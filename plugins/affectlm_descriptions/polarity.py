@@ -1,7 +1,7 @@
-"""Whether an answer sounds as pleasant as the face was said to be: VADER's compound of the answer against valence.
+"""Whether an answer sounds as pleasant as the face: VADER's compound score of the answer against valence.
 
-Both lie in [-1, 1], but only signs and order are comparable: the compound is squashed. The valence is the one that was
-asked about, measured or rated; texts by people are not needed.
+Both are in [-1, 1], but only sign and order are comparable, because the compound is not linear. The valence is the one
+in the question, measured or rated; texts by people are not needed.
 
 Source: Hutto & Gilbert 2014, ICWSM; its lexicon comes with the package vaderSentiment.
 """
@@ -37,23 +37,23 @@ NEUTRAL_TEXT = 0.05  # VADER's own limit
 
 @attrs.frozen(kw_only=True)
 class Polarity(Shuffling):
-    """Share of records whose answer is positive, neutral or negative as the valence is.
+    """Share of records whose answer is positive, neutral or negative like the valence.
 
-    An answer is neutral with a compound inside (-0.05, 0.05), a face with a valence inside (-`neutral`, `neutral`). A
-    missing answer does not agree. The floor takes the valence of another record.
+    An answer is neutral if its compound is inside (-0.05, 0.05), a face if its valence is inside (-`neutral`,
+    `neutral`). A missing answer does not agree. The floor uses the valence of another record.
 
     Args:
-        neutral: where valence begins to have a sign.
+        neutral: the valence from which a face is positive or negative.
     """
 
     neutral: float = attrs.field(default=0.1, validator=[attrs.validators.ge(0), attrs.validators.lt(1)])
 
     def score_names(self) -> tuple[str, ...]:
-        """The share and its floor."""
+        """The names of the share and its floor."""
         return with_floors(["polarity_agreement"])
 
     def values(self, records: Sequence[Record]) -> Figures:
-        """`polarity_agreement`, 1 or 0, and its floor, shape (n,); NaN where there is no valence."""
+        """`polarity_agreement`, 1 or 0, and its floor, shape (n,); NaN if there is no valence."""
         valences = [record.valence for record in records]
         rows = sorted(
             (row for row, valence in enumerate(valences) if valence is not None), key=lambda row: records[row].id
@@ -78,17 +78,17 @@ class Polarity(Shuffling):
 
 @attrs.frozen
 class PolarityCorrelation:
-    """Pearson's correlation of the compound with valence over the records with an answer, as VADER's authors give it.
+    """Pearson's correlation of the compound with valence over the records with an answer, as VADER's authors report it.
 
-    A missing answer has no place on the scale, so it is left out. There is no floor, for that of a correlation is 0.
+    A missing answer has no place on the scale, so it is left out. There is no floor, because a correlation's is 0.
     """
 
     def score_names(self) -> tuple[str, ...]:
-        """Its one score."""
+        """The name of its one score."""
         return ("polarity_correlation",)
 
     def statistics(self, records: Sequence[Record]) -> Sequence[tuple[NDArray[np.bool_], Statistic]]:
-        """`polarity_correlation`; undefined where all answers or all valences are the same."""
+        """`polarity_correlation`; undefined if all answers or all valences are the same."""
         known = np.array([record.valence is not None and answer_of(record) != "" for record in records], np.bool_)
         chosen = list(compress(records, known))
         heard = compounds([answer_of(record) for record in chosen])
@@ -96,16 +96,16 @@ class PolarityCorrelation:
         return [(known, lambda weights: {"polarity_correlation": pcc(heard, asked, weights)})]
 
     def score(self, records: Sequence[Record]) -> list[Score]:
-        """The same of each record once, without an interval."""
+        """The same score with each record once, without an interval."""
         return once(self.statistics(records))
 
 
 def compounds(texts: Sequence[str]) -> Floats:
-    """VADER's compound of each text, from -1 to 1; 0 for a text without a word of its lexicon."""
+    """VADER's compound of each text, from -1 to 1; 0 for a text without words in its lexicon."""
     judge = cache(SentimentIntensityAnalyzer().polarity_scores)
     return np.array([judge(text)["compound"] for text in texts], dtype=np.float64)
 
 
 def _signs(values: Floats, neutral: float) -> Floats:
-    """-1, 0 or 1, 0 for what is nearer to 0 than `neutral`."""
+    """The sign of each value, -1, 0 or 1; values closer to 0 than `neutral` give 0."""
     return np.asarray(np.where(np.abs(values) < neutral, 0.0, np.sign(values)))

@@ -22,7 +22,7 @@ _QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"),
 
 @attrs.frozen(kw_only=True, slots=False)
 class Description(Strategy):
-    """Asks for a sentence about a face."""
+    """The prompt that asks for a sentence about a face."""
 
     def render(self, sample: Sample) -> Request:
         """The question; free text is the answer."""
@@ -30,9 +30,9 @@ class Description(Strategy):
         return Request(sample.id, self.conversation(seen, sample.id))
 
     def parse(self, completion: Completion) -> Answer:
-        """The reply without thoughts, a heading such as "Answer:" and quotation marks around it.
+        """The reply without thoughts, headings such as "Answer:" and surrounding quotation marks.
 
-        With reasoning it is the conclusion, and the last paragraph where there is no such heading.
+        With reasoning it is the conclusion, or the last paragraph if there is no such heading.
         """
         text = without_thoughts(completion.text)
         if self.reasoning == "sections":
@@ -45,11 +45,11 @@ class Description(Strategy):
         return Answer(text=text if any(character.isalnum() for character in text) else "")
 
     def opening(self) -> str:
-        """What valence and arousal mean, if anything."""
+        """The definition of valence and arousal, if the prompt has one."""
         return self.defined()
 
     def question(self, seen: str) -> str:
-        """One face and what to write about it."""
+        """One face, and what to write about it."""
         sections = SECTIONS if self.reasoning == "sections" else ""
         urged = f" {self.urged()}" if self.suffix else ""
         return f"A person's face {seen}. In one sentence, describe how the person seems to feel.{sections}{urged}"

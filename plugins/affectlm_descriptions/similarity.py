@@ -1,6 +1,6 @@
-"""How near an answer is to what people wrote in the eyes of an encoder: cosine of whole texts, BERTScore of tokens.
+"""How similar an answer is to what people wrote, by a text encoder: cosine of whole texts, BERTScore of tokens.
 
-BERTScore is written here because the package bert-score has had no release since February 2023.
+BERTScore is implemented here because the package bert-score has had no release since February 2023.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from affectlm_descriptions.pairs import Figures, Pair, TextMetric, best
 if TYPE_CHECKING:
     from affectlm_descriptions.encoders import Tokens
 
-# The layers whose scores are nearest to people's judgements, by the authors of BERTScore.
+# The layers whose scores are closest to people's judgements, according to the authors of BERTScore.
 LAYERS = {"roberta-large": 17, "roberta-base": 10, "bert-base-uncased": 9}
 _MINILM_LAYERS = 6
-_EQUAL = 1 - 1e-4  # a likeness that only rounding keeps from 1
+_EQUAL = 1 - 1e-4  # the similarity of equal texts, with rounding
 
 
 @attrs.frozen(kw_only=True)
 class EncoderMetric(TextMetric):
-    """What both share: the model is looked for at once and loaded when there is something to compare.
+    """Base of both metrics: it finds the model at once and loads it when there is something to compare.
 
     Args:
         model: all-MiniLM-L6-v2, a folder in safetensors, or a model id of the Hugging Face hub.
         revision: of the hub's repository.
-        device: auto is the first GPU, or the processor where there is none.
-        batch_size: texts read at once.
+        device: auto is the first GPU, or the processor if there is none.
+        batch_size: texts per batch.
     """
 
     model: str = attrs.field(default=MINILM, converter=plain_name, validator=attrs.validators.min_len(1))
@@ -42,10 +42,10 @@ class EncoderMetric(TextMetric):
     device: str = attrs.field(default="auto", validator=attrs.validators.matches_re(r"auto|cpu|mps|cuda(:\d+)?"))
     batch_size: int = attrs.field(default=32, validator=attrs.validators.ge(1))
     figure: ClassVar[str]
-    _read: dict[str, Any] = attrs.field(init=False, repr=False, eq=False, factory=dict)  # what a text was read as
+    _read: dict[str, Any] = attrs.field(init=False, repr=False, eq=False, factory=dict)  # text -> its encoding
 
     def __attrs_post_init__(self) -> None:
-        """Checks that the model can be had and does what it should, and that a device that was asked for is here."""
+        """Checks that the model is available and works, and that the device is here unless it is `auto`."""
         if self.device != "auto":
             from affectlm.neural.devices import torch_device
 
@@ -54,24 +54,24 @@ class EncoderMetric(TextMetric):
             self._try_out(folder)
 
     def folder(self) -> Path | None:
-        """Where the model's files are; None for all-MiniLM-L6-v2."""
+        """The folder of the model's files; None for all-MiniLM-L6-v2."""
         return find_model(self.model, self.revision, self._option())
 
     def compare(self, pairs: Sequence[Pair]) -> Figures:
-        """How alike each answer and the text nearest to it are."""
+        """How similar each answer and its most similar text are."""
         read = self._encoded(pairs)
         return best((self.title(),), pairs, lambda answer, text: (self.likeness(read[answer], read[text]),))
 
     def likeness(self, answer: Any, text: Any) -> float:
-        """How alike two texts are, given what the encoder makes of them; 1 for equals."""
-        raise TypeError(f"{type(self).__name__} does not say how alike texts are")
+        """How similar two encoded texts are; 1 if they are equal."""
+        raise TypeError(f"{type(self).__name__} does not implement likeness")
 
     def encode(self, texts: Sequence[str]) -> Iterable[object]:
-        """What the encoder makes of each text."""
-        raise TypeError(f"{type(self).__name__} does not say how a text is read")
+        """The encoding of each text."""
+        raise TypeError(f"{type(self).__name__} does not implement encode")
 
     def title(self) -> str:
-        """The figure's name, and the model's where it is not the default one."""
+        """The name of the score, with that of the model unless it is the default one."""
         default = attrs.fields_dict(type(self))["model"].default
         return self.figure if self.model == default else f"{self.figure}_{Path(self.model).name}"
 
@@ -79,33 +79,33 @@ class EncoderMetric(TextMetric):
         return f"metric.{self.figure}.model"
 
     def _try_out(self, folder: Path) -> None:
-        """Loads the model twice, for weights that no file holds are drawn at random, without a word."""
+        """Loads the model twice, because weights that are missing in its files are silently drawn at random."""
         try:
             first, second = (next(iter(self.encode(["a face"]))) for _ in range(2))
         except AffectlmError:
             raise
-        except Exception as error:  # transformers, sentence-transformers and safetensors raise errors of many sorts
+        except Exception as error:  # transformers, sentence-transformers and safetensors raise many kinds of errors
             reason = (str(error).splitlines() or [""])[0]
             raise unfit(folder, f"cannot be loaded ({type(error).__name__}: {reason})", self._option()) from error
         if self.likeness(first, second) < _EQUAL:
-            raise unfit(folder, "does not hold all weights of its network", self._option())
+            raise unfit(folder, "lacks weights of its network", self._option())
 
     def _encoded(self, pairs: Sequence[Pair]) -> dict[str, Any]:
-        """What each text of the pairs is read as; none is read twice, also when answers are judged again."""
+        """The encoding of each text of the pairs; no text is encoded twice, even if answers are scored again."""
         texts = dict.fromkeys(text for answer, references in pairs for text in (answer, *references))
-        fresh = sorted((text for text in texts if text not in self._read), key=len)  # equals fill a batch best
+        fresh = sorted((text for text in texts if text not in self._read), key=len)  # batches need less padding
         if fresh:
-            whole = [text.encode(errors="replace").decode() for text in fresh]  # tokenisers refuse halves of surrogates
+            whole = [text.encode(errors="replace").decode() for text in fresh]  # tokenizers reject lone surrogates
             self._read.update(zip(fresh, self.encode(whole), strict=True))
         return self._read
 
 
 @attrs.frozen(kw_only=True)
 class Cosine(EncoderMetric):
-    """Cosine of the embeddings of the answer and of the text nearest to it, from -1 to 1.
+    """Cosine of the embeddings of the answer and its most similar text, from -1 to 1.
 
-    Texts by the same sort of people about anything are alike to an embedding: read it beside its floor. By default
-    the mean of the tokens' states of all-MiniLM-L6-v2, of which it reads 256; others as their files say.
+    Embeddings of texts by similar people are alike whatever they say, so compare the score with its floor. By default
+    an embedding is the mean over the first 256 tokens in all-MiniLM-L6-v2; other models define their own.
 
     Source: Reimers & Gurevych 2019, EMNLP, Sentence-BERT.
     """
@@ -128,16 +128,16 @@ class Cosine(EncoderMetric):
 
 @attrs.frozen(kw_only=True)
 class BertScore(EncoderMetric):
-    """F-measure of BERTScore beside the best reference, at most 1, in practice far above 0: see its floor.
+    """F-measure of BERTScore with the best reference, at most 1 and in practice far above 0: see its floor.
 
-    Precision is the mean over the answer's tokens of the cosine with the nearest token of the reference, recall the
-    same the other way round, the F-measure 2 P R / (P + R). No weighting by rareness, no rescaling. As in the
-    authors' program a mark at the begin or end of a text may be the nearest token but is not averaged over.
+    Precision is the mean over the answer's tokens of the cosine with the closest token of the reference, recall the
+    same the other way round, the F-measure 2 P R / (P + R). There is no weighting by rareness and no rescaling. As in
+    the authors' program, a begin or end mark may be the closest token, but is not part of the means.
 
     Source: Zhang et al. 2020, ICLR, BERTScore: Evaluating Text Generation with BERT.
 
     Args:
-        layer: whose states are compared; the authors' choice for a model they name here, otherwise the last.
+        layer: the layer whose states are compared; by default the authors' choice if `LAYERS` has it, else the last.
     """
 
     figure: ClassVar[str] = "bertscore"
@@ -154,7 +154,7 @@ class BertScore(EncoderMetric):
         return greedy_f1(answer, text)
 
     def encode(self, texts: Sequence[str]) -> Iterable[object]:
-        """The tokens of each text, their states of length 1."""
+        """The tokens of each text, with states of length 1."""
         from affectlm_descriptions.encoders import load_encoder, load_minilm
 
         folder = self.folder()
@@ -164,7 +164,7 @@ class BertScore(EncoderMetric):
             yield attrs.evolve(tokens, states=tokens.states / np.linalg.norm(tokens.states, axis=1, keepdims=True))
 
     def _layers(self) -> int | None:
-        """How many layers the model has, None where its configuration does not say."""
+        """The number of layers of the model; None if its configuration does not say."""
         folder = self.folder()
         if folder is None:
             return _MINILM_LAYERS
@@ -174,7 +174,7 @@ class BertScore(EncoderMetric):
 
 
 def greedy_f1(answer: Tokens, text: Tokens) -> float:
-    """The F-measure of two texts whose tokens' states have length 1; 0 where one has no token of its own."""
+    """The F-measure of two texts with states of length 1; 0 if one has only marks."""
     if answer.marks.all() or text.marks.all():
         return 0.0
     cosines = answer.states @ text.states.T

@@ -195,5 +195,5 @@ def _asking(model: str, revision: str, remedies: str) -> Iterator[None]:
 def _why_unreachable() -> str:
     for name in ("AFFECTLM_OFFLINE", "HF_HUB_OFFLINE"):
         if os.environ.get(name, "") not in ("", "0"):
-            return f"{name} forbids it"
+            return f"{name} forbids asking it"
     return "no connection"

@@ -480,7 +480,7 @@ def test_a_network_without_all_its_weights_is_refused(
     kept = {name: values for name, values in weights.items() if "encoder.layer.3.attention" not in name}
     save_file(kept, tmp_path / "partly" / "model.safetensors", metadata={"format": "pt"})
 
-    with pytest.raises(AccessError, match="does not hold all weights of its network"):
+    with pytest.raises(AccessError, match="lacks weights of its network"):
         metric(model=str(tmp_path / "partly"), device="cpu")
 
 
@@ -513,10 +513,13 @@ def test_looking_for_what_is_missing_fetches_nothing() -> None:
         ({}, r"has no config\.json"),
         ({"config.json": "{}"}, "no .safetensors file"),
         ({"config.json": "{}", "model.safetensors": "", "2_Dense/pytorch_model.bin": ""}, "part that is not"),
-        ({"config.json": "{}", "model.safetensors": "", "modules.json": '[{"type": "evil.Run"}]'}, "code of its own"),
+        (
+            {"config.json": "{}", "model.safetensors": "", "modules.json": '[{"type": "evil.Run"}]'},
+            "needs its own code",
+        ),
         ({"config.json": "{}", "model.safetensors": "", "modules.json": "["}, "cannot be read"),
         ({"config.json": "[]", "model.safetensors": ""}, "cannot be read"),
-        ({"config.json": "{}", "model.safetensors": ""}, "names no model_type"),
+        ({"config.json": "{}", "model.safetensors": ""}, "without a model_type"),
     ],
 )
 def test_a_folder_that_is_not_safe_to_load_is_refused(files: dict[str, str], message: str, tmp_path: Path) -> None:
