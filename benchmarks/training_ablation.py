@@ -37,15 +37,15 @@ parser.add_argument("--folder", type=Path, default=Path("outputs/ablation"))
 VARIANTS: dict[str, dict[str, object]] = {
     "the recipe": {},
     "without averaged weights": {"averaging": 0.0},
-    "without augmentation but mirroring": {"augmentation": 0.0},
+    "no augmentation except mirroring": {"augmentation": 0.0},
     "half the augmentation": {"augmentation": 0.5},
     "with mixup (0.2)": {"mixup": 0.2},
-    "rare labels count as they come": {"balance": 0.0},
+    "rare labels not weighted": {"balance": 0.0},
     "half the dropout": {"dropout": 0.125},
     "64 pixels": {"side": 64},
     "twice the epochs": {"epochs": 2},
-    "one label a face, not the votes": {},
-    "squared error alone for valence and arousal": {},
+    "one label per face, not the votes": {},
+    "squared error only for valence and arousal": {},
 }
 
 

@@ -1,6 +1,6 @@
 """FaceChannel: valence, arousal and eight category probabilities of a face, by a light convolutional network.
 
-The face detector that its authors put before it is here too.
+The face detector of its authors is here too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def affectlm_estimators() -> Mapping[str, str]:
-    """The estimator, with weights of our own."""
+    """The estimator, with our own weights."""
     return {"facechannel": "affectlm_facechannel.estimator:FaceChannelEstimator"}
 
 
@@ -28,7 +28,7 @@ def affectlm_detectors() -> Mapping[str, str]:
 
 @hookimpl
 def affectlm_weights() -> Sequence[Weights]:
-    """The weights that lie beside this file, and the authors' own, which are fetched."""
+    """The weights stored beside this file, and the authors' own, which are fetched."""
     from affectlm_facechannel.files import WEIGHTS
     from affectlm_facechannel.keras.archive import ORIGINAL
 

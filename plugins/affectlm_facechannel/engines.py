@@ -1,6 +1,6 @@
-"""What computes FaceChannel: torch in float32 or bfloat16, or ONNX Runtime. Which one is chosen once and told.
+"""Engines that compute FaceChannel: torch in float32 or bfloat16, or ONNX Runtime; one is chosen once and reported.
 
-See `benchmarks/facechannel_speed.py` for what each is worth.
+`benchmarks/facechannel_speed.py` compares them.
 """
 
 from __future__ import annotations
@@ -26,28 +26,30 @@ if TYPE_CHECKING:
     from affectlm_facechannel.files import Loaded
 
 ENGINES = ("float32", "bf16", "onnxruntime")
-BATCH = 32  # faces at once; more bring nothing on processors, and features of 32 still fit a graphics card of any size
+BATCH = 32  # faces; more are no faster on processors, and the features of 32 fit on any graphics card
 
-# Faces (batch, channels, h, w), uint8, to VA (batch, 2) and the numbers beside it (batch, names), float32.
+# From faces (batch, channels, h, w), uint8, to VA (batch, 2) and further numbers (batch, names), float32.
 Compute: TypeAlias = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 def choose(wanted: str, loaded: Loaded, device: torch.device) -> str:
-    """The engine of a name; for `auto` the fastest that this machine has.
+    """The name of the engine; for `auto` the fastest that this machine has.
 
     Raises:
-        ConfigError: it is not here, or cannot compute these weights on this device.
+        ConfigError: the engine is not installed, or cannot compute these weights on this device.
     """
     portable = isinstance(loaded.network, FaceChannel) and device.type == "cpu"
     installed = all(find_spec(package) for package in ("onnx", "onnxruntime"))
     if wanted == "auto":
-        if portable and has_bf16(device):  # the authors' weights stay at the precision that parity was measured with
+        if portable and has_bf16(device):  # the authors' weights keep the precision at which parity was measured
             return "bf16"
         return "onnxruntime" if portable and installed else "float32"
     if wanted == "onnxruntime" and not installed:
         raise ConfigError("estimator.engine=onnxruntime is not installed; type pip install 'affectlm[onnx]'")
     if wanted == "onnxruntime" and not portable:
-        raise ConfigError("estimator.engine=onnxruntime computes our graph on the CPU only; leave estimator.engine out")
+        raise ConfigError(
+            "estimator.engine=onnxruntime computes only our graph, on the CPU; leave estimator.engine out"
+        )
     return wanted
 
 
@@ -55,10 +57,10 @@ def build(engine: str, loaded: Loaded, device: torch.device, count: int) -> Comp
     """A function that measures batches of faces.
 
     Args:
-        engine: one of `ENGINES`, as `choose` gives it.
+        engine: one of `ENGINES`, as `choose` returns it.
         loaded: the weights.
-        device: where torch computes.
-        count: threads of the processor.
+        device: of torch.
+        count: number of processor threads.
     """
     if engine == "onnxruntime":
         return _onnxruntime(loaded.network, count)
@@ -66,12 +68,12 @@ def build(engine: str, loaded: Loaded, device: torch.device, count: int) -> Comp
 
 
 def available_threads() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """A copy in evaluation mode that computes the same without batch norm: it is part of the convolutions."""
+    """An equivalent copy in evaluation mode, with batch norm folded into the convolutions."""
     copy = deepcopy(network).eval()
     for module in copy.modules():
         if isinstance(module, nn.Sequential) and [type(each) for each in module[:2]] == [nn.Conv2d, nn.BatchNorm2d]:
@@ -99,7 +101,7 @@ def _torch(loaded: Loaded, device: torch.device, count: int, *, bf16: bool) -> C
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Torch with so many threads; language models beside us keep their own number."""
+    """Sets torch's number of threads inside the block; language models in this process keep theirs."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -109,7 +111,7 @@ def threads(count: int) -> Iterator[None]:
 
 
 def _exact() -> AbstractContextManager[None]:
-    """Convolutions of a graphics card in float32 as everywhere, not in its shorter TF32."""
+    """Makes graphics cards compute convolutions in float32, not in the shorter TF32."""
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
@@ -119,9 +121,9 @@ def _onnxruntime(network: nn.Module, count: int) -> Compute:
     from affectlm_facechannel.onnx_graph import onnx_bytes
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong arrives as an exception
+    options.log_severity_level = 4  # errors arrive as exceptions
     options.intra_op_num_threads = count
-    # Threads that wait actively between calls would take the processor from the language model.
+    # Threads that spin between calls would take the processor from the language model.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     tensors = {name: value.cpu().float().numpy() for name, value in network.state_dict().items()}
     session = onnxruntime.InferenceSession(onnx_bytes(tensors), options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""FaceChannel as an estimator: crops in, valence, arousal and category probabilities out."""
+"""FaceChannel as an estimator: from crops to valence, arousal and category probabilities."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from affectlm.types import LabelledFaces, Progress
 
 OWN_SPREAD = (1.15, 1.35)  # see `MODEL_CARD.md`
-_ELSEWHERE = "end what else runs on it, or set estimator.device=cpu"
-_DETAIL = 48  # pixels across a face of FER+: finer detail than that the weights have never seen
+_MEMORY_ADVICE = "end other programs on it, or set estimator.device=cpu"
+_DETAIL = 48  # pixels across a face of FER+; the weights have never seen finer detail
 
 
 def as_grey(face: Pixels) -> NDArray[np.uint8]:
-    """An RGB crop (h, w, 3) as the network sees it: grey, (64, 64), uint8.
+    """An RGB crop (h, w, 3) as the network's input: grey, (64, 64), uint8.
 
-    Grey and bilinear resizing as FaceChannel's own code does it, but large crops are averaged down to 48 pixels
-    first: bilinear sampling alone skips pixels there, and the faces of the training had no finer detail.
+    Converted and resized bilinearly as in FaceChannel's own code, but large crops are averaged down to 48 pixels
+    first: bilinear sampling alone skips pixels, and training faces had no finer detail.
     """
     grey = crops.as_grey(face)
     if min(grey.shape) > _DETAIL:
@@ -50,7 +50,7 @@ def as_grey(face: Pixels) -> NDArray[np.uint8]:
 def _factors(_: object, attribute: Any, value: Sequence[float]) -> None:
     pair = isinstance(value, Sequence) and len(value) == 2
     if not pair or not all(isinstance(factor, int | float) and 0 < factor <= 4 for factor in value):
-        raise ValueError(f"{attribute.name} is {value}; expected two numbers over 0, for valence and arousal: [1, 1]")
+        raise ValueError(f"{attribute.name} is {value}; expected two numbers above 0, for valence and arousal: [1, 1]")
 
 
 @attrs.define(kw_only=True, slots=False)
@@ -63,18 +63,19 @@ class FaceChannelEstimator:
             authors' DimensionalFaceChannel.h5, or a folder with it and perhaps CategoricalFaceChannel.h5.
         device: auto, cpu, cuda, cuda:1, mps.
         engine: float32 or bf16 (torch), onnxruntime, or auto: bf16 on processors that compute it, else ONNX Runtime
-            where it is installed, else float32. Valence and arousal by bf16 differ by 0.001 on average.
-        threads: of the processor; 0 for as many as there are cores.
-        spread: valence and arousal are drawn out by these two factors (before tanh), since people's ratings spread
-            wider than the means of votes that the weights learnt; (1, 1) for none. By default (1.15, 1.35) with the
-            weights that come with this plugin, and none with others.
-        uncertainty: none; or what else is looked at so that details tell `valence_sd` and `arousal_sd`: "augment" for
-            views of the face, "dropout" for parts of the network. Valence and arousal are the same with each.
-        draws: how many views or parts.
+            if it is installed, else float32. Valence and arousal by bf16 differ by 0.001 on average.
+        threads: of the processor; 0 for one per core.
+        spread: factors that stretch valence and arousal (before tanh), because people's ratings spread wider than the
+            means of votes that the weights learnt; (1, 1) for none. By default (1.15, 1.35) with the weights that
+            come with this plugin, and none with others.
+        uncertainty: none; or the source of the details `valence_sd` and `arousal_sd`: "augment" for several views of
+            the face, "dropout" for several parts of the network. Valence and arousal stay the same.
+        draws: number of views or parts.
 
     Raises:
-        WeightsError: the file is missing, or does not hold this network.
-        ConfigError: it has no dropout layers, but uncertainty is "dropout"; or the engine or device is not here.
+        WeightsError: the file is missing, or does not contain this network.
+        ConfigError: uncertainty is "dropout" but the network has no dropout layers, or the engine or device is not
+            available.
     """
 
     weights: str = attrs.field(default="affectlm", converter=str)
@@ -87,10 +88,10 @@ class FaceChannelEstimator:
     draws: int = attrs.field(default=8, validator=[attrs.validators.instance_of(int), attrs.validators.ge(2)])
 
     def __attrs_post_init__(self) -> None:
-        _ = self._compute  # what is wrong with the weights must show before the first picture
+        _ = self._compute  # errors in the weights must show before the first picture
         if self.uncertainty == "dropout" and not isinstance(self._loaded.network, FaceChannel):
             raise ConfigError(
-                "estimator.uncertainty=dropout needs dropout layers, which the authors' weights come without; "
+                "estimator.uncertainty=dropout needs dropout layers, which the authors' weights do not have; "
                 "type estimator.uncertainty=augment"
             )
 
@@ -99,25 +100,25 @@ class FaceChannelEstimator:
         return self._outputs(faces)[0]
 
     def details(self, faces: Sequence[Pixels]) -> tuple[VA, Details]:
-        """Valence and arousal, the probability of each of the eight categories, and how uncertain the two are.
+        """Valence and arousal, the probabilities of the eight categories, and the uncertainty of the two.
 
-        Weights that were trained without labels give no probabilities.
-        The authors' weights give tanh outputs in place of probabilities, if their categorical file is there at all.
+        Weights that were trained without labels give no probabilities. The authors' weights give tanh outputs instead
+        of probabilities, and only if their categorical file is there.
         """
         affect, chances = self._outputs(faces)
         return affect, {**dict(zip(self._loaded.names, chances.T, strict=True)), **self._deviations(faces)}
 
     def saliency(self, faces: Sequence[Pixels]) -> Maps:
-        """What each place adds to valence and arousal, in their unit: (batch, 2, 8, 8) in our graph."""
-        with engines.threads(self._threads), within_memory(_ELSEWHERE):
+        """What each place adds to valence and arousal, in their unit; (batch, 2, 8, 8) for our graph."""
+        with engines.threads(self._threads), within_memory(_MEMORY_ADVICE):
             maps = [attributions(self._network, batch).cpu().numpy() for batch in self._batches(faces)]
         return np.concatenate(maps) if maps else np.zeros((0, 2, SIDE // 8, SIDE // 8), np.float32)
 
     def _deviations(self, faces: Sequence[Pixels]) -> Details:
-        """Standard deviations of valence and arousal by name; nothing where none were asked for."""
+        """Standard deviations of valence and arousal by name; empty if `uncertainty` is none."""
         if self.uncertainty == "none":
             return {}
-        with torch.inference_mode(), engines.threads(self._threads), within_memory(_ELSEWHERE):
+        with torch.inference_mode(), engines.threads(self._threads), within_memory(_MEMORY_ADVICE):
             found = [
                 deviation(self._network, batch, self.uncertainty, self.draws).cpu().numpy()
                 for batch in self._batches(faces)
@@ -126,7 +127,7 @@ class FaceChannelEstimator:
         return dict(zip(("valence_sd", "arousal_sd"), columns, strict=True))
 
     def _outputs(self, faces: Sequence[Pixels]) -> tuple[VA, NDArray[np.float32]]:
-        with within_memory(_ELSEWHERE):
+        with within_memory(_MEMORY_ADVICE):
             batches = [self._compute(batch) for batch in self._prepared(faces)]
         affect = np.concatenate([batch[0] for batch in batches]) if batches else np.zeros((0, 2), np.float32)
         count = len(self._loaded.names)
@@ -134,7 +135,7 @@ class FaceChannelEstimator:
         return affect, chances[:, :count]
 
     def describe(self) -> Mapping[str, str]:
-        """The digest of the weights in use, and what computes them how."""
+        """The digest of the weights, and how they are computed."""
         return {
             "weights_sha256": self._loaded.digest,
             "spread": " ".join(map(str, self._spread)),
@@ -152,21 +153,21 @@ class FaceChannelEstimator:
         folder: Path,
         progress: Progress,
     ) -> Iterator[Mapping[str, float]]:
-        """Trains anew and yields each epoch's figures; see `affectlm_facechannel.training.train`.
+        """The scores of each epoch of a new training; see `affectlm_facechannel.training.train`.
 
         Raises:
-            ConfigError: weights or a device were chosen, which are the plan's business.
+            ConfigError: weights or a device are set here instead of in the plan.
         """
         if self.weights != "affectlm" or self.device != "auto":
             raise ConfigError(
-                "training takes no estimator.weights and no estimator.device; type plan.start=FILE, plan.device=cpu"
+                "training does not use estimator.weights or estimator.device; type plan.start=FILE, plan.device=cpu"
             )
         from affectlm_facechannel.training import Plan, train
 
         return train(training, validation, Plan(**plan), folder, progress=progress)  # type: ignore[arg-type]
 
     def _prepared(self, faces: Sequence[Pixels]) -> Iterator[NDArray[np.uint8]]:
-        """Batches of faces as the network takes them, (batch, 1, 64, 64), or what the authors' file asks for."""
+        """Batches of faces as the network's input, (batch, 1, 64, 64), or the shape in the authors' file."""
         for start in range(0, len(faces), engines.BATCH):
             yield np.stack([self._loaded.prepare(face) for face in faces[start : start + engines.BATCH]])
 
@@ -195,7 +196,7 @@ class FaceChannelEstimator:
         if not original.is_original(self._path):
             return trained.load(self._path, self._spread, lambda face: as_grey(face)[None])
         if tuple(self._spread) != (1, 1):
-            raise ConfigError(f"estimator.spread={list(self._spread)} is for our weights; leave it out")
+            raise ConfigError(f"estimator.spread={list(self._spread)} is only for our weights; leave it out")
         return original.load(self._path)
 
     @cached_property
@@ -213,6 +214,6 @@ class FaceChannelEstimator:
     @cached_property
     def _network(self) -> nn.Module:
         """The network as it was trained, for gradients and dropout."""
-        with torch.inference_mode(mode=False):  # whoever asks first: gradients need ordinary tensors
+        with torch.inference_mode(mode=False):  # gradients need ordinary tensors, whoever calls first
             network = self._loaded.network.eval()
             return network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -1,4 +1,4 @@
-"""Files of weights: those committed with this plugin (see `MODEL_CARD.md`), and what any weights give."""
+"""The weights that come with this plugin (see `MODEL_CARD.md`), and the form of all loaded weights."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ WEIGHTS = Weights(
 
 @attrs.frozen(kw_only=True)
 class Loaded:
-    """What the estimator needs to know of weights, ours or the authors'."""
+    """Loaded weights, ours or the authors'."""
 
-    network: nn.Module  # faces (batch, channels, h, w) in [0, 1] to VA (batch, 2) and at least the named numbers
-    prepare: Callable[[Pixels], NDArray[np.uint8]]  # a crop to (channels, h, w)
-    names: tuple[str, ...]  # of the numbers beside VA
-    logits: bool  # whether those numbers are yet to become probabilities
-    digest: str  # SHA-256 of the file, of two files joined by "+"
+    network: nn.Module  # from faces (batch, channels, h, w) in [0, 1] to VA (batch, 2) and at least the named numbers
+    prepare: Callable[[Pixels], NDArray[np.uint8]]  # from a crop to (channels, h, w)
+    names: tuple[str, ...]  # of the numbers besides VA
+    logits: bool  # whether those numbers still need a softmax
+    digest: str  # SHA-256 of the file; of two files, joined by "+"

@@ -1,7 +1,7 @@
 """The FaceChannel graph as its authors released it (FaceChannelV1, June 2024), in torch.
 
-Barros, Churamani, Sciutti 2020, doi 10.1007/s42979-020-00325-6. Written from a description of the graph; the heads
-and their meaning are `estimator.py`'s business.
+Barros, Churamani, Sciutti 2020, doi 10.1007/s42979-020-00325-6. Written from a description of the graph;
+`estimator.py` names the outputs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _convolution(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class ShuntingInhibition(nn.Module):
-    """One convolution divided by another: relu(a) / (decay + relu(b)), (batch, channels, h, w) to the same shape."""
+    """One convolution divided by another: relu(a) / (decay + relu(b)); (batch, channels, h, w) in and out."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -35,11 +35,11 @@ class ShuntingInhibition(nn.Module):
 
 
 class FaceChannel(nn.Module):
-    """Grey faces (batch, 1, 64, 64) in [0, 1] to VA (batch, 2) in [-1, 1] and category logits (batch, 8).
+    """From grey faces (batch, 1, 64, 64) in [0, 1] to VA (batch, 2) in [-1, 1] and category logits (batch, 8).
 
     Ten 3x3 convolutions in blocks of 2-2-3-3, each block with a 2x2 maximum pool and dropout; the last convolution
-    is divided by its inhibition; a dense layer of 200; two tanh units for valence and arousal. The second head
-    over `CATEGORIES` is ours and not in the 3,592,090 parameters that Keras counts for the released VA model.
+    is divided by its inhibition; a dense layer of 200; two tanh units for valence and arousal. The second head for
+    `CATEGORIES` is ours and not part of the 3,592,090 parameters that Keras counts for the released VA model.
     """
 
     def __init__(self, dropout: float = 0.25) -> None:
@@ -66,7 +66,7 @@ class FaceChannel(nn.Module):
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         """Valence and arousal, and category logits.
 
-        Faces of another side (a multiple of 16, for cheaper epochs of a training) have their last features stretched.
+        For faces of another side (a multiple of 16, for cheaper training epochs) the last features are resized.
         """
         features = self.trunk(faces)
         if faces.shape[-1] != SIDE:
@@ -74,12 +74,12 @@ class FaceChannel(nn.Module):
         return self.read(features)
 
     def read(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Valence and arousal, and category logits, of the trunk's features (batch, 256, 4, 4)."""
+        """Valence and arousal, and category logits, from the trunk's features (batch, 256, 4, 4)."""
         features = torch.relu(self.dense(features.flatten(1)))
         return torch.tanh(self.affect(features)), self.category(features)
 
     def draw_out(self, factors: Sequence[float]) -> None:
-        """Multiplies what valence and arousal are before their tanh, each by its factor."""
+        """Multiplies the inputs of the two tanh units, of valence and arousal, by the factors."""
         with torch.no_grad():
             scale = torch.tensor(factors)
             self.affect.weight.mul_(scale[:, None])

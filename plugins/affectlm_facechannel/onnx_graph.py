@@ -1,6 +1,6 @@
-"""The FaceChannel graph as ONNX, for the runtime that runs it fastest on processors without bfloat16.
+"""The FaceChannel graph as ONNX, for ONNX Runtime, which is fastest on processors without bfloat16.
 
-Batch norm is folded into the convolutions, and scaling of the pixels and the softmax are part of the graph.
+Batch norm is folded into the convolutions; the scaling of pixels and the softmax are part of the graph.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ Tensors = Mapping[str, NDArray[np.float32]]
 
 
 class _Graph:
-    """Nodes and constants in the order in which they are added; each node gives one value."""
+    """Nodes and constants in the order in which they were added; each node has one output."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
     def add(self, operator: str, *inputs: str | NDArray[np.generic], **attributes: Any) -> str:
-        """The name of what the operator gives for values (names) and constants (arrays)."""
+        """The name of the output of an operator with inputs that are values (names) or constants (arrays)."""
         names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
         output = f"value{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, names, [output], **attributes))
         return output
 
     def convolve(self, features: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
-        """A 3x3 convolution that keeps the size, and what is above zero of it."""
+        """The name of the output of a 3x3 convolution that keeps the size, followed by ReLU."""
         return self.add("Relu", self.add("Conv", features, weight, bias, kernel_shape=[3, 3], pads=[1, 1, 1, 1]))
 
     def _constant(self, value: NDArray[np.generic]) -> str:
@@ -43,10 +43,10 @@ class _Graph:
 
 
 def onnx_bytes(tensors: Tensors) -> bytes:
-    """A model from `faces` (batch, 1, 64, 64), uint8, to `affect` (batch, 2) and `chances` (batch, 8), float32.
+    """An ONNX model from `faces` (batch, 1, 64, 64), uint8, to `affect` (batch, 2) and `chances` (batch, 8), float32.
 
     Args:
-        tensors: the network's state by name, as `affectlm_facechannel.network.FaceChannel` names it.
+        tensors: the state of an `affectlm_facechannel.network.FaceChannel`, by name.
     """
     graph = _Graph()
     features = graph.add("Cast", "faces", to=TensorProto.FLOAT)
@@ -69,7 +69,7 @@ def onnx_bytes(tensors: Tensors) -> bytes:
 
 
 def _folded(tensors: Tensors, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weight and bias of a convolution that gives what convolution and batch norm give."""
+    """Weight and bias of a convolution that equals convolution and batch norm."""
     norm = {key: tensors[f"{name}.1.{key}"].astype(np.float64) for key in ("weight", "bias", "running_mean")}
     factor = norm["weight"] / np.sqrt(tensors[f"{name}.1.running_var"].astype(np.float64) + EPSILON)
     weight = tensors[f"{name}.0.weight"] * factor[:, None, None, None]

@@ -1,4 +1,4 @@
-"""What each place of a FaceChannel's features adds to valence and arousal, ours or the authors'."""
+"""What each place in the features of a FaceChannel, ours or the authors', adds to valence and arousal."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_STEPS = 12  # maps of 46 faces missed their sums by 0.03 on average (8: 0.06, 16: 0.02)
+_STEPS = 12  # on 46 faces, maps missed their sums by 0.03 on average (with 8 steps: 0.06, with 16: 0.02)
 
 
 def attributions(network: nn.Module, faces: Tensor) -> Tensor:
-    """Maps of faces (batch, channels, 64, 64): (batch, 2, 8, 8), positive where a place raises the value.
+    """Maps (batch, 2, 8, 8) of faces (batch, channels, 64, 64), positive where a place raises the value.
 
-    Integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365) of what the last pooling layer but one is given,
-    on the straight way from a blank face, which has the mean colour of the face, to the face: a map sums up to what
-    valence or arousal is more than that of the blank face. What a blank face brings forth as well counts for nothing,
-    such as the zeros around the picture. The last pooling layer is too late: its places have seen most of the face.
+    Integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365) at the input of the second-to-last pooling layer,
+    along the straight line from a blank face, in the mean colour of the face, to the face. A map sums up to the
+    difference in valence or arousal from the blank face, so effects that the blank face has too, such as the zeros
+    around the picture, do not count. The last pooling layer is too late: its places have seen most of the face.
     """
     with torch.inference_mode(False), torch.enable_grad():
         faces = faces.detach().clone()
@@ -32,21 +32,21 @@ def attributions(network: nn.Module, faces: Tensor) -> Tensor:
         gradients = [torch.autograd.grad(column.sum(), way, retain_graph=True)[0] for column in affect.T]
     means = [gradient.reshape(_STEPS, *face.shape).mean(0) for gradient in gradients]
     maps = torch.stack([(mean * (face - blank)).sum(1) for mean in means], dim=1)
-    # Of each window a maximum pool hears one place: what its places add is told together.
+    # A maximum pool passes on one place per window, so the places of a window are summed.
     return functional.avg_pool2d(maps, layer.kernel_size, divisor_override=1)
 
 
 def _layer(network: nn.Module, face: Tensor) -> nn.MaxPool2d:
-    """The last pooling layer but one that valence and arousal go through; the last where there is but one."""
+    """The second-to-last pooling layer before valence and arousal, or the last if there is only one."""
     given: list[tuple[nn.MaxPool2d, Tensor]] = []
     affect = _hooked(network, face.clone().requires_grad_(), lambda layer, features: given.append((layer, features)))
     gradients = torch.autograd.grad(affect.sum(), [features for _, features in given], allow_unused=True)
-    # The categorical network that the authors' weights bring along is no part of valence and arousal.
+    # The authors' categorical network does not contribute to valence and arousal.
     return [layer for (layer, _), gradient in zip(given, gradients, strict=True) if gradient is not None][-2:][0]
 
 
 def _given(network: nn.Module, faces: Tensor, layer: nn.MaxPool2d) -> Tensor:
-    """What a layer is given for faces."""
+    """The input of a layer for the faces."""
     given: list[Tensor] = []
     with torch.no_grad():
         _hooked(network, faces, lambda each, features: given.append(features) if each is layer else None)
@@ -54,7 +54,7 @@ def _given(network: nn.Module, faces: Tensor, layer: nn.MaxPool2d) -> Tensor:
 
 
 def _hooked(network: nn.Module, faces: Tensor, hook: Callable[[nn.MaxPool2d, Tensor], Tensor | None]) -> Tensor:
-    """Valence and arousal of faces; `hook` sees each pooling layer with its features, and may return others."""
+    """Valence and arousal of faces; `hook` gets each pooling layer with its input, and may return another input."""
     caller = get_ident()  # another thread may be measuring with the same network
 
     def called(layer: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor | None:

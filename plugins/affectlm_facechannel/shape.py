@@ -1,8 +1,8 @@
-"""The numbers that make the FaceChannel graph what it is; nothing heavy is imported here."""
+"""The numbers that define the FaceChannel graph; nothing heavy is imported here."""
 
 from affectlm.affect.taxonomies import FERPLUS
 
-CATEGORIES = FERPLUS  # whose votes it was trained with
+CATEGORIES = FERPLUS  # it was trained with their votes
 SIDE = 64  # of the grey face, in pixels
 DECAY = 0.5  # the constant of the shunting inhibition
 EPSILON = 1e-3  # Keras' batch norm

@@ -1,4 +1,4 @@
-"""The face detector that FaceChannel's authors put before their network, run by OpenCV (which has no Caffe from 5 on).
+"""The face detector that FaceChannel's authors use, run by OpenCV before version 5, which drops Caffe.
 
 A single-shot detector (Liu et al. 2016, doi 10.1007/978-3-319-46448-0_2) on a ResNet of ten layers, from OpenCV's own
 samples.
@@ -23,26 +23,26 @@ from affectlm.types import Box, Pixels
 SIDE = 300
 MEAN = (104.0, 177.0, 123.0)  # blue, green, red
 GRAPH, NETWORK = "deploy.prototxt", "res10_300x300_ssd_iter_140000.caffemodel"
-_SUBFOLDER = "faceDetector"  # where the authors' archive has both
+_SUBFOLDER = "faceDetector"  # folder of both files in the authors' archive
 _MOST_BYTES = 100_000_000  # of either file; the published network has 10.7 MB
 _COLUMNS = 7  # of a detection: picture, class, score, left, top, right, bottom
 
 
 @attrs.frozen(kw_only=True)
 class Ssd:
-    """Finds faces as FaceChannel's authors do: the network's box, cut off at the picture's border, nothing added.
+    """Finds faces like FaceChannel's authors: the network's box, clipped at the picture's border, without a margin.
 
-    Their code keeps the last box above the threshold, normally the one with the least score, and the whole picture when
+    Their code keeps the last box above the threshold, normally the one with the lowest score, or the whole picture if
     there is none; here the best box comes first, and a picture without a face has no box. They stretch the box to a
-    square, where the core cuts out a square around it.
+    square, while the core cuts out a square around it.
 
     Args:
-        path: "original" for the files in the authors' archive, or a folder that holds `deploy.prototxt` and
+        path: "original" for the files in the authors' archive, or a folder with `deploy.prototxt` and
             `res10_300x300_ssd_iter_140000.caffemodel`.
-        threshold: least score of a face.
+        threshold: lowest score of a face.
 
     Raises:
-        WeightsError: the files are not here, or are no such network.
+        WeightsError: the files are missing, or are not such a network.
     """
 
     path: str = attrs.field(default="original", converter=str)
@@ -51,7 +51,7 @@ class Ssd:
     )
     _network: cv2.dnn.Net = attrs.field(init=False, repr=False, eq=False)
     _digests: Mapping[str, str] = attrs.field(init=False, repr=False, eq=False)
-    _lock: Lock = attrs.field(factory=Lock, init=False, repr=False, eq=False)  # the network keeps its picture
+    _lock: Lock = attrs.field(factory=Lock, init=False, repr=False, eq=False)  # the network stores its picture
 
     def __attrs_post_init__(self) -> None:  # after the validators: a wrong option fetches nothing
         folder = _folder(self.path)
@@ -61,7 +61,7 @@ class Ssd:
         object.__setattr__(self, "_network", _load(folder, graph, network))
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Box]]:
-        """For each picture (height, width, 3) the faces in it, the best first."""
+        """The faces in each picture (height, width, 3), the best first."""
         return [self._find(image) for image in images]
 
     def describe(self) -> Mapping[str, str]:
@@ -101,28 +101,28 @@ def _read(path: Path) -> bytes:
 
 
 def _load(folder: Path, graph: bytes, network: bytes) -> cv2.dnn.Net:
-    """The network, tried on a black picture so that what is wrong with it shows before the first real one."""
+    """The network, tried on a black picture so that errors in it show before the first real one."""
     try:
         loaded = cv2.dnn.readNetFromCaffe(np.frombuffer(graph, np.uint8), np.frombuffer(network, np.uint8))
         _detections(loaded, np.zeros((SIDE, SIDE, 3), np.uint8))
     except cv2.error as error:
         reason = " ".join(str(error.err).split())
         raise WeightsError(
-            f"'{GRAPH}' and '{NETWORK}' in '{folder}' are no Caffe network that OpenCV can run ({reason})"
+            f"'{GRAPH}' and '{NETWORK}' in '{folder}' are not a Caffe network that OpenCV can run ({reason})"
         ) from error
     except _WrongShapeError as error:
         raise WeightsError(
-            f"the network in '{folder}' gives an output of shape {error}, expected (1, 1, detections, {_COLUMNS})"
+            f"the network in '{folder}' has an output of shape {error}, expected (1, 1, detections, {_COLUMNS})"
         ) from error
     return loaded
 
 
 class _WrongShapeError(Exception):
-    """The output of a network that is no detector."""
+    """The output is not that of a detector."""
 
 
 def _detections(network: cv2.dnn.Net, image: Pixels) -> NDArray[np.float32]:
-    """Detections (n, 7), all numbers finite."""
+    """The detections whose numbers are finite, (n, 7)."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     network.setInput(cv2.dnn.blobFromImage(bgr, 1.0, (SIDE, SIDE), MEAN))
     output = np.asarray(network.forward(), np.float32)

@@ -1,4 +1,4 @@
-"""Weights that `affectlm train` wrote, ours among them, and what such a file says of its training."""
+"""Weights that `affectlm train` wrote, including ours, and the metadata of such a file."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _DROPOUT, _LABELS = "dropout", "labels"
 
 
 def said_of(dropout: float, labels: Sequence[str]) -> dict[str, str]:
-    """What a file of weights says: the dropout of its training, and the categories that it learnt, all or none."""
+    """The metadata of a weight file: the dropout of its training, and the categories that it learnt, all or none."""
     return {_DROPOUT: str(dropout), _LABELS: " ".join(labels)}
 
 
 def load(path: Path, spread: Sequence[float], prepare: Callable[[Pixels], NDArray[np.uint8]]) -> Loaded:
-    """Weights that `affectlm train` wrote; without labels in the training they give no categories.
+    """Weights that `affectlm train` wrote; if they were trained without labels, they have no categories.
 
     Raises:
-        WeightsError: the file is missing, or does not hold this network.
+        WeightsError: the file is missing, or does not contain this network.
     """
-    said = read_metadata(path)
+    metadata = read_metadata(path)
     try:
-        network = FaceChannel(float(said.get(_DROPOUT, 0.25)))
+        network = FaceChannel(float(metadata.get(_DROPOUT, 0.25)))
     except ValueError as error:
-        raise WeightsError(f"'{path}' says dropout '{said[_DROPOUT]}'; expected a share from 0 to 1") from error
+        raise WeightsError(f"'{path}' says dropout '{metadata[_DROPOUT]}'; expected a share from 0 to 1") from error
     load_weights(network, path, "FaceChannel")
     network.draw_out(spread)
-    names = tuple(said.get(_LABELS, " ".join(CATEGORIES)).split())
+    names = tuple(metadata.get(_LABELS, " ".join(CATEGORIES)).split())
     if names not in ((), CATEGORIES):
         raise WeightsError(f"'{path}' says categories {', '.join(names)}; expected {', '.join(CATEGORIES)}")
     return Loaded(network=network, prepare=prepare, names=names, logits=True, digest=sha256(path))

@@ -1,4 +1,4 @@
-"""Trains FaceChannel: its network and its file in the loop that all torch estimators share."""
+"""Trains FaceChannel, with the loop that all torch estimators share."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["Plan", "train"]
 def train(
     training: LabelledFaces, validation: LabelledFaces, plan: Plan, folder: Path, *, progress: Progress = silent
 ) -> Iterator[dict[str, float]]:
-    """Trains epoch by epoch and yields the figures of each; see `affectlm.neural.training.train`.
+    """The scores of each epoch, yielded as it ends; see `affectlm.neural.training.train`.
 
     `folder` gets `facechannel.safetensors` at the end.
 
     Raises:
         ConfigError: the faces have other categories, or the network cannot take faces of that side.
-        WeightsError: the weights to begin from are not FaceChannel's.
+        WeightsError: the weights to start from are not FaceChannel's.
     """
     training, validation = in_order(training), in_order(validation)
     if plan.side is not None and (plan.side % 16 or plan.side > SIDE):
@@ -54,10 +54,10 @@ def train(
 
 
 def in_order(faces: LabelledFaces) -> LabelledFaces:
-    """The faces with FaceChannel's eight categories in its order, those that nobody named included; or with none.
+    """The faces with all eight categories of FaceChannel in its order, or with none if the faces have none.
 
     Raises:
-        ConfigError: a label is none of them.
+        ConfigError: a label is not one of them.
     """
     if not faces.labels:
         return faces

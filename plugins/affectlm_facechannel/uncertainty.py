@@ -1,6 +1,6 @@
-"""How far valence and arousal move when the same face is looked at otherwise, or by other parts of the network.
+"""How much valence and arousal vary over views of the same face, or over parts of the network.
 
-Every face meets the same views and the same masks, so that its numbers depend on nothing but itself.
+Every face gets the same views and the same masks, so that its values depend only on itself.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from torch.nn import functional
 
 from affectlm_facechannel.network import FaceChannel
 
-_ZOOM, _SHIFT = 0.1, 0.06  # about half of what training varies, and what two detectors differ by
+_ZOOM, _SHIFT = 0.1, 0.06  # about half of the variation in training, and the difference between two detectors
 
 
 def deviation(network: nn.Module, faces: Tensor, method: str, draws: int) -> Tensor:
     """Standard deviation of valence and arousal (batch, 2) over `draws` (n - 1 in the denominator).
 
     Args:
-        network: in evaluation mode; it stays so.
+        network: in evaluation mode, which is kept.
         faces: (batch, channels, side, side) in [0, 1].
         method: "augment" for views of the face, "dropout" for parts of the network, which must be `FaceChannel`.
         draws: 2 or more.
@@ -32,7 +32,7 @@ def deviation(network: nn.Module, faces: Tensor, method: str, draws: int) -> Ten
 
 
 def augmented(network: nn.Module, faces: Tensor, draws: int) -> Iterator[Tensor]:
-    """Valence and arousal (batch, 2) of fixed views: every second mirrored, all shifted and zoomed a little."""
+    """Valence and arousal (batch, 2) of each fixed view: every second mirrored, all slightly shifted and zoomed."""
     generator = torch.Generator().manual_seed(0)
     for draw in range(draws):
         zoom, right, down = (torch.rand(3, generator=generator) * 2 - 1).tolist()
@@ -45,7 +45,7 @@ def augmented(network: nn.Module, faces: Tensor, draws: int) -> Iterator[Tensor]
 
 
 def thinned(network: FaceChannel, faces: Tensor, draws: int) -> Iterator[Tensor]:
-    """Valence and arousal (batch, 2) with dropout at work as in training, batch norm not: Monte-Carlo dropout.
+    """Valence and arousal (batch, 2) of each draw with dropout as in training, but not batch norm: Monte-Carlo dropout.
 
     Gal & Ghahramani 2016, arXiv 1506.02142.
     """
@@ -58,6 +58,6 @@ def thinned(network: FaceChannel, faces: Tensor, draws: int) -> Iterator[Tensor]
 
 
 def dropped(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """The features without a share of them, the same for each face, the rest grown so that the mean stays."""
+    """The features with a share set to 0, the same for each face, and the rest scaled up so that the mean stays."""
     kept = torch.rand(features.shape[1:], generator=generator) >= share
     return features * kept.to(features) / (1 - share)

@@ -1,1 +1,1 @@
-"""The published FaceChannel: its archive, its Keras files, and the network they hold."""
+"""The published FaceChannel: its archive, its Keras files, and the networks in them."""

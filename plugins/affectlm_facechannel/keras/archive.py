@@ -1,7 +1,7 @@
 """The archive of trained networks in the authors' repository, and its files, unpacked once.
 
-Barros, Churamani, Sciutti 2020, doi 10.1007/s42979-020-00325-6. Nothing of it comes with affectlm: its terms forbid
-that. How its files are read is the business of those who ask for them.
+Barros, Churamani, Sciutti 2020, doi 10.1007/s42979-020-00325-6. Its terms forbid shipping any of it with affectlm.
+Other modules read its files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uuid import uuid4
 from affectlm.errors import WeightsError
 from affectlm.weights.named import GitFile, Weights, cached_path, obtain
 
-FOLDER = "TrainedNetworks"  # the folder that the archive holds
+FOLDER = "TrainedNetworks"  # the top folder of the archive
 DIMENSIONAL = "DimensionalFaceChannel.h5"
 CATEGORICAL = "CategoricalFaceChannel.h5"
 DETECTOR = "faceDetector/res10_300x300_ssd_iter_140000.caffemodel"
@@ -49,20 +49,20 @@ ORIGINAL = Weights(
 def original_folder(holding: str = DIMENSIONAL) -> Path:
     """The folder with the authors' unpacked files: the .h5 files, and the detector in its folder `faceDetector`.
 
-    It lies in `AFFECTLM_WEIGHTS_DIR`, or in the cache, into which the archive is unpacked, and fetched if need be.
+    It is in `AFFECTLM_WEIGHTS_DIR`, or in the cache, where the archive is unpacked after it was fetched.
 
     Args:
-        holding: a file that has to be there, such as `CATEGORICAL` or `DETECTOR`.
+        holding: a file that has to be in it, such as `CATEGORICAL` or `DETECTOR`.
 
     Raises:
-        WeightsError: the archive is not here and cannot be fetched, its terms were not accepted, or it is not what it
-            should be.
+        WeightsError: the archive is not here and cannot be fetched, its terms were not accepted, or its content is
+            wrong.
     """
     return unpacked_folder(ORIGINAL, holding)
 
 
 def unpacked_folder(archive: Weights, holding: str) -> Path:
-    """As `original_folder`, of any archive with the same layout."""
+    """The unpacked folder of any archive with the same layout; see `original_folder`."""
     given = os.environ.get("AFFECTLM_WEIGHTS_DIR")
     if given and (folder := _folder_with(holding, Path(given).expanduser())):
         return folder
@@ -71,18 +71,18 @@ def unpacked_folder(archive: Weights, holding: str) -> Path:
         unpack(obtain(archive), kept)
     if folder := _folder_with(holding, kept):
         return folder
-    raise WeightsError(f"the archive of '{archive.name}', unpacked in '{kept}', holds no '{FOLDER}/{holding}'")
+    raise WeightsError(f"the archive of '{archive.name}', unpacked in '{kept}', has no '{FOLDER}/{holding}'")
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Makes a folder of the wanted files of a tar.xz archive; the folder appears as a whole, or not at all.
+    """Unpacks the wanted files of a tar.xz archive into a new folder, which appears complete or not at all.
 
-    Only names and contents are taken: no links, no owners, no permissions, so that extraction filters, which the first
-    releases of Python 3.11 lack, have nothing to filter.
+    Only names and contents are used: no links, owners or permissions. So extraction filters, which the first releases
+    of Python 3.11 lack, are not needed.
 
     Raises:
-        WeightsError: it cannot be read; or a member is a link or a device or leads out of the folder; or there are more
-            than 1,000 members or 500 MB.
+        WeightsError: the archive cannot be read; or a member is a link, a device or outside the folder; or there are
+            more than 1,000 members or 500 MB.
     """
     part = target.with_name(f".part-{uuid4().hex}")
     try:
@@ -90,10 +90,10 @@ def unpack(archive: Path, target: Path) -> None:
             for member, path in _wanted(archive, tar):
                 _write(tar, member, part / path)
         if not part.is_dir():
-            raise WeightsError(f"the archive '{archive}' holds no {', '.join(_SUFFIXES)} file")
+            raise WeightsError(f"the archive '{archive}' has no {', '.join(_SUFFIXES)} file")
         _settle(part, target)
     except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
-        raise WeightsError(f"'{archive}' is no readable tar.xz archive ({error})") from error
+        raise WeightsError(f"'{archive}' is not a readable tar.xz archive ({error})") from error
     except OSError as error:
         raise WeightsError(f"'{archive}' cannot be unpacked into '{target}': {error.strerror or error}") from error
     finally:
@@ -101,7 +101,7 @@ def unpack(archive: Path, target: Path) -> None:
 
 
 def _wanted(archive: Path, tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, PurePosixPath]]:
-    """The members to write and where; what is known to be wrong of any member is raised before it is read."""
+    """The members to write, and their paths; raises WeightsError for a bad member before it is read."""
     size = 0
     for count, member in enumerate(tar, start=1):
         size += member.size
@@ -119,12 +119,10 @@ def _safe_path(archive: Path, member: tarfile.TarInfo) -> PurePosixPath:
     path = PurePosixPath(member.name)
     if not (member.isdir() or member.isreg()) or member.issparse():
         raise WeightsError(
-            f"the archive '{archive}' holds '{member.name}', which is no ordinary file; nothing of it is used"
+            f"the archive '{archive}' has '{member.name}', which is not an ordinary file; nothing of it is used"
         )
     if path.is_absolute() or ".." in path.parts or set("\\:\0") & set(member.name):
-        raise WeightsError(
-            f"the archive '{archive}' holds '{member.name}', which leads out of it; nothing of it is used"
-        )
+        raise WeightsError(f"the archive '{archive}' has '{member.name}', which leads out of it; nothing of it is used")
     return path
 
 
@@ -138,7 +136,7 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
 
 
 def _settle(part: Path, target: Path) -> None:
-    """Gives the finished folder its name, unless another process was quicker."""
+    """Gives the finished folder its name, unless another process was faster."""
     try:
         part.rename(target)
     except OSError:

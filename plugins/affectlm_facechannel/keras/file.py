@@ -1,7 +1,7 @@
-"""The layers and weights that a Keras .h5 file stores, read with h5py alone.
+"""The layers and weights in a Keras .h5 file, read with h5py alone.
 
-The whole-model HDF5 file in both its dialects: Keras 2 and tf-keras, Keras 3. Nothing is unpickled and no stored
-function is run. What the layers compute is `original.py`'s business.
+The file stores a whole model as HDF5, in the dialect of Keras 2 and tf-keras, or of Keras 3. Nothing is unpickled and
+no stored function is run. `layers.py` knows what the layers compute.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Tensors: TypeAlias = dict[str, NDArray[np.float32]]  # "<layer>/<weight>" -> array in Keras' layout
 
 INHIBITION = "ShuntingInhibition"
-_MAX_NUMBERS = 32_000_000  # of all weights, almost nine published graphs: a small file can claim any size
-# What decides what a layer computes; anything else that is stored, a Lambda's code above all, is not even kept.
+_MAX_NUMBERS = 32_000_000  # in all weights, almost nine published graphs: a small file can claim any size
+# The options that decide what a layer computes; everything else, above all a Lambda's code, is dropped.
 _OPTIONS = frozenset(
     (
         "activation",
@@ -53,7 +53,7 @@ _OPTIONS = frozenset(
 
 
 class Unfit(Exception):  # noqa: N818
-    """Part of a file is not as expected; whoever knows the file's name puts it before the sentence."""
+    """Part of a file is not as expected; the caller puts the file's name before the message."""
 
 
 @attrs.frozen
@@ -68,7 +68,7 @@ class Layer:
 
 @attrs.frozen
 class Graph:
-    """Layers, each after those it reads, and the names of the outputs in their stored order."""
+    """Layers, each after its inputs, and the names of the outputs in their stored order."""
 
     layers: tuple[Layer, ...]
     outputs: tuple[str, ...]
@@ -79,7 +79,7 @@ class Graph:
 
     @classmethod
     def from_json(cls, text: str) -> Graph:
-        """The graph that `to_json` wrote."""
+        """The graph from the text of `to_json`."""
         stored = json.loads(text)
         layers = [Layer(**{**layer, "inputs": tuple(layer["inputs"])}) for layer in stored["layers"]]
         return cls(tuple(layers), tuple(stored["outputs"]))
@@ -89,10 +89,10 @@ def read(path: Path) -> tuple[Graph, Tensors]:
     """Graph and weights of a file that Keras' `model.save("x.h5")` wrote.
 
     Raises:
-        WeightsError: it is no HDF5 file, is cut short, holds no Keras model, refers to other files, or a weight is no
-            array of numbers or too large.
+        WeightsError: it is not an HDF5 file, is cut short, has no Keras model, refers to other files, or a weight is
+            not an array of numbers or is too large.
     """
-    import h5py  # converted copies are read without it
+    import h5py  # not needed to read converted copies
 
     try:
         with h5py.File(path, "r") as file:
@@ -101,7 +101,7 @@ def read(path: Path) -> tuple[Graph, Tensors]:
             return graph, _tensors(file, graph)
     except Unfit as fault:
         raise WeightsError(f"'{path}' {fault}") from fault
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:  # of h5py, for damage at various depths
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:  # from h5py, for various kinds of damage
         raise WeightsError(
             f"'{path}' cannot be read as HDF5 ({error}); expected the .h5 file of a whole Keras model, such as "
             "DimensionalFaceChannel.h5"
@@ -109,27 +109,27 @@ def read(path: Path) -> tuple[Graph, Tensors]:
 
 
 def _check_links(file: h5py.File) -> None:
-    """Raises Unfit if a name stands for something elsewhere, which could be any file; nothing is opened for it."""
+    """Raises Unfit if the file links to something else, which could be any file; the link is not opened."""
     from h5py import h5l
 
     link = file.id.links.visit(lambda name, info: name if info.type != h5l.TYPE_HARD else None, info=True)
     if link is not None:
-        raise Unfit(f"has a link '{link.decode(errors='replace')}'; expected a file that holds its weights itself")
+        raise Unfit(f"has a link '{link.decode(errors='replace')}'; expected a file with its own weights")
 
 
 def _config(file: h5py.File) -> Mapping[str, object]:
     text = file.attrs.get("model_config")
     if text is None or "model_weights" not in file:
         raise Unfit(
-            "is HDF5 but holds no whole Keras model: attribute 'model_config' and group 'model_weights' are expected, "
-            "as 'model.save' writes them"
+            "is HDF5 but not a whole Keras model; expected attribute 'model_config' and group 'model_weights' as "
+            "'model.save' writes them"
         )
     try:
         config = json.loads(text)["config"]
     except (ValueError, KeyError, TypeError) as error:
         raise Unfit("has a 'model_config' that is not the JSON of a Keras model") from error
     if not isinstance(config, dict) or not {"layers", "output_layers"} <= set(config):
-        raise Unfit("stores no graph with 'layers' and 'output_layers'; expected a functional Keras model")
+        raise Unfit("has no graph with 'layers' and 'output_layers'; expected a functional Keras model")
     return config
 
 
@@ -137,15 +137,15 @@ def _graph(config: Mapping[str, object]) -> Graph:
     try:
         layers = {layer.name: layer for layer in map(_layer, config["layers"])}  # type: ignore[call-overload]
     except (KeyError, TypeError, AttributeError) as error:
-        raise Unfit(f"stores a layer that cannot be read ({type(error).__name__}: {error})") from error
+        raise Unfit(f"has a layer that cannot be read ({type(error).__name__}: {error})") from error
     outputs = tuple(_references(config["output_layers"]))
     for name, wanted in [*((layer.name, layer.inputs) for layer in layers.values()), ("output_layers", outputs)]:
         if unknown := [other for other in wanted if other not in layers]:
-            raise Unfit(f"has '{name}' read from a layer '{unknown[0]}' that it does not hold")
+            raise Unfit(f"has '{name}' read from a layer '{unknown[0]}' that it does not have")
     try:
         order = list(TopologicalSorter({layer.name: layer.inputs for layer in layers.values()}).static_order())
     except CycleError as error:
-        raise Unfit(f"stores layers in a circle: {', '.join(error.args[1])}") from error
+        raise Unfit(f"has layers in a circle: {', '.join(error.args[1])}") from error
     return Graph(tuple(layers[name] for name in order), outputs)
 
 
@@ -179,7 +179,7 @@ def _tensors(file: h5py.File, graph: Graph) -> Tensors:
     numbers = 0
     for layer in graph.layers:
         if layer.name not in groups:
-            continue  # the network's builder says which weight is missing
+            continue  # the builder of the network reports missing weights
         arrays = _arrays(_group(groups, layer.name))
         if layer.kind == INHIBITION and len(arrays) == 1:
             arrays = {"decay": next(iter(arrays.values()))}  # its authors gave the weight no name
@@ -189,20 +189,20 @@ def _tensors(file: h5py.File, graph: Graph) -> Tensors:
             numbers += array.size
             if numbers > _MAX_NUMBERS:
                 raise Unfit(
-                    f"holds more than {_MAX_NUMBERS:,} numbers, the most that are read, with {weight} {array.shape}"
+                    f"has more than {_MAX_NUMBERS:,} numbers, the most that are read, with {weight} {array.shape}"
                 )
             tensors[f"{layer.name}/{leaf}"] = np.ascontiguousarray(array[()], dtype=np.float32)
     return tensors
 
 
 def _check(array: h5py.Dataset, weight: str) -> None:
-    """Raises Unfit unless a weight lies in the file as Keras writes it: numbers, uncompressed and in one piece."""
+    """Raises Unfit unless a weight is stored as Keras writes it: numbers, uncompressed and in one piece."""
     if array.external or array.is_virtual or array.chunks:
         raise Unfit(f"keeps {weight} in pieces or outside the file; expected one plain array as Keras writes it")
     if array.shape is None:
-        raise Unfit(f"has a {weight} that is empty; expected an array of numbers")
+        raise Unfit(f"has an empty {weight}; expected an array of numbers")
     if array.dtype.kind not in "fiu":
-        raise Unfit(f"has a {weight} that holds {array.dtype}, no numbers")
+        raise Unfit(f"has a {weight} of type {array.dtype}; expected numbers")
 
 
 def _group(parent: h5py.Group, name: str) -> h5py.Group:
@@ -224,5 +224,5 @@ def _arrays(group: h5py.Group) -> dict[str, h5py.Dataset]:
 
 
 def _leaf(name: str) -> str:
-    """The weight's own name: kernel, of "Vision_conv1/kernel:0" (Keras 2) and "Vision_conv1/kernel" (Keras 3)."""
+    """The weight's own name: kernel for "Vision_conv1/kernel:0" (Keras 2) and "Vision_conv1/kernel" (Keras 3)."""
     return name.rpartition("/")[2].partition(":")[0]

@@ -1,4 +1,4 @@
-"""What the layers of a stored Keras graph compute, as torch modules filled with the stored weights."""
+"""The layers of a stored Keras graph as torch modules with the stored weights."""
 
 from __future__ import annotations
 
@@ -28,17 +28,21 @@ _ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
 
 @attrs.define
 class StoredWeights:
-    """The file's arrays, handed out once each under a check."""
+    """The arrays of the file, checked when they are taken."""
 
     tensors: Tensors
     _used: set[str] = attrs.field(factory=set)
 
     def take(self, layer: Layer, leaf: str, shape: tuple[int, ...] | None = None) -> Tensor:
-        """One weight of a layer; None takes any shape."""
+        """One weight of a layer; a shape of None allows any.
+
+        Raises:
+            Unfit: the weight is missing, has another shape or is not finite.
+        """
         key = f"{layer.name}/{leaf}"
         wanted = "" if shape is None else f" of shape {shape}"
         if key not in self.tensors:
-            raise Unfit(f"holds no weight '{leaf}'{wanted} for layer '{layer.name}'")
+            raise Unfit(f"has no weight '{leaf}'{wanted} for layer '{layer.name}'")
         array = self.tensors[key]
         if shape is not None and array.shape != shape:
             raise Unfit(f"has weight '{leaf}' of layer '{layer.name}' in shape {array.shape}, expected {shape}")
@@ -48,20 +52,26 @@ class StoredWeights:
         return torch.from_numpy(array.copy())
 
     def check_all_used(self) -> None:
-        """Raises Unfit if the file holds a weight that no layer took."""
-        if foreign := sorted(set(self.tensors) - self._used):
-            layer, _, leaf = foreign[0].rpartition("/")
-            raise Unfit(f"holds a weight '{leaf}' {self.tensors[foreign[0]].shape} that layer '{layer}' does not use")
+        """Raises Unfit if the file has a weight that no layer used."""
+        if unused := sorted(set(self.tensors) - self._used):
+            layer, _, leaf = unused[0].rpartition("/")
+            raise Unfit(f"has a weight '{leaf}' {self.tensors[unused[0]].shape} that layer '{layer}' does not use")
 
 
 def build(layer: Layer, inputs: list[Tensor], weights: StoredWeights, graph: Graph) -> tuple[nn.Module, Tensor]:
-    """A layer in torch, and what it makes of its inputs."""
+    """A layer as a torch module, and its output for the inputs."""
     shapes = [tuple(value.shape[1:]) for value in inputs]
     try:
         step = _step(layer, shapes, weights, graph).eval()
         with torch.inference_mode():
             return step, step(*inputs)
-    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:  # of odd options, or torch's
+    except (
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # from odd options or torch
         raise Unfit(
             f"has a layer '{layer.name}' of class '{layer.kind}' on {shapes[0]} that cannot be built "
             f"({type(error).__name__}: {error})"
@@ -154,9 +164,9 @@ def _relu(layer: Layer, shape: Shape, weights: StoredWeights) -> nn.Module:
 
 
 def _inhibition(layer: Layer, shapes: list[Shape], weights: StoredWeights, graph: Graph) -> nn.Module:
-    """Shunting inhibition, recognised by its place: two equal inputs, the second from the inhibition's convolution.
+    """Shunting inhibition, recognised by its inputs: two of one shape, the second from the inhibition's convolution.
 
-    What a Lambda computes is stored as bytecode, which is neither run nor looked into; its decay is the published 0.5.
+    A Lambda stores its function as bytecode, which is neither run nor inspected; its decay is the published 0.5.
     """
     place = "two inputs of one shape, the second from a convolution named '..._inhibition'"
     if len(shapes) != 2 or shapes[0] != shapes[1] or "inhibition" not in _origin(graph, layer.inputs[1]).lower():
@@ -174,7 +184,7 @@ def _inhibition(layer: Layer, shapes: list[Shape], weights: StoredWeights, graph
 
 
 def _origin(graph: Graph, name: str) -> str:
-    """The name of the convolution that a layer's output comes from, through activations and batch norm."""
+    """The name of the convolution behind a layer, through activations and batch norm; or empty."""
     layers = {layer.name: layer for layer in graph.layers}
     while layers[name].kind in ("Activation", "ReLU", "BatchNormalization") and layers[name].inputs:
         name = layers[name].inputs[0]
@@ -219,7 +229,7 @@ def _is_last(layer: Layer) -> bool:
 def _count(value: object) -> int:
     """An integer option; the authors' builder stores filter counts as floats."""
     if not isinstance(value, int | float) or value != int(value):
-        raise ValueError(f"{value!r} is no whole number")
+        raise ValueError(f"{value!r} is not a whole number")
     return int(value)
 
 

@@ -1,4 +1,4 @@
-"""What torch lacks of the layers in the authors' graph: shunting inhibition, channels last, Keras' flattening."""
+"""Layers of the authors' graph that torch lacks: shunting inhibition, channels last, Keras' flattening."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Shunting(nn.Module):
-    """One feature map divided by another: excitation / (decay + inhibition), of equal shapes."""
+    """One feature map divided by another of the same shape: excitation / (decay + inhibition)."""
 
     decay: Tensor
 
@@ -32,7 +32,7 @@ class ChannelsLast(nn.Module):
 
 
 class Flatten(nn.Module):
-    """(batch, ...) to (batch, n); Keras flattens channels last whatever the data format, if the layer knows of it."""
+    """From (batch, ...) to (batch, n); like Keras, in the order of channels last if the layer has a data format."""
 
     def __init__(self, *, channels_first: bool) -> None:
         super().__init__()

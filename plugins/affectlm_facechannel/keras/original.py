@@ -1,8 +1,8 @@
 """The FaceChannel authors' Keras files as torch networks, built from the graph that each file stores.
 
-The shipped files need not have the published graph: batch norm, inhibition, data format and input are whatever the
-file says. `file.py` reads it, `layers.py` knows its layers; a converted copy in the cache serves later
-runs. See docs/original-facechannel.md.
+The shipped files may differ from the published graph: batch norm, inhibition, data format and input are as the file
+says. `file.py` reads it, `layers.py` builds its layers; later runs use a converted copy in the cache. See
+docs/original-facechannel.md.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from affectlm_facechannel.keras.file import Graph, Tensors, Unfit, read
 from affectlm_facechannel.keras.layers import Shape, StoredWeights, build
 from affectlm_facechannel.shape import CATEGORIES
 
-_AFFECT = ("valence_output", "arousal_output")  # our order; the files store arousal first
-_MAX_SIDE = 1024  # a file that asks for more is not a network for faces, but could exhaust memory
-_FORMAT = "1"  # of the converted copy; another number makes old copies unused
+_AFFECT = ("valence_output", "arousal_output")  # our order; the files have arousal first
+_MAX_SIDE = 1024  # a file with a larger input is not a network for faces and could exhaust memory
+_FORMAT = "1"  # of the converted copy; copies with another number are ignored
 
 
 def is_original(path: Path) -> bool:
-    """Whether a path is one for `load`: a folder, or a file named as HDF5."""
+    """Whether `load` takes a path: a folder, or a file with a suffix of HDF5."""
     return path.is_dir() or path.suffix.lower() in (".h5", ".hdf5")
 
 
 def load(path: Path) -> Loaded:
-    """The authors' network from their valence/arousal file, or from a folder that may also hold the categorical one.
+    """The authors' network from their valence/arousal file, or from a folder with it and perhaps the categorical one.
 
-    The numbers of the categorical file are tanh outputs in [-1, 1], not probabilities.
+    The outputs of the categorical file are tanh values in [-1, 1], not probabilities.
 
     Raises:
         WeightsError: a file is missing, or is not such a network.
@@ -63,28 +63,28 @@ def load(path: Path) -> Loaded:
 
 
 def prepare_grey(face: Pixels, side: int) -> NDArray[np.uint8]:
-    """An RGB crop (h, w, 3) as the authors' `preProcess` sees it before dividing by 255: grey, (1, side, side)."""
+    """An RGB crop (h, w, 3) as in the authors' `preProcess` before it divides by 255: grey, (1, side, side)."""
     grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
     resized = cv2.resize(grey, (side, side), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)[None]
 
 
 def prepare_colour(face: Pixels, side: int) -> NDArray[np.uint8]:
-    """An RGB crop (h, w, 3) as the AffWild2 code sees it before dividing by 255: BGR, (3, side, side).
+    """An RGB crop (h, w, 3) as in the AffWild2 code before it divides by 255: BGR, (3, side, side).
 
-    That code feeds what `cv2.imread` returns, so the network was trained on blue first.
+    That code uses the output of `cv2.imread`, so the network was trained with blue first.
     """
     resized = cv2.resize(face, (side, side), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(resized[..., ::-1].transpose(2, 0, 1), dtype=np.uint8)
 
 
 class Stored(nn.Module):
-    """A stored graph: faces (batch, channels, side, side) in [0, 1] to the graph's outputs by layer name.
+    """A stored graph: from faces (batch, channels, side, side) in [0, 1] to the graph's outputs by layer name.
 
-    Between layers tensors have the shape that Keras gives them, so that each layer can be compared with Keras'.
+    Between layers, tensors have the same shape as in Keras, so that each layer can be compared.
 
     Raises:
-        Unfit: a layer is unknown, or its weights are missing, foreign, of another shape or not finite.
+        Unfit: a layer is unknown, or its weights are missing, unused, of another shape or not finite.
     """
 
     def __init__(self, graph: Graph, tensors: Tensors) -> None:
@@ -106,7 +106,7 @@ class Stored(nn.Module):
         self._done = [[name for name, at in last.items() if at == number] for number in range(len(graph.layers))]
 
     def trace(self, faces: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Each layer's name and output, in order; what no later layer reads is let go."""
+        """Each layer's name and output, in order; outputs are freed when no later layer needs them."""
         values: dict[str, Tensor] = {}
         start = faces.permute(0, 2, 3, 1) if self.channels_last else faces
         for layer, step, done in zip(self.graph.layers, self.steps, self._done, strict=True):
@@ -120,14 +120,14 @@ class Stored(nn.Module):
         return {name: value for name, value in self.trace(faces) if name in self.graph.outputs}
 
     def prepare(self, face: Pixels) -> NDArray[np.uint8]:
-        """An RGB crop as this graph takes it, (channels, side, side)."""
+        """An RGB crop as the input of this graph, (channels, side, side)."""
         return (prepare_grey if self.channels == 1 else prepare_colour)(face, self.side)
 
 
 class Original(nn.Module):
-    """Faces (batch, channels, side, side) in [0, 1] to VA (batch, 2) and category numbers (batch, 8 or 0).
+    """From faces (batch, channels, side, side) in [0, 1] to VA (batch, 2) and category numbers (batch, 8 or 0).
 
-    This is the one place where arousal and valence change places.
+    This is the only place where arousal and valence are swapped.
     """
 
     def __init__(self, affect: Stored, category: Stored | None = None) -> None:
@@ -135,7 +135,7 @@ class Original(nn.Module):
         self.affect, self.category = affect, category
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Valence and arousal, and the categorical network's outputs where there is one."""
+        """Valence and arousal, and the outputs of the categorical network if there is one."""
         outputs = self.affect(faces)
         affect = torch.cat([outputs[name] for name in _AFFECT], dim=1)
         affect = affect.clamp(-1, 1)  # some of the authors' models end without tanh
@@ -175,7 +175,7 @@ def _files(path: Path) -> tuple[Path, Path | None]:
     )
     if affect is None:
         also = f" ('{CATEGORICAL}' alone has no valence and arousal)" if category else ""
-        raise WeightsError(f"folder '{path}' holds no '{DIMENSIONAL}'{also}; put it there, or set estimator.weights")
+        raise WeightsError(f"folder '{path}' has no '{DIMENSIONAL}'{also}; put it there, or set estimator.weights")
     return affect, category
 
 
@@ -197,8 +197,8 @@ def _check_category(path: Path, network: Stored, affect: Stored) -> None:
         )
     if (network.channels, network.side) != (affect.channels, affect.side):
         raise WeightsError(
-            f"'{path}' takes {network.channels} channels of side {network.side}, but the {DIMENSIONAL} beside it "
-            f"{affect.channels} of side {affect.side}; expected the two files of one archive"
+            f"'{path}' takes {network.channels} channels of side {network.side}, but the {DIMENSIONAL} beside it takes "
+            f"{affect.channels} of side {affect.side}; expected two files of one archive"
         )
 
 
@@ -207,7 +207,7 @@ def _listed(outputs: Mapping[str, Shape]) -> str:
 
 
 def _converted(path: Path) -> tuple[Stored, str]:
-    """The network of a .h5 file and the file's SHA-256, from the converted copy where the cache holds one."""
+    """The network of a .h5 file, from the converted copy if the cache has one, and the file's SHA-256."""
     try:
         digest = sha256(path)
     except OSError as error:
@@ -225,7 +225,7 @@ def _converted(path: Path) -> tuple[Stored, str]:
 
 
 def _read_copy(path: Path) -> tuple[Graph, Tensors] | None:
-    """What `_write_copy` wrote, or None; a damaged copy counts as absent."""
+    """The graph and weights that `_write_copy` wrote, or None if the copy is missing or damaged."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -241,5 +241,5 @@ def _read_copy(path: Path) -> tuple[Graph, Tensors] | None:
 def _write_copy(path: Path, graph: Graph, tensors: Tensors) -> None:
     from safetensors.numpy import save
 
-    with contextlib.suppress(OSError):  # without a writable cache each run converts anew
+    with contextlib.suppress(OSError):  # without a writable cache, each run converts again
         write_atomically(path, save(tensors, {"format": _FORMAT, "graph": graph.to_json()}))

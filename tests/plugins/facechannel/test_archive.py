@@ -112,7 +112,7 @@ def test_an_archive_without_the_wanted_file_is_told(here: Path) -> None:
     """It names the file."""
     wanted = described(write_archive(here / "a.tar.xz", {"TrainedNetworks/other.h5": b"x"}))
 
-    with pytest.raises(WeightsError, match=f"holds no 'TrainedNetworks/{DIMENSIONAL}'"):
+    with pytest.raises(WeightsError, match=f"has no 'TrainedNetworks/{DIMENSIONAL}'"):
         unpacked_folder(wanted, DIMENSIONAL)
 
 
@@ -158,7 +158,7 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
 
     path = write_archive(tmp_path / "a.tar.xz", {**FILES, "x.h5": b""}, change)
 
-    with pytest.raises(WeightsError, match=r"holds 'x\.h5', which is no ordinary file"):
+    with pytest.raises(WeightsError, match=r"has 'x\.h5', which is not an ordinary file"):
         unpack(path, tmp_path / "out")
     assert [each.name for each in tmp_path.iterdir()] == ["a.tar.xz"]
 
@@ -171,7 +171,7 @@ def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
 
     path = write_archive(tmp_path / "a.tar.xz", {"x.h5": b"0\n".ljust(512, b"\0")}, change)
 
-    with pytest.raises(WeightsError, match="is no ordinary file"):
+    with pytest.raises(WeightsError, match="is not an ordinary file"):
         unpack(path, tmp_path / "out")
 
 
@@ -212,7 +212,7 @@ def test_a_torn_archive_leaves_nothing(tmp_path: Path, keep: int) -> None:
     path = write_archive(tmp_path / "a.tar.xz")
     path.write_bytes(path.read_bytes()[:keep])
 
-    with pytest.raises(WeightsError, match=r"no readable tar\.xz archive|holds no"):
+    with pytest.raises(WeightsError, match=r"not a readable tar\.xz archive|has no"):
         unpack(path, tmp_path / "out")
     assert [each.name for each in tmp_path.iterdir()] == ["a.tar.xz"]
 
@@ -221,7 +221,7 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     """A server's error page, for instance."""
     (tmp_path / "a.tar.xz").write_bytes(b"<html></html>" * 1000)
 
-    with pytest.raises(WeightsError, match=r"is no readable tar\.xz archive"):
+    with pytest.raises(WeightsError, match=r"is not a readable tar\.xz archive"):
         unpack(tmp_path / "a.tar.xz", tmp_path / "out")
 
 

@@ -104,7 +104,7 @@ def test_spread_draws_valence_and_arousal_out(estimator: Any) -> None:
 @pytest.mark.parametrize("spread", [(1,), (0, 1), ("wide", 1), 1.2])
 def test_a_spread_that_is_none_is_refused(spread: Any) -> None:
     """Two numbers over 0."""
-    with pytest.raises(ValueError, match="expected two numbers over 0"):
+    with pytest.raises(ValueError, match="expected two numbers above 0"):
         FaceChannelEstimator(spread=spread)
 
 

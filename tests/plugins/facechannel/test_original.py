@@ -351,8 +351,8 @@ def _time(file: h5py.File) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_no_model, "holds no whole Keras model: attribute 'model_config'"),
-        (lambda file: file.pop("model_weights"), "holds no whole Keras model"),
+        (_no_model, "not a whole Keras model; expected attribute 'model_config'"),
+        (lambda file: file.pop("model_weights"), "not a whole Keras model"),
         (lambda file: file.attrs.update({"model_config": "{"}), "is not the JSON of a Keras model"),
         (lambda file: file.attrs.update({"model_config": '{"config": {"layers": []}}'}), "expected a functional Keras"),
         (configure("dropout", class_name="LSTM"), r"layer 'dropout' of the unknown class 'LSTM' on \(2, 32, 32\)"),
@@ -361,7 +361,7 @@ def _time(file: h5py.File) -> None:
         (configure("flatten", inbound_nodes=[[["denseLayer", 0, 0, {}]]]), "layers in a circle"),
         (configure("activation", inbound_nodes=[[["Vision_conv1", 0, 0, {}]]] * 2), "'activation' 2 times"),
         (configure("Vision_conv1", strides=[2, 2]), r"'Vision_conv1' of class 'Conv2D' on \(1, 64, 64\).*strides"),
-        (configure("Vision_conv1", filters=2.5), "'Vision_conv1' of class 'Conv2D'.*2.5 is no whole number"),
+        (configure("Vision_conv1", filters=2.5), "'Vision_conv1' of class 'Conv2D'.*2.5 is not a whole number"),
         (configure("max_pooling2d", padding="same"), "'max_pooling2d' of class 'MaxPooling2D'.*padding"),
         (configure("batch_normalization", axis=[2]), r"normalises axis 2 of \(2, 64, 64\) in layer 'batch_normalizat"),
         (configure("Vision_Network_Input", batch_input_shape=[None, 64, 32, 1]), r"input of shape \(64, 32, 1\)"),
@@ -392,7 +392,7 @@ def _time(file: h5py.File) -> None:
         (put("denseLayer/denseLayer/bias:0", np.array([b"x"] * 6)), "'bias' of layer 'denseLayer'.*no numbers"),
         (put("conv9", np.zeros(3)), r"'/model_weights/conv9' as a Dataset, expected the group"),
         (put("conv9", np.dtype("f4")), r"'/model_weights/conv9' as a Datatype, expected the group"),
-        (put(BIAS, h5py.Empty("f4")), "weight 'bias' of layer 'denseLayer' that is empty"),
+        (put(BIAS, h5py.Empty("f4")), "has an empty weight 'bias' of layer 'denseLayer'"),
         (put(BIAS, np.dtype("f4")), r"no weight 'bias' of shape \(6,\) for layer 'denseLayer'"),
         (_time, "cannot be read as HDF5"),
         (configure("conv9", filters=float("inf")), "'conv9' of class 'Conv2D' .* cannot be built .*infinity"),
@@ -426,7 +426,7 @@ def test_weights_that_are_too_many_together_are_refused(
     path = unpacked("keras2-dim")
     monkeypatch.setattr(keras_file, "_MAX_NUMBERS", 2000)
 
-    with pytest.raises(WeightsError, match=r"'.*model.h5' holds more than 2,000 numbers"):
+    with pytest.raises(WeightsError, match=r"'.*model.h5' has more than 2,000 numbers"):
         FaceChannelEstimator(weights=path)
 
 
@@ -474,5 +474,5 @@ def test_a_categorical_file_of_other_categories_is_refused(unpacked: Any) -> Non
 
 def test_onnxruntime_is_refused_for_the_authors_graph(unpacked: Any) -> None:
     """It computes our graph only; the sentence says what to leave out."""
-    with pytest.raises(ConfigError, match="computes our graph on the CPU only; leave"):
+    with pytest.raises(ConfigError, match="computes only our graph, on the CPU; leave"):
         FaceChannelEstimator(weights=unpacked("keras3-dim"), engine="onnxruntime")

@@ -211,11 +211,11 @@ def no_detector(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (spoil_graph, "are no Caffe network"),
-        (spoil_network, "are no Caffe network"),
-        (empty_network, "are no Caffe network"),
+        (spoil_graph, "are not a Caffe network"),
+        (spoil_network, "are not a Caffe network"),
+        (empty_network, "are not a Caffe network"),
         (no_network, rf"{NETWORK}' cannot be read \(No such file.*expected detector.path=original or a folder"),
-        (foreign_layer, "are no Caffe network"),
+        (foreign_layer, "are not a Caffe network"),
         (no_detector, r"output of shape \(1, 2, 3, 3\), expected \(1, 1, detections, 7\)"),
     ],
 )
