@@ -1,4 +1,4 @@
-"""Language models: in process, behind a network, stored or scripted replies, and a baseline without a model."""
+"""Language models: in process, over a network, stored or scripted replies, and a baseline without a model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def affectlm_llms() -> Mapping[str, Factory]:
-    """The adapters of this plugin; `llama3` is `transformers` with Llama-3's name."""
+    """The adapters of this plugin; the choice `llama3` is `transformers` with Llama 3's name."""
     return {
         "transformers": "affectlm_chat.transformers.local:TransformersChat",
         "smollm2": "affectlm_chat.transformers.smollm2:SmolLM2",

@@ -1,6 +1,6 @@
-"""A baseline without a language model: what valence and arousal say by themselves, by a fixed rule.
+"""A baseline without a language model: answers from valence and arousal by a fixed rule.
 
-Whatever a language model adds shows in how far it does better than this.
+What a language model adds shows in how much better it is.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ HEDGES = ((0.35, "a little as if they might be"), (0.65, "as if they were"), (2.
 
 @attrs.frozen(kw_only=True)
 class Circumplex:
-    """Names the nearest published point, or describes the place in the plane in a sentence.
+    """Names the nearest published point, or describes the point in the plane in a sentence.
 
     Args:
         model: always the baseline's own name.
-        spread: standard deviation of the normal distribution that `score_choices` lays around each point.
+        spread: standard deviation of the normal distribution around each point, for `score_choices`.
     """
 
-    reads_sample: ClassVar[bool] = True  # so valence and arousal belong to what identifies a request
+    reads_sample: ClassVar[bool] = True  # so valence and arousal are part of a request's identity
     model: str = attrs.field(default=MODEL)
     spread: float = attrs.field(default=SPREAD, validator=attrs.validators.ge(0.01))
 
     @model.validator
     def _check_model(self, _: object, value: str) -> None:
         if value != MODEL:
-            raise ValueError(f"model is always '{MODEL}', for there is no language model to choose")
+            raise ValueError(f"model is always '{MODEL}'; there is no language model to choose")
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """A completion for each request, at once."""
+        """A completion for each request, without delay."""
         return map(self._answer, requests)
 
     def score_choices(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """The log-probability of each choice, normal around its point; a request without numbers likes all the same.
+        """The log-probability of each choice, normal around its point; all are equal if the request has no sample.
 
-        A label without a point counts as being as far away as the plane allows, so that it is never the likeliest.
+        A label without a point is as far away as the plane allows, so it is never the likeliest.
         """
         return map(self._score, requests)
 
@@ -83,11 +83,11 @@ def _place(sample: Sample) -> FloatArray:
 
 
 def _none_known(labels: Iterable[str]) -> str:
-    return f"no published point for any of the labels {', '.join(labels)}; known: {', '.join(known_labels())}"
+    return f"none of the labels {', '.join(labels)} has a published point; known: {', '.join(known_labels())}"
 
 
 def describe_place(sample: Sample) -> str:
-    """A sentence about a place in the plane; the farther from the middle, the surer.
+    """A sentence about a point of the plane; the farther from the middle, the more certain.
 
     >>> describe_place(Sample("a", 0.02, -0.01))
     'The person seems composed, with no clear feeling to be seen.'

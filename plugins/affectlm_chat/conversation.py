@@ -11,12 +11,12 @@ Turn: TypeAlias = Mapping[str, str]  # role, content
 
 
 def turns(request: Request) -> list[dict[str, str]]:
-    """The conversation as chat templates take it."""
+    """The conversation in the form for chat templates."""
     return [{"role": message.role, "content": message.text} for message in request.messages]
 
 
 def without_system(conversation: Sequence[Turn]) -> list[Turn]:
-    """The conversation with its system messages put in front of the first user message."""
+    """The conversation with its system messages moved into the first user message."""
     system = [turn["content"] for turn in conversation if turn["role"] == "system"]
     rest = [dict(turn) for turn in conversation if turn["role"] != "system"]
     user = next((turn for turn in rest if turn["role"] == "user"), None)

@@ -15,7 +15,7 @@ _M = TypeVar("_M")
 
 @attrs.define
 class Once(Generic[_M]):
-    """A model that is loaded when it is first needed; what failed is not fetched and read again."""
+    """A model that is loaded on first use; if that fails, it is not tried again."""
 
     load: Callable[[], _M]
     _loaded: _M | None = attrs.field(init=False, default=None)
@@ -26,13 +26,13 @@ class Once(Generic[_M]):
         """The model.
 
         Raises:
-            AccessError: it cannot be loaded, now or at the first try.
+            AccessError: it cannot be loaded, or could not at the first try.
         """
         with self._lock:
             if self._loaded is None and self._failure is None:
                 try:
                     self._loaded = self.load()
-                except Exception as error:  # whatever stops the model from loading, the run gets its records
+                except Exception as error:  # whatever goes wrong, the run still gets its records
                     self._failure = f"the model cannot be loaded: {reason(error)}"
             if self._loaded is None:
                 raise AccessError(self._failure)
@@ -40,6 +40,6 @@ class Once(Generic[_M]):
 
 
 def reason(error: Exception) -> str:
-    """What kind of error it is and the first line of what it says."""
+    """The kind of an error and the first line of its message."""
     first = str(error).strip().splitlines()
     return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__

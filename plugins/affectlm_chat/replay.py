@@ -1,7 +1,7 @@
-"""Replies of an earlier run, given again: nobody is asked.
+"""Replies of an earlier run, used again without asking a model.
 
-So other metrics, another way to read replies or other truth judge what a model said once. A prompt that was changed in
-a single letter is another question, and has no stored reply.
+Other metrics, other ways to read replies or other truth can so be applied to the same replies. A prompt that differs in
+a single letter is another question and has no stored reply.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from affectlm.types import Completion, Outcome, Record, Request
 
 _Key: TypeAlias = tuple[str | None, str | None]  # id, SHA-256 of the messages
 _STOPPED = re.compile(r"the model stopped with '(\w+)'")
-_ROUNDING = 1e-6  # of sums of log-probabilities
+_ROUNDING = 1e-6  # tolerance for sums of log-probabilities
 
 
 def _records_file(value: object) -> Path:
     if value is None:
-        raise ConfigError(f"llm 'replay' got no path; give a run's folder or its {RECORDS}, as in llm.path=outputs/run")
+        raise ConfigError(f"llm 'replay' has no path; give a run's folder or its {RECORDS}, as in llm.path=outputs/run")
     path = Path(str(value)).expanduser()
     file = path / RECORDS if path.is_dir() else path
     if not file.is_file():
-        raise ConfigError(f"llm.path: '{file}' is no file; expected the folder of a run or its {RECORDS}")
+        raise ConfigError(f"llm.path: '{file}' is not a file; expected the folder of a run or its {RECORDS}")
     return file
 
 
 @attrs.frozen
 class _Stored:
-    """What was answered to which question; None where answers differ."""
+    """The stored answer to each question; None if several answers differ."""
 
     by: dict[_Key, Completion | None] = attrs.field(factory=dict)
 
@@ -54,7 +54,7 @@ class _Stored:
                 continue
             found = self.by[key]
             if found is None:
-                reason = f"stored replies to '{request.id}' differ; llm.model=NAME takes those of one model"
+                reason = f"stored replies to '{request.id}' differ; llm.model=NAME selects those of one model"
                 return Completion(id=request.id, error=reason)
             return attrs.evolve(found, id=request.id)
         return Completion(id=request.id, error=f"no stored reply for '{request.id}'")
@@ -62,19 +62,19 @@ class _Stored:
 
 @attrs.frozen(kw_only=True)
 class Replay:
-    """Gives each question the reply that a run has recorded for it.
+    """Answers each question with the reply that a run has recorded for it.
 
-    A reply counts for the same messages under the same id; failing that, for the same messages under any id, if all
-    replies to them agree. A record that does not tell its messages counts for its id. What else is asked has no reply,
-    which is an error of that request alone. Records tell neither usage nor, where a label was read out of it, that a
-    reply was cut short.
+    A reply is used for the same messages with the same id, or else for the same messages with any id, if all replies to
+    them agree. A record without a hash of its messages is used for its id. Any other question is an error of that
+    request alone. Records do not have the usage, and do not show that a reply was cut short if a label was read from
+    it.
 
     Args:
         path: a run's folder, or its records.jsonl.
-        model: takes the replies of this model only, for a file that holds those of several.
+        model: uses only the replies of this model, for a file with replies of several.
 
     Raises:
-        AffectlmError: the file is not there, is no file of records, or holds no reply of that model.
+        AffectlmError: the file is missing, is not a file of records, or has no reply of that model.
     """
 
     repeatable: ClassVar[bool] = False  # two ids may have two replies to the same messages
@@ -86,7 +86,7 @@ class Replay:
     _blind: dict[frozenset[str], Completion | None] = attrs.field(init=False, repr=False, eq=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        """Reads what was answered."""
+        """Reads the records."""
         models: set[str] = set()
         for record in read_records(self.path, ids_repeat=True):  # of several models
             if record.reply is not None or record.choice_logprobs is not None:
@@ -94,9 +94,9 @@ class Replay:
                 if self.model in (None, record.model):
                     self._add(record)
         if not models:
-            raise ConfigError(f"'{self.path}' holds no replies; expected the records of a run that asked a model")
+            raise ConfigError(f"'{self.path}' has no replies; expected the records of a run that asked a model")
         if self.model is not None and self.model not in models:
-            raise ConfigError(f"'{self.path}' holds no replies of '{self.model}'; models: {', '.join(sorted(models))}")
+            raise ConfigError(f"'{self.path}' has no replies of '{self.model}'; models: {', '.join(sorted(models))}")
 
     def describe(self) -> Mapping[str, str]:
         """The SHA-256 of the records."""
@@ -138,16 +138,16 @@ class Replay:
         return found
 
     def _score_blind(self, request: Request) -> Completion:
-        """What the question without numbers gave, which records tell by the difference it made."""
+        """The scores of the question without numbers, computed from the normalised scores in the records."""
         found = self._blind.get(frozenset(request.choices))
         if found is None:
-            reason = "no stored reply for it, or several that differ; type choice_score=mean or choice_score=sum"
+            reason = "it has no stored reply, or several that differ; type choice_score=mean or choice_score=sum"
             return Completion(id=request.id, error=reason)
         return attrs.evolve(found, id=request.id)
 
 
 def _finish_reason(record: Record) -> str:
-    """Why the model stopped, as far as the outcome tells."""
+    """Why the model stopped, as far as the record shows."""
     if record.outcome is Outcome.TRUNCATED:
         return "length"
     if record.outcome is not Outcome.REFUSED or record.reason == "the reply declines to answer":

@@ -1,4 +1,4 @@
-"""Prepared replies under a name, to try a line of components or to show one; there is no language model."""
+"""Prepared replies instead of a language model, to try out components or to demonstrate them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def _replies(value: object) -> tuple[str, ...]:
 
 @attrs.frozen(kw_only=True)
 class Scripted:
-    """Gives prepared replies in turn and repeats the last; a run that is continued begins with the first again.
+    """Returns prepared replies in turn, then repeats the last; a continued run starts with the first again.
 
     Args:
         replies: at least one.
-        model: the name that records tell.
+        model: the name in the records.
     """
 
-    repeatable: ClassVar[bool] = False  # what is said depends on the turn, not on the question
+    repeatable: ClassVar[bool] = False  # a reply depends on the turn, not on the question
 
     replies: tuple[str, ...] = attrs.field(converter=_replies)
     model: str = attrs.field(default=MODEL)
@@ -40,7 +40,7 @@ class Scripted:
     @model.validator
     def _check_model(self, _: object, value: str) -> None:
         if value != MODEL:
-            raise ValueError(f"model is always '{MODEL}', for there is no language model to choose")
+            raise ValueError(f"model is always '{MODEL}'; there is no language model to choose")
 
     @_llm.default
     def _prepare(self) -> ScriptedLLM:

@@ -1,1 +1,1 @@
-"""Models in GGUF files, by llama.cpp."""
+"""Models in GGUF files, run by llama.cpp."""

@@ -1,7 +1,7 @@
 """Chat models in GGUF files, run in this process by llama.cpp; one request after the other.
 
-What the cache of keys and values already holds of a prompt is not read again, so prompts that begin alike, and labels
-behind one prompt, cost only what is their own.
+The beginning of a prompt that is in the cache of keys and values is not computed again, so prompts with a common
+beginning, and labels after one prompt, cost only their own tokens.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _at_least_one = attrs.validators.ge(1)
 
 @attrs.define(kw_only=True, slots=False)
 class LlamaCpp:
-    """A GGUF file: a local one, one of the Hugging Face hub, or named weights."""
+    """A model in a GGUF file: a local file, one of the Hugging Face hub, or named weights."""
 
     speed_options: ClassVar[tuple[str, ...]] = ("threads",)
     model: str = attrs.field(validator=attrs.validators.min_len(1))
-    file: str | None = None  # of a hub repository; may hold wildcards
+    file: str | None = None  # of a hub repository; may have wildcards
     revision: str = "main"
     context_size: int = attrs.field(default=4096, validator=attrs.validators.ge(0))  # tokens; 0: as trained
     threads: int | None = attrs.field(default=None, validator=attrs.validators.optional(_at_least_one))
@@ -49,13 +49,13 @@ class LlamaCpp:
     _lock: Lock = attrs.field(init=False, factory=Lock, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        """Checks that llama.cpp is installed and the file can be had."""
+        """Checks that llama.cpp is installed and the file is available."""
         if find_spec("llama_cpp") is None:
             raise ConfigError("llm=llamacpp needs llama-cpp-python, which is missing: pip install 'affectlm[llamacpp]'")
         self._file = find_file(self.model, self.file, self.revision)
 
     def describe(self) -> Mapping[str, str]:
-        """The file's digest, its commit and name on the hub, or a fingerprint of a local file."""
+        """The digest of named weights, commit and name of a hub file, or a fingerprint of a local file."""
         return {"weights": self._file.fingerprint}
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
@@ -63,11 +63,11 @@ class LlamaCpp:
         return (self._asked(request, self._answer) for request in requests)
 
     def score_choices(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """As `complete`, with how likely the reply is to begin with each of the choices, and without a text."""
+        """As `complete`, but without a text: how likely the reply is to begin with each of the choices."""
         return (self._asked(request, self._weigh) for request in requests)
 
     def load(self) -> Model:
-        """The model in memory, fetched from the hub when it is not here yet."""
+        """The model in memory, fetched from the hub if it is not here yet."""
         return Model(self._file.fetch(), self.context_size, self.threads, self.gpu_layers)
 
     def _asked(self, request: Request, ask: Callable[[Model, Request], Completion]) -> Completion:
@@ -83,7 +83,7 @@ class LlamaCpp:
 
     def _answer(self, model: Model, request: Request) -> Completion:
         prompt = model.prompt(turns(request))
-        # llama.cpp draws from a distribution whose likeliest tokens were chosen before the temperature is applied.
+        # llama.cpp selects the likeliest tokens before it applies the temperature.
         reply = model.reply(
             prompt,
             max_tokens=self.max_new_tokens,
@@ -103,7 +103,7 @@ class LlamaCpp:
 
     def _weigh(self, model: Model, request: Request) -> Completion:
         if not request.choices:
-            raise ValueError("the request has no choices whose probability could be told")
+            raise ValueError("the request has no choices to score")
         prompt = model.prompt(turns(request))
         begin = model.tokens(prompt)
         labels = {label: model.tokens(prompt + label)[len(begin) :] for label in request.choices}
@@ -117,6 +117,6 @@ class LlamaCpp:
 
 
 def _seed(prompt: str, seed: int) -> int:
-    """A seed for each prompt, so that what is drawn does not depend on what was asked before."""
+    """A seed for the prompt, so that the reply does not depend on earlier requests."""
     mixed = hashlib.sha256(json.dumps([seed, prompt]).encode()).digest()[:4]
-    return int.from_bytes(mixed, "big") >> 1  # llama.cpp takes the largest number as none
+    return int.from_bytes(mixed, "big") >> 1  # for llama.cpp the largest number means no seed

@@ -1,4 +1,4 @@
-"""Which GGUF file is meant, and where it is."""
+"""Finds the GGUF file of a model."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _REMEDIES = "give llm.model=/path/to/file.gguf, or choose llm=llamacpp_smollm2"
 
 @attrs.frozen
 class File:
-    """Where a GGUF file is, and what tells it from others."""
+    """A GGUF file on this machine, and its fingerprint."""
 
     fingerprint: str
     path: Path
 
     def fetch(self) -> Path:
-        """The file on this machine."""
+        """The path of the file."""
         return self.path
 
 
 @attrs.frozen
 class HubFile:
-    """A GGUF file of a repository of the Hugging Face hub, still to be fetched."""
+    """A GGUF file in a repository of the Hugging Face hub, not fetched yet."""
 
     model: str
     commit: str
@@ -41,20 +41,20 @@ class HubFile:
 
     @property
     def fingerprint(self) -> str:
-        """What tells it from others."""
+        """Commit and name of the file."""
         return f"{self.commit} {self.name}"
 
     def fetch(self) -> Path:
-        """The file on this machine; the hub's client checks its digest."""
+        """The path of the fetched file; the hub's client checks its digest."""
         return fetch_file(self.model, self.name, self.commit)
 
 
 def find_file(model: str, file: str | None = None, revision: str = "main") -> File | HubFile:
-    """The GGUF file that is meant: named weights, a local file, or one file of a hub repository.
+    """The GGUF file of a model: named weights, a local file, or one file of a hub repository.
 
     Raises:
-        AccessError: there is no such file, or it is none that llama.cpp can read.
-        ConfigError: it is not said which file of a repository is meant.
+        AccessError: there is no such file, or it is not a GGUF file.
+        ConfigError: `file` does not match exactly one file of the repository.
     """
     weights = next((entry for entry in affectlm_weights() if entry.name == model), None)
     if weights is not None:
@@ -64,7 +64,7 @@ def find_file(model: str, file: str | None = None, revision: str = "main") -> Fi
         return _local(path)
     if file is None:
         raise ConfigError(
-            f"which file of '{model}' is meant? give llm.file=NAME.gguf or a pattern like llm.file=*Q4_K_M.gguf"
+            f"'{model}' may have several files; give llm.file=NAME.gguf or a pattern like llm.file=*Q4_K_M.gguf"
         )
     return _cached(model, file, revision) or _on_hub(model, file, revision)
 
@@ -79,13 +79,13 @@ def _local(path: Path) -> File:
             "Hugging Face hub and its file with llm.file="
         ) from error
     if begin != b"GGUF":
-        raise AccessError(f"'{path}' is no GGUF file; other formats are for llm=transformers")
+        raise AccessError(f"'{path}' is not a GGUF file; other formats are for llm=transformers")
     stat = path.stat()
     return File(f"file {digest([path.name, stat.st_size, stat.st_mtime_ns])[:16]}", path)
 
 
 def _cached(model: str, pattern: str, revision: str) -> File | None:
-    """A file that was fetched before."""
+    """A file that was fetched before, or None."""
     folder = cached_folder(model, revision)
     names = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*.gguf"))] if folder else []
     if folder is None or not any(fnmatch(name, pattern) for name in names):
@@ -95,7 +95,7 @@ def _cached(model: str, pattern: str, revision: str) -> File | None:
 
 
 def _on_hub(model: str, pattern: str, revision: str) -> HubFile:
-    """A file that the hub offers."""
+    """A file on the hub."""
     found = look_up(model, revision, _REMEDIES)
     return HubFile(model, found.commit, _only(model, pattern, [name for name in found.files if name.endswith(".gguf")]))
 
@@ -104,7 +104,7 @@ def _only(model: str, pattern: str, names: Sequence[str]) -> str:
     found = [name for name in names if fnmatch(name, pattern)]
     if len(found) != 1:
         raise ConfigError(
-            f"llm.file='{pattern}' is {len(found) or 'none'} of the GGUF files of '{model}', expected one of: "
+            f"llm.file='{pattern}' matches {len(found) or 'none'} of the GGUF files of '{model}', expected one of: "
             f"{', '.join(found or names) or 'it has none'}"
         )
     return found[0]

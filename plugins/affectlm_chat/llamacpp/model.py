@@ -1,4 +1,4 @@
-"""A GGUF file in memory, and what its cache of keys and values already holds of a prompt."""
+"""A GGUF file in memory, with reuse of its cache of keys and values."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from affectlm_chat.conversation import without_system
 
 Tokens: TypeAlias = tuple[int, ...]
 
-# llama.cpp rounds a token that is read alone in another way than one among others: SmolLM2's logits differ by 0.7.
-# A prompt is read on only from a multiple of this, so that what is said about it does not depend on earlier ones.
+# llama.cpp rounds differently for a single token than for several: SmolLM2's logits differ by 0.7. The cache is reused
+# only up to a multiple of this, so that the result for a prompt does not depend on earlier prompts.
 BLOCK = 32
 
 
@@ -27,14 +27,14 @@ class Model:
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
         self._low: Any = llama_cpp
-        self._last = 0  # tokens of the last prompt; what the cache holds behind it was read one by one
+        self._last = 0  # tokens of the last prompt; the cached tokens after it were computed one by one
         self._llama: Any = llama_cpp.Llama(
             str(path),
             n_ctx=context_size,
             n_threads=threads,
             n_threads_batch=threads,
             n_gpu_layers=gpu_layers,
-            swa_full=True,  # without it the cache of a sliding window cannot be wound back
+            swa_full=True,  # without it, the cache of a sliding window cannot be rolled back
             verbose=False,
         )
         template = self._llama.metadata.get("tokenizer.chat_template")
@@ -51,7 +51,7 @@ class Model:
         return str(self._low.llama_vocab_get_text(self._low.llama_model_get_vocab(self._llama.model), token).decode())
 
     def prompt(self, conversation: Sequence[Mapping[str, str]]) -> str:
-        """The text the model reads; a system message its template refuses goes in front of the first user's."""
+        """The text for the model; if its template rejects system messages, they go before the first user message."""
         from jinja2 import TemplateError
 
         try:
@@ -63,23 +63,23 @@ class Model:
             return str(self._template(messages=merged).prompt)
 
     def tokens(self, text: str) -> Tokens:
-        """The tokens of a text, which writes its special tokens itself."""
+        """The tokens of a text, which contains its special tokens already."""
         return tuple(self._llama.tokenize(text.encode(), add_bos=False, special=True))
 
     def reply(self, prompt: str, **options: float) -> Any:
-        """llama-cpp-python's own completion, without what it does to probabilities unasked."""
+        """A completion by llama-cpp-python, without its default changes to probabilities."""
         tokens = self.tokens(prompt)
-        self._wind_back(tokens)
+        self._roll_back(tokens)
         unchanged = {"top_k": 0, "min_p": 0.0, "typical_p": 1.0, "repeat_penalty": 1.0}
         return self._llama.create_completion(list(tokens), **unchanged, **options)
 
     def weigh(self, prompt: Tokens, labels: Mapping[str, Tokens]) -> dict[str, float]:
-        """The natural logarithm of each label's probability behind the prompt, summed over its tokens."""
+        """The natural logarithm of each label's probability after the prompt, summed over its tokens."""
         for label, tokens in labels.items():
             if not tokens:
-                raise ValueError(f"the choice '{label}' has no tokens behind this prompt")
-        self._wind_back(prompt)
-        # Sorted, every beginning follows those that it continues, and nothing is read twice.
+                raise ValueError(f"the choice '{label}' has no tokens after this prompt")
+        self._roll_back(prompt)
+        # In sorted order every beginning follows those that it continues, and nothing is computed twice.
         beginnings = sorted({tokens[:length] for tokens in labels.values() for length in range(len(tokens))})
         after = {beginning: self._logprobs(prompt + beginning) for beginning in beginnings}
         return {
@@ -87,24 +87,24 @@ class Model:
             for label, tokens in labels.items()
         }
 
-    def _wind_back(self, prompt: Tokens) -> None:
-        """Forgets what is not to be kept for this prompt."""
-        self._llama.n_tokens = min(self._known(prompt), self._last, len(prompt) - 1) // BLOCK * BLOCK
+    def _roll_back(self, prompt: Tokens) -> None:
+        """Drops the cached tokens that this prompt cannot reuse."""
+        self._llama.n_tokens = min(self._shared(prompt), self._last, len(prompt) - 1) // BLOCK * BLOCK
         self._last = len(prompt)
 
-    def _known(self, tokens: Tokens) -> int:
-        """How many tokens the cache begins with that these begin with too."""
+    def _shared(self, tokens: Tokens) -> int:
+        """The number of tokens at the beginning that the cache has too."""
         read = self._llama.input_ids[: self._llama.n_tokens].tolist()
         return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(read, tokens, strict=False)))
 
     def _logprobs(self, tokens: Tokens) -> NDArray[np.float64]:
-        """Of every token behind these; what the cache holds of their beginning is kept."""
+        """The log-probability of every token after the given ones, whose cached beginning is reused."""
         llama, low = self._llama, self._low
         if len(tokens) > llama.n_ctx():
             raise ValueError(f"{len(tokens)} tokens do not fit into llm.context_size={llama.n_ctx()}")
-        kept = min(self._known(tokens), len(tokens) - 1)
+        kept = min(self._shared(tokens), len(tokens) - 1)
         if not low.llama_memory_seq_rm(low.llama_get_memory(llama.ctx), 0, kept, -1):
-            llama.reset()  # recurrent models cannot be wound back to a place
+            llama.reset()  # recurrent models cannot be rolled back
             kept = 0
         llama.n_tokens = kept
         llama.eval(list(tokens[kept:]))

@@ -1,1 +1,1 @@
-"""Models behind a network, by the protocol of OpenAI."""
+"""Models over a network, by OpenAI's protocol."""

@@ -1,6 +1,6 @@
-"""The line to a service: pooled connections, with a time and a size for each request and errors of our own.
+"""The connection to a service: pooled, with a time and size limit per request, and with our own errors.
 
-Imported with the first request, for the library takes its time to load.
+Imported with the first request, because the library loads slowly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from affectlm_chat.openai.address import is_local
 
 STARTING = 2.0  # seconds
 _IDLE = 5.0  # seconds after which an unused connection is not used again
-MOST_BYTES = 16_000_000  # of one reply; what is larger is no answer to a question of ours
+MOST_BYTES = 16_000_000  # of one reply; no answer to our questions is larger
 _HEADERS = {
     "accept": "application/json",
     "accept-encoding": "identity",
@@ -39,11 +39,11 @@ _FAILURES = (
     httpcore2.ProxyError,
     httpcore2.UnsupportedProtocol,
 )
-_OVER = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # the connection ended, as it may without encryption
+_OVER = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # the connection ended; not a failure of encryption
 
 
 class _RefusedError(TransientError):
-    """Nobody listens at the address."""
+    """No server listens at the address."""
 
 
 class OversizeError(AffectlmError):
@@ -55,12 +55,12 @@ class Reply:
     """What a service sent back."""
 
     status: int
-    headers: Mapping[str, str]  # asked for in lower case
+    headers: Mapping[str, str]  # names in lower case
     content: bytes = attrs.field(repr=False)
 
 
 class Line:
-    """A connection to one service, for several threads at once; each request is sent once."""
+    """A connection to one service, for several threads; each request is sent once."""
 
     def __init__(
         self,
@@ -72,13 +72,13 @@ class Line:
         headers: Mapping[str, str],
         remedy: str,
     ) -> None:
-        """`headers` go along with each request, names in lower case.
+        """`headers` are sent with each request, names in lower case.
 
-        `remedy` says what to do about a server on this machine that does not answer.
+        `remedy` says what to do if a server on this machine does not answer.
         """
         self._base_url, self._timeout, self._remedy = base_url, timeout, remedy
         self._answered = False
-        # Stand-ins for keys, as "none" or "ollama", are no secret and may well be part of a reply.
+        # Placeholders for keys, such as "none" or "ollama", are not secret and may well be part of a reply.
         least = 12 if key and (key.isalpha() or key.isdigit()) else 6
         self._secret = key.encode() if key and len(key) >= least else b""
         signed = {"authorization": f"Bearer {key}"} if key else {}
@@ -94,13 +94,13 @@ class Line:
         weakref.finalize(self, self._pool.close)
 
     def post(self, path: str, content: bytes) -> Reply:
-        """The service's reply, whatever its status; where it repeats the key, there are stars instead.
+        """The service's reply, whatever its status; if it repeats the key, there are stars instead.
 
-        A server on this machine that has not answered yet is waited for, as long as it may take to open its port.
+        A server on this machine that has never answered gets some seconds to open its port.
 
         Raises:
             TransientError: no connection, a broken one, or no reply in time.
-            AccessError: the encryption cannot be agreed on, or no server on this machine was started.
+            AccessError: encryption failed, or no server was started on this machine.
             OversizeError: the reply is larger than `MOST_BYTES`.
         """
         until = time.monotonic() + STARTING
@@ -122,7 +122,7 @@ class Line:
             return self._exchange(path, content)
         except (*_FAILURES, OSError) as error:
             failed = self._failure(error)
-        raise failed  # here, so that no error with its request hangs on it
+        raise failed  # outside the except block, so that no error with the request is attached
 
     def _exchange(self, path: str, content: bytes) -> Reply:
         self._allowance.begin(self._timeout)
@@ -130,8 +130,8 @@ class Line:
         # Redirects are not followed: they might carry the key elsewhere.
         with self._pool.stream("POST", url, headers=self._headers, content=content, extensions=waiting) as response:
             headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-            if headers.get("content-encoding", "identity") != "identity":  # may unfold to any size
-                raise AccessError("the service compresses its replies though it was asked not to; choose another")
+            if headers.get("content-encoding", "identity") != "identity":  # may decompress to any size
+                raise AccessError("the service compresses its replies although it was asked not to; choose another")
             return Reply(response.status, headers, self._starred(response.read()))
 
     def _starred(self, content: bytes) -> bytes:
@@ -152,7 +152,7 @@ class Line:
 
 
 class _Allowance(threading.local):
-    """What the request of a thread may still take."""
+    """The time and bytes that are left for the request of a thread."""
 
     until: float = math.inf
     left: int = MOST_BYTES
@@ -214,10 +214,10 @@ class _Stream(httpcore2.NetworkStream):
 
 
 def _proxy(base_url: str) -> httpcore2.Proxy | None:
-    """The proxy this machine asks for, or None; nobody else's machine stands between this one and itself.
+    """The proxy that this machine's settings name, or None; always None for services on this machine.
 
     Raises:
-        AccessError: its address is none that can be used.
+        AccessError: the address of the proxy cannot be used.
     """
     parts = urlsplit(base_url)
     host = parts.hostname or ""
@@ -231,17 +231,17 @@ def _proxy(base_url: str) -> httpcore2.Proxy | None:
         return _read_proxy(address if "://" in address else f"http://{address}")
     except ValueError:
         raise AccessError(
-            f"the proxy of this machine cannot be used; give HTTPS_PROXY an address as http://HOST:PORT, or set "
+            f"the proxy of this machine cannot be used; give HTTPS_PROXY an address such as http://HOST:PORT, or set "
             f"NO_PROXY={host}"
         ) from None
 
 
 def _read_proxy(address: str) -> httpcore2.Proxy:
-    """The proxy at an address that may hold a name and a password; raises ValueError where there can be none."""
+    """The proxy at an address, perhaps with name and password; raises ValueError if the address is invalid."""
     parts = urlsplit(address)
     schemes = ("http", "https", "socks5", "socks5h") if find_spec("socksio") else ("http", "https")
-    if parts.scheme not in schemes or not parts.hostname or parts.port == 0:  # a port that is none raises ValueError
-        raise ValueError("no proxy")
+    if parts.scheme not in schemes or not parts.hostname or parts.port == 0:  # an invalid port raises ValueError
+        raise ValueError("not a proxy")
     auth = None
     if parts.username is not None:
         auth = (unquote(parts.username).encode(), unquote(parts.password or "").encode())
@@ -249,7 +249,7 @@ def _read_proxy(address: str) -> httpcore2.Proxy:
 
 
 def _ascii(address: str) -> str:
-    """An address as it is written on the wire.
+    """An address in ASCII, as it is sent.
 
     >>> _ascii("https://bücher.example:8080/v1/größe")
     'https://xn--bcher-kva.example:8080/v1/gr%C3%B6%C3%9Fe'
@@ -260,7 +260,7 @@ def _ascii(address: str) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it came from."""
+    """The error and its causes."""
     found: BaseException | None = error
     while found is not None:
         yield found
@@ -268,7 +268,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _reason(chain: list[BaseException]) -> str:
-    """What happened, as the system says it; nothing of the request is in it."""
+    """What happened, in the system's words, without anything from the request."""
     for error in chain:
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"its certificate is refused: {error.verify_message}"

@@ -1,4 +1,4 @@
-"""Settings that belong to a person or a machine and into no configuration, such as keys."""
+"""Settings of a person or a machine that do not belong in a configuration, such as keys."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from affectlm.errors import ConfigError
 
 ENVIRONMENT = "the environment"
-DOTENV = ".env"  # in the working directory; a process's own environment comes first
+DOTENV = ".env"  # in the working directory; the environment of the process comes first
 
 
 def variable(name: str) -> str | None:
-    """A variable's value without the blanks around it, or None where it is not set or empty.
+    """The value of a variable without surrounding blanks, or None if it is unset or empty.
 
-    `AFFECTLM_DOTENV=0` leaves the file unread. Nothing is added to the environment of this process.
+    With `AFFECTLM_DOTENV=0` the file is not read. Nothing is added to the environment of this process.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -23,7 +23,7 @@ def variable(name: str) -> str | None:
 
 
 def variable_in(place: str, name: str) -> str | None:
-    """As `variable`, but of one place alone: `ENVIRONMENT` or `DOTENV`."""
+    """As `variable`, but from one place only: `ENVIRONMENT` or `DOTENV`."""
     if place == ENVIRONMENT:
         return os.environ.get(name, "").strip() or None
     if os.environ.get("AFFECTLM_DOTENV") == "0" or not Path(DOTENV).is_file():
@@ -34,13 +34,13 @@ def variable_in(place: str, name: str) -> str | None:
         value = dotenv_values(DOTENV, interpolate=False, encoding="utf-8").get(name)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"'{DOTENV}' in this folder cannot be read ({type(error).__name__}); mend it, or set AFFECTLM_DOTENV=0"
+            f"'{DOTENV}' in this folder cannot be read ({type(error).__name__}); correct it, or set AFFECTLM_DOTENV=0"
         ) from None
     return (value or "").strip() or None
 
 
 def openai_headers() -> dict[str, str]:
-    """The headers that a user's environment adds to requests to OpenAI, as its SDK does; names in lower case.
+    """The headers that the environment adds to requests to OpenAI, as in its SDK; names in lower case.
 
     `OPENAI_CUSTOM_HEADERS` has one "name: value" per line.
     """

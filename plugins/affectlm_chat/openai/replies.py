@@ -1,4 +1,4 @@
-"""What the reply of a service means: a completion, an error of this request, or a failure that concerns the run."""
+"""Reads the reply of a service: a completion, an error of this request, or a failure of the whole run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from affectlm.types import Completion
 from affectlm_chat.openai.environment import DOTENV
 
 MOST_TEXT = 2**20  # characters of a reply that are kept
-MOST_MESSAGE = 300  # characters of what a service says about an error
+MOST_MESSAGE = 300  # characters of a service's error message that are kept
 _FILTERED = {"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"}
 _UNPAID = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _NO_MODEL = {"model_not_found", "invalid_model", "model_decommissioned"}
@@ -35,7 +35,7 @@ _NO_KEY = re.compile(r"api.?key (is )?(not valid|invalid|expired)|(invalid|incor
 
 @attrs.frozen
 class Asked:
-    """Who was asked what: what messages name, and how the text is read."""
+    """The request and its service, for messages, and how to read the text."""
 
     id: str
     model: str
@@ -50,7 +50,7 @@ class Asked:
 
 @attrs.frozen
 class _Trouble:
-    """What a service says about an error."""
+    """A service's report of an error."""
 
     status: int
     words: frozenset[str]  # its codes and types
@@ -66,8 +66,8 @@ def read_reply(status: int, headers: Mapping[str, str], content: bytes, asked: A
     """The completion in a reply.
 
     Raises:
-        TransientError: the reply is no completion, or the service failed; asking again may help.
-        AffectlmError: what went wrong will go wrong again with every request.
+        TransientError: the reply is not a completion, or the service failed; asking again may help.
+        AffectlmError: every further request would fail in the same way.
     """
     try:
         found = json.loads(content)
@@ -78,14 +78,14 @@ def read_reply(status: int, headers: Mapping[str, str], content: bytes, asked: A
     match found:
         case {"choices": [{"message": dict(message), **choice}, *_]} if choice.get("finish_reason") != "error":
             return _completion(found, message, str(choice.get("finish_reason") or "stop"), asked)
-        case {"error": dict() | str()}:  # OpenRouter reports failures of a model under a good status
+        case {"error": dict() | str()}:  # OpenRouter reports failures of a model with a success status
             error = found["error"]
             code = error.get("code") if isinstance(error, dict) else None
             status = code if isinstance(code, int) and 400 <= code < 600 else 500
             return _troubled(_trouble(status, headers, found), headers, asked)
         case dict():
-            raise TransientError(f"a reply without a message from '{asked.endpoint}'")
-    raise TransientError(f"a reply from '{asked.endpoint}' that is no JSON object")
+            raise TransientError(f"the reply from '{asked.endpoint}' has no message")
+    raise TransientError(f"the reply from '{asked.endpoint}' is not a JSON object")
 
 
 def _completion(found: Mapping[str, Any], message: Mapping[str, Any], finish: str, asked: Asked) -> Completion:
@@ -109,7 +109,7 @@ def _completion(found: Mapping[str, Any], message: Mapping[str, Any], finish: st
 
 
 def _text(content: object) -> str:
-    """A message's text, which may come in parts."""
+    """The text of a message, which may have several parts."""
     if isinstance(content, list):
         return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""
@@ -126,12 +126,12 @@ def _troubled(trouble: _Trouble, headers: Mapping[str, str], asked: Asked) -> Co
     """A completion with `error`, or one that was filtered.
 
     Raises:
-        AffectlmError: the trouble is not of this request alone.
+        AffectlmError: the problem is not limited to this request.
     """
     if trouble.words & _FILTERED:
         return Completion(id=asked.id, model=asked.model, finish_reason="content_filter")
     if trouble.status == 402 or (trouble.words & _UNPAID):
-        raise AccessError(f"the quota at '{asked.endpoint}' is used up ({trouble}); see to its billing")
+        raise AccessError(f"the quota at '{asked.endpoint}' is used up ({trouble}); check its billing")
     if trouble.status in (429, 503, 529):
         raise BusyError(f"'{asked.endpoint}' is busy ({trouble})", trouble.retry_after)
     if trouble.status in (408, 409, 425) or trouble.status >= 500:
@@ -142,12 +142,12 @@ def _troubled(trouble: _Trouble, headers: Mapping[str, str], asked: Asked) -> Co
         _refuse_key(trouble, asked)
     if trouble.status in (404, 405, 410) or trouble.words & _NO_MODEL:
         raise AccessError(
-            f"'{asked.endpoint}' knows no model '{asked.model}', or is not the right address ({trouble}); check "
+            f"'{asked.endpoint}' has no model '{asked.model}', or is not the right address ({trouble}); check "
             "llm.model and llm.base_url"
         )
     if trouble.words & _UNSUPPORTED and trouble.parameter:
         option = _OPTIONS.get(trouble.parameter, f"{trouble.parameter}=null")
-        raise ConfigError(f"'{asked.model}' does not take an option ({trouble}); type llm.{option}")
+        raise ConfigError(f"'{asked.model}' does not support an option ({trouble}); type llm.{option}")
     return asked.error(str(trouble))
 
 
@@ -160,10 +160,10 @@ def _refuse_key(trouble: _Trouble, asked: Asked) -> NoReturn:
 
 
 def _redirected(trouble: _Trouble, headers: Mapping[str, str], asked: Asked) -> AffectlmError:
-    # Of the new address no more than its host, for the rest is written by whoever answers.
+    # Only the host of the new address is shown, because the service may write anything into the rest.
     host = _one_line(urlsplit(headers.get("location", "")).hostname or "elsewhere")
     return AccessError(
-        f"'{asked.endpoint}' points to {host} (HTTP {trouble.status}), where no key is sent; give that address with "
+        f"'{asked.endpoint}' redirects to {host} (HTTP {trouble.status}), where no key is sent; give that address with "
         "llm.base_url"
     )
 
@@ -190,12 +190,12 @@ def _trouble(status: int, headers: Mapping[str, str], found: object) -> _Trouble
 
 
 def _one_line(text: str) -> str:
-    """A stranger's text, fit for a terminal; what looks like a key becomes stars."""
+    """A service's text, safe to print on one line; anything like a key becomes stars."""
     return starred(" ".join(printable(text[: 4 * MOST_MESSAGE]).split()))[:MOST_MESSAGE]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait: a number, a number of milliseconds, or until a date."""
+    """Seconds to wait, from a number of seconds or milliseconds or a date; or None."""
     for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) * unit

@@ -1,7 +1,7 @@
-"""Chat models behind any endpoint that speaks OpenAI's chat completions: OpenAI itself, other providers, local servers.
+"""Chat models at any endpoint with OpenAI's chat completions: OpenAI itself, other providers, local servers.
 
-Each request is sent once; asking several at once, and again, is the core's business. Nothing is sent before the first
-request, and nothing of a network is loaded before it.
+Each request is sent once; the core sends several at once, and repeats them. Nothing is sent, and no network library is
+loaded, before the first request.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ ENDPOINTS = {
     "together": "https://api.together.xyz/v1",
     "vllm": "http://localhost:8000/v1",
 }
-KEYS = {"gemini": ("GOOGLE_API_KEY", "GEMINI_API_KEY")}  # of the others, <PROVIDER>_API_KEY
+KEYS = {"gemini": ("GOOGLE_API_KEY", "GEMINI_API_KEY")}  # for all others, <PROVIDER>_API_KEY
 STARTED_BY = {"llamacpp_server": "llama-server -m FILE.gguf", "ollama": "ollama serve", "vllm": "vllm serve {}"}
 _OTHER = {ENVIRONMENT: DOTENV, DOTENV: ENVIRONMENT}
 LIMITS = ("max_completion_tokens", "max_tokens")
-OWN = ("model", "messages", "stream", "n")  # parts of a request that are not for `extra_body`
+OWN = ("model", "messages", "stream", "n")  # parts of a request that `extra_body` may not set
 
 _optional = attrs.validators.optional
 _at_least_one = attrs.validators.ge(1)
@@ -58,7 +58,7 @@ class OpenAIChat:
     """A chat model of a service; the key comes from the environment or from `.env`, never from an option."""
 
     takes_faces: ClassVar[bool] = True
-    speed_options: ClassVar[tuple[str, ...]] = ("concurrency", "timeout", "provider", "key_needed")  # the address tells
+    speed_options: ClassVar[tuple[str, ...]] = ("concurrency", "timeout", "provider", "key_needed")  # address: describe
     model: str = attrs.field(validator=attrs.validators.min_len(1))
     provider: str = attrs.field(default="openai", validator=attrs.validators.matches_re(r"[a-z][a-z0-9_-]*"))
     base_url: str | None = None  # None: <PROVIDER>_BASE_URL, else the provider's published address
@@ -71,9 +71,9 @@ class OpenAIChat:
     top_p: float | None = attrs.field(default=None, validator=_optional(_share))
     seed: int | None = None
     reasoning_effort: str | None = None  # none, low, ... for models that think before they answer
-    extra_body: Mapping[str, Any] | None = attrs.field(default=None)  # further parameters, as the service names them
+    extra_body: Mapping[str, Any] | None = attrs.field(default=None)  # further parameters, with the service's names
     strip_reasoning: bool = True  # leaves out what a model writes between <think> and </think>
-    _place: str | None = attrs.field(init=False, default=None, repr=False, eq=False)  # that the address is taken from
+    _place: str | None = attrs.field(init=False, default=None, repr=False, eq=False)  # where the address comes from
     _endpoint: str = attrs.field(init=False, repr=False, eq=False)
     _line: Line | None = attrs.field(init=False, default=None, repr=False, eq=False)
     _lock: Lock = attrs.field(init=False, factory=Lock, repr=False, eq=False)
@@ -81,37 +81,37 @@ class OpenAIChat:
     @extra_body.validator
     def _check_extra_body(self, _: object, value: Mapping[str, Any] | None) -> None:
         if not isinstance(value, Mapping | None):
-            raise ValueError(f"extra_body is {value!r}; expected names and values, as {{top_k: 1}}")
+            raise ValueError(f"extra_body is {value!r}; expected names and values, as in {{top_k: 1}}")
         if taken := sorted(set(OWN) & set(value or ())):
-            raise ValueError(f"extra_body sets {', '.join(taken)}, which affectlm itself decides")
+            raise ValueError(f"extra_body sets {', '.join(taken)}, which only affectlm may set")
 
     def __attrs_post_init__(self) -> None:
-        """Checks the address and the key, without asking anybody."""
+        """Checks the address and the key, without sending anything."""
         self._endpoint = _checked_address(self.base_url or self._default_address())
         self._key()
 
     def check_access(self) -> None:
-        """Raises AccessError where the service needs a key and there is none."""
+        """Raises AccessError if the service needs a key and there is none."""
         if self._key() is None and self.key_needed and not self._local:
             name = self._key_names()[0]
             raise AccessError(
                 f"'{self.model}' at '{self._endpoint}' needs a key; type `export {name}=...`, or write {name}=... into "
-                f"the file '{DOTENV}' of this folder; llm=smollm2 needs none, nor does a dry run, nor a server with "
-                "llm.key_needed=false"
+                f"the file '{DOTENV}' in this folder; no key is needed for llm=smollm2, for a dry run, or for a server "
+                "with llm.key_needed=false"
             )
 
     def describe(self) -> Mapping[str, str]:
-        """The address that is asked."""
+        """The address of the service."""
         return {"base_url": self._endpoint}
 
     def complete_one(self, request: Request) -> Completion:
-        """The reply of the service, or a completion with `error` when it will not answer this request.
+        """The reply of the service, or a completion with `error` if it does not answer this request.
 
         Raises:
-            BusyError: the service has no time.
+            BusyError: the service is busy.
             TransientError: the connection or the service failed; asking again may help.
-            AccessError: a wrong key or model, no money left, or a certificate that cannot be trusted.
-            ConfigError: the model does not take one of the options.
+            AccessError: the key or model is wrong, the quota is used up, or the certificate cannot be trusted.
+            ConfigError: the model does not support one of the options.
         """
         from affectlm_chat.openai.connection import OversizeError
 
@@ -158,7 +158,7 @@ class OpenAIChat:
         return {"model": self.model, "messages": messages, **chosen, **(self.extra_body or {})}
 
     def _limit_parameter(self) -> str:
-        # OpenAI's newer models refuse max_tokens; many compatible servers know nothing else.
+        # OpenAI's newer models reject max_tokens; many compatible servers support nothing else.
         at_openai = (urlsplit(self._endpoint).hostname or "").endswith("openai.com")
         return self.limit_parameter or LIMITS[0 if at_openai else 1]
 
@@ -186,9 +186,9 @@ class OpenAIChat:
         return is_local(urlsplit(self._endpoint).hostname or "")
 
     def _key(self) -> str | None:
-        """The key, where there is one; it is kept by the connection alone.
+        """The key, or None; only the connection keeps it.
 
-        Whoever wrote the address into a file or variable gets the keys of the same place, and no others.
+        If the address comes from the environment or from `.env`, only keys from the same place are sent to it.
         """
         names = self._key_names()
         read = variable if self._place is None else partial(variable_in, self._place)
@@ -199,40 +199,40 @@ class OpenAIChat:
                 f"the key is not sent to '{self._endpoint}'; set both in one place, or give the address as llm.base_url"
             )
         if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
-            raise AccessError(f"{name} holds blanks or characters that no key has; copy the key again")
+            raise AccessError(f"{name} has blanks or characters that no key has; copy the key again")
         if key is not None and self._endpoint.startswith("http:") and not self._local:
             raise AccessError(
                 f"the key in {name} would go unencrypted to '{self._endpoint}'; give llm.base_url an https address, or "
-                "choose a provider without a key, as llm=vllm"
+                "choose a provider without a key, such as llm=vllm"
             )
         return key
 
 
 def _remedy(provider: str, model: str) -> str:
-    """What to do about a server on this machine that does not answer."""
+    """What to do if a server on this machine does not answer."""
     command = STARTED_BY.get(provider)
-    return (f"start it by `{command.format(model)}`" if command else "start the server") + ", or correct llm.base_url"
+    return (f"start it with `{command.format(model)}`" if command else "start the server") + ", or correct llm.base_url"
 
 
 def _checked_address(address: str) -> str:
-    """The address without a slash at its end; one that may hold a secret is not repeated in the message."""
+    """The address without a slash at its end; messages do not repeat an address that may contain a secret."""
     expected = "expected an address such as https://api.openai.com/v1"
     try:
         parts = urlsplit(str(address).strip())
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ConfigError(f"llm.base_url is no address; {expected}") from None
+        raise ConfigError(f"llm.base_url is not an address; {expected}") from None
     if "@" in parts.netloc:
-        raise ConfigError(f"llm.base_url holds a name or password; keys belong into the environment; {expected}")
+        raise ConfigError(f"llm.base_url has a name or password; keys belong in the environment; {expected}")
     if parts.query or parts.fragment:
-        raise ConfigError(f"llm.base_url holds '?' or '#'; {expected}")
+        raise ConfigError(f"llm.base_url has '?' or '#'; {expected}")
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigError(f"llm.base_url is '{address}'; {expected}")
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
 
 
 def _show(face: Pixels, messages: list[dict[str, object]]) -> None:
-    """Puts a picture into the last message of the user."""
+    """Adds a picture to the last user message."""
     picture = {"type": "image_url", "image_url": {"url": _data_url(face)}}
     last = next((message for message in reversed(messages) if message["role"] == "user"), None)
     if last is None:

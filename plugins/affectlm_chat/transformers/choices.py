@@ -1,7 +1,7 @@
-"""How likely a causal language model is to begin its reply with each of some labels.
+"""How likely a causal language model is to begin its reply with each of several labels.
 
-What prompts begin with is read once for the run, a prompt once for all its labels, and what labels begin with once. A
-batch is one row of tokens, whose mask lets each token see only what comes before it in its own prompt and label.
+The common beginning of prompts is computed once per run, a prompt once for all its labels, and common beginnings of
+labels once. A batch is one row of tokens; its mask lets each token see only earlier tokens of its own prompt and label.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from affectlm_chat.loading import reason
 
 Tokens: TypeAlias = tuple[int, ...]
 
-WORTH_A_PASS = 16  # tokens that prompts must share further before they are read in a pass of their own
-# What is read in one row and token by token differs by rounding; a mask that is not heeded differs by more.
+WORTH_A_PASS = 16  # further common tokens of prompts that make a separate pass worthwhile
+# Results in one row and token by token differ by rounding; if a model ignores the mask, they differ by more.
 _ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-3}
 _COARSE_ROUNDING = 0.3
-_NEEDED = ("input_ids", "attention_mask", "position_ids", "logits_to_keep")  # what is not named, models ignore
-_CACHES = ("cache", "past_key_values")  # what transformers calls it from 5.24 on, and before
-# What transformers' architectures raise on a mask of four dimensions, or on a cache that holds keys and values only.
+_NEEDED = ("input_ids", "attention_mask", "position_ids", "logits_to_keep")  # models ignore other arguments
+_CACHES = ("cache", "past_key_values")  # the argument's name in transformers from 5.24 on, and before
+# Raised by transformers' architectures that cannot use a mask with four dimensions, or a cache of keys and values only.
 _REFUSALS = (AssertionError, AttributeError, IndexError, RuntimeError, ValueError)
 _SPANS = ("sliding_window", "attention_chunk_size", "original_max_position_embeddings")
 
 
 @attrs.frozen
 class Question:
-    """The tokens of a prompt, and of each label behind it."""
+    """The tokens of a prompt, and of each label after it."""
 
     prompt: Tokens = attrs.field(validator=attrs.validators.min_len(1))
     labels: Mapping[str, Tokens] = attrs.field()
@@ -42,32 +42,32 @@ class Question:
     @labels.validator
     def _check_labels(self, _: object, value: Mapping[str, Tokens]) -> None:
         if not value:
-            raise ValueError("the request has no choices whose probability could be told")
+            raise ValueError("the request has no choices to score")
         for label, tokens in value.items():
             if not tokens:
-                raise ValueError(f"the choice '{label}' has no tokens behind this prompt")
+                raise ValueError(f"the choice '{label}' has no tokens after this prompt")
 
     @property
     def longest(self) -> int:
-        """Tokens of the prompt with its longest label."""
+        """Number of tokens of the prompt with its longest label."""
         return len(self.prompt) + max(map(len, self.labels.values()))
 
 
 @attrs.frozen
 class Start:
-    """What prompts begin with, and the keys and values that each layer made of it."""
+    """The common beginning of prompts, with its keys and values in each layer."""
 
     tokens: Tokens = ()
     states: tuple[tuple[torch.Tensor, torch.Tensor], ...] = attrs.field(default=(), eq=False, repr=False)
 
     def cut(self, length: int) -> Start:
-        """Its first tokens."""
+        """The start of a start: its first tokens."""
         if not length:
             return Start()
         return Start(self.tokens[:length], tuple((k[..., :length, :], v[..., :length, :]) for k, v in self.states))
 
     def cache(self) -> DynamicCache:
-        """A cache of its own to read on from."""
+        """A new cache with the keys and values, from which to continue."""
         cache = DynamicCache()
         for layer, (keys, values) in enumerate(self.states):
             cache.update(keys, values, layer)
@@ -80,22 +80,22 @@ class Block:
 
     question: Question
     seen: int  # tokens of the prompt that are in the start
-    places: Mapping[Tokens, int]  # of each beginning behind the last token of the prompt; the empty one is 0
+    places: Mapping[Tokens, int]  # beginning of labels -> its place after the last token of the prompt, 0 if empty
 
     @property
     def tokens(self) -> list[int]:
-        """What is read."""
+        """The tokens to compute."""
         return [*self.question.prompt[self.seen :], *(beginning[-1] for beginning in self.places if beginning)]
 
     @property
     def positions(self) -> list[int]:
-        """Where each token stands in its own prompt and label."""
+        """The position of each token in its own prompt and label."""
         end = len(self.question.prompt)
         return [*range(self.seen, end), *(end - 1 + len(beginning) for beginning in self.places if beginning)]
 
     @property
     def rest(self) -> int:
-        """How many tokens of the prompt are read; the last of them predicts the first token of every label."""
+        """Number of prompt tokens to compute; the last of them predicts the first token of every label."""
         return len(self.question.prompt) - self.seen
 
     def visible(self) -> torch.Tensor:
@@ -110,18 +110,18 @@ class Block:
 
 
 class _RefusedError(Exception):
-    """The model does not read several labels in one row; the text says why."""
+    """The model cannot compute several labels in one row; the message says why."""
 
 
 class ChoiceModel:
-    """A causal language model that is asked for labels; what it says does not depend on the batch."""
+    """A causal language model that scores labels; the scores do not depend on the batch."""
 
     def __init__(self, model: Any) -> None:  # any class of transformers with logits
         self._model = model
         self._span = _span(model.config)
         self._cache_name, self._missing = _arguments(model)
         self._takes_rows: bool | None = None  # None: not tried yet
-        self._told_slow = False
+        self._warned_slow = False
         self._start = Start()
         self._last: Tokens = ()
         self._lock = Lock()
@@ -130,7 +130,7 @@ class ChoiceModel:
         """For each question the natural logarithm of each label's probability, summed over the label's tokens."""
         with self._lock, torch.inference_mode():
             if max(question.longest for question in questions) > self._span:
-                return self._slowly(questions, f"a prompt has more than the {self._span} tokens that it sees at once")
+                return self._slowly(questions, f"a prompt has more than the {self._span} tokens of its attention span")
             if self._takes_rows is None:
                 try:
                     self._try_row(questions[0])
@@ -141,14 +141,14 @@ class ChoiceModel:
             return self._row(questions) if self._takes_rows else [self._plain(question) for question in questions]
 
     def _slowly(self, questions: Sequence[Question], why: str) -> list[dict[str, float]]:
-        if not self._told_slow:
-            self._told_slow = True
+        if not self._warned_slow:
+            self._warned_slow = True
             name = type(self._model).__name__
-            sys.stderr.write(f"affectlm: {name} is asked one label at a time, which is slower: {why}\n")
+            sys.stderr.write(f"affectlm: {name} scores one label at a time, which is slower: {why}\n")
         return [self._plain(question) for question in questions]
 
     def _plain(self, question: Question) -> dict[str, float]:
-        """One pass for each label: slow, but right for every architecture."""
+        """The scores with one pass per label: slow, but right for every architecture."""
         found = {}
         for label, tokens in question.labels.items():
             row = torch.tensor([[*question.prompt, *tokens[:-1]]], device=self._model.device)
@@ -157,7 +157,7 @@ class ChoiceModel:
         return found
 
     def _try_row(self, question: Question) -> None:
-        """Raises _RefusedError unless the two longest labels have in one row the probability they have alone."""
+        """Raises _RefusedError unless the two longest labels have the same probability in one row as alone."""
         if self._missing:
             raise _RefusedError(f"it takes no {self._missing}")
         longest = sorted(question.labels, key=lambda label: len(question.labels[label]))[-2:]
@@ -165,7 +165,7 @@ class ChoiceModel:
         together = self._row([question, question])[1]
         rounding = _ROUNDING.get(self._model.dtype, _COARSE_ROUNDING)
         if any(abs(alone[label] - together[label]) > rounding for label in longest):
-            raise _RefusedError("it does not heed the mask that keeps labels apart")
+            raise _RefusedError("it ignores the mask that separates labels")
 
     def _row(self, questions: Sequence[Question]) -> list[dict[str, float]]:
         self._read_start([question.prompt for question in questions])
@@ -185,7 +185,7 @@ class ChoiceModel:
         return _by_label(blocks, logits)
 
     def _read(self, tokens: Sequence[int], cache: DynamicCache, **more: object) -> torch.Tensor:
-        """The logits (tokens, vocabulary) of one row that is read on from a cache."""
+        """The logits (tokens, vocabulary) of one row that continues a cache."""
         given = {"input_ids": torch.tensor([tokens], device=self._model.device), self._cache_name: cache, **more}
         try:
             logits: torch.Tensor = self._model(use_cache=True, **given).logits[0]
@@ -194,7 +194,7 @@ class ChoiceModel:
         except _REFUSALS as error:
             if self._takes_rows:
                 raise
-            raise _RefusedError(f"it cannot read them in one row ({reason(error)})") from error
+            raise _RefusedError(f"it cannot compute them in one row ({reason(error)})") from error
         return logits
 
     def _block(self, question: Question) -> Block:
@@ -202,7 +202,7 @@ class ChoiceModel:
         return Block(question, seen, _beginnings(question.labels.values()))
 
     def _mask(self, blocks: Sequence[Block], offsets: Sequence[int]) -> torch.Tensor:
-        """What is added to the attention: shape (1, 1, tokens of the row, tokens of the start and of the row)."""
+        """The attention mask to add, shape (1, 1, tokens of the row, tokens of the start and of the row)."""
         start = len(self._start.tokens)
         allowed = torch.zeros(offsets[-1], start + offsets[-1], dtype=torch.bool)
         for block, begin, end in zip(blocks, offsets, offsets[1:], strict=False):
@@ -213,7 +213,7 @@ class ChoiceModel:
         return mask[None, None]
 
     def _read_start(self, prompts: Sequence[Tokens]) -> None:
-        """Reads what these prompts and the one before them begin with, as far as that is not read yet."""
+        """Extends the start to the common beginning of these prompts and the one before them."""
         known = [*prompts, self._last] if self._last else prompts
         self._last = prompts[-1]
         if len(known) == 1:
@@ -229,7 +229,7 @@ class ChoiceModel:
 
 
 def _beginnings(labels: Iterable[Tokens]) -> dict[Tokens, int]:
-    """A place for every proper beginning of the labels, behind those of its own beginnings.
+    """A place for every proper beginning of the labels, after those of its own beginnings.
 
     >>> _beginnings([(1, 2, 3), (1, 2), (4,)])
     {(): 0, (1,): 1, (1, 2): 2}
@@ -242,7 +242,7 @@ def _beginnings(labels: Iterable[Tokens]) -> dict[Tokens, int]:
 
 
 def _shared(one: Tokens, other: Tokens) -> int:
-    """How many tokens both begin with.
+    """The number of common tokens at the beginning.
 
     >>> _shared((1, 2, 3), (1, 2, 4, 5))
     2
@@ -251,7 +251,7 @@ def _shared(one: Tokens, other: Tokens) -> int:
 
 
 def _by_label(blocks: Sequence[Block], logits: torch.Tensor) -> list[dict[str, float]]:
-    """The sums over each label's tokens; row `place` of a block's logits predicts what follows that beginning."""
+    """The sums over each label's tokens; row `place` of a block's logits predicts the token after that beginning."""
     rows: list[int] = []
     tokens: list[int] = []
     first = 0
@@ -274,7 +274,7 @@ def _log_probabilities(logits: torch.Tensor, rows: Sequence[int], tokens: Sequen
 
 
 def _arguments(model: Any) -> tuple[str, str]:
-    """What the model calls its cache, and which arguments of a row it does not have, as text."""
+    """The model's name for its cache, and the arguments needed for a row that it lacks, as text."""
     takes = inspect.signature(model.forward).parameters
     cache = next((name for name in _CACHES if name in takes), "")
     missing = [name for name in _NEEDED if name not in takes]
@@ -282,7 +282,7 @@ def _arguments(model: Any) -> tuple[str, str]:
 
 
 def _span(config: Any) -> float:
-    """How long a prompt may be for all tokens to see each other and to turn by the same angles."""
+    """The longest prompt in tokens for which all tokens see each other and rotary angles stay the same."""
     text = config.get_text_config(decoder=True)
     turning = getattr(text, "rope_parameters", None) or {}
     found = [*(getattr(text, name, None) for name in _SPANS), *(turning.get(name) for name in _SPANS)]

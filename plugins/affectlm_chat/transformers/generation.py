@@ -1,4 +1,4 @@
-"""A chat model in memory: conversations in, replies or probabilities of labels out. Imports torch, as choices does."""
+"""A chat model in memory: from conversations to replies or probabilities of labels. Imports torch."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from affectlm_chat.transformers.choices import ChoiceModel, Question
 
 Conversation: TypeAlias = Sequence[Turn]
 
-# Annotations of transformers differ between its versions, so what is only passed on is left unchecked.
+# The annotations of transformers differ between versions, so values that are only passed on are not checked.
 _hf: Any = transformers
 
 
 @attrs.frozen(kw_only=True)
 class Sampling:
-    """How replies are drawn; temperature 0 takes the likeliest token."""
+    """How to draw replies; temperature 0 takes the likeliest token."""
 
     max_new_tokens: int
     temperature: float
@@ -36,7 +36,7 @@ class Sampling:
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """One reply; `finished` when the model ended it by itself."""
+    """One reply; `finished` if the model ended it by itself."""
 
     text: str
     prompt_tokens: int
@@ -46,7 +46,7 @@ class Reply:
 
 @attrs.frozen(kw_only=True)
 class Likelihood:
-    """For each choice the logarithm of its probability and how many tokens it has."""
+    """The log-probability and the number of tokens of each choice."""
 
     logprobs: Mapping[str, float]
     tokens: Mapping[str, int]
@@ -54,7 +54,7 @@ class Likelihood:
 
 
 class ChatModel:
-    """A causal language model with a chat template; a reply does not depend on what else is in the batch."""
+    """A causal language model with a chat template; a reply does not depend on the rest of the batch."""
 
     def __init__(
         self,
@@ -86,14 +86,14 @@ class ChatModel:
         self._ends = _end_tokens(self._model.generation_config.eos_token_id, self._tokenizer.eos_token_id)
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token_id = self._ends[0]
-        # What the checkpoint recommends (temperature, penalties) must not mix with what the options say.
+        # The checkpoint's own settings (temperature, penalties) must not mix with the options.
         self._model.generation_config = _hf.GenerationConfig(
             eos_token_id=self._ends, pad_token_id=self._tokenizer.pad_token_id, do_sample=False
         )
         self._choices = ChoiceModel(self._model)
 
     def answer(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
-        """One reply for each conversation."""
+        """One reply per conversation."""
         prompts = [self.prompt(conversation) for conversation in conversations]
         tokens = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
         tokens = {name: tokens[name].to(self._model.device) for name in ("input_ids", "attention_mask")}
@@ -108,7 +108,7 @@ class ChatModel:
         return [self._reply(row, length) for row, length in zip(output[:, start:].tolist(), lengths, strict=True)]
 
     def weigh(self, conversations: Sequence[Conversation], choices: Sequence[Sequence[str]]) -> list[Likelihood]:
-        """For each conversation how likely the reply is to begin with each of its choices."""
+        """How likely the reply to each conversation is to begin with each of its choices."""
         prompts = [self.prompt(conversation) for conversation in conversations]
         questions = self._questions(prompts, choices)
         with quiet():
@@ -123,7 +123,7 @@ class ChatModel:
         ]
 
     def _questions(self, prompts: Sequence[str], choices: Sequence[Sequence[str]]) -> list[Question]:
-        """Prompts and labels as tokens; a label's are those that prompt and label have beyond the prompt's own."""
+        """Prompts and labels as tokens; those of a label are the tokens of prompt and label after the prompt's own."""
         texts = [text + label for text, labels in zip(prompts, choices, strict=True) for label in ("", *labels)]
         tokens = iter(self._tokenizer(texts, add_special_tokens=False).input_ids)
         questions = []
@@ -133,7 +133,7 @@ class ChatModel:
         return questions
 
     def prompt(self, conversation: Conversation) -> str:
-        """The text the model reads; a system message its template refuses goes in front of the first user's."""
+        """The text for the model; if its template rejects system messages, they go before the first user message."""
         try:
             return self._template(conversation)
         except jinja2.TemplateError:
@@ -148,14 +148,14 @@ class ChatModel:
 
     def _reply(self, row: Sequence[int], prompt_tokens: int) -> Reply:
         end = next((place for place, token in enumerate(row) if token in self._ends), None)
-        said = row if end is None else row[:end]
-        text = str(self._tokenizer.decode(list(said), skip_special_tokens=True))
-        used = len(said) + (end is not None)
+        written = row if end is None else row[:end]
+        text = str(self._tokenizer.decode(list(written), skip_special_tokens=True))
+        used = len(written) + (end is not None)
         return Reply(text=text.strip(), prompt_tokens=prompt_tokens, completion_tokens=used, finished=end is not None)
 
 
 class _Noise(LogitsProcessor):
-    """Gumbel noise, so that the largest logit is a draw from the distribution; one generator for each prompt."""
+    """Gumbel noise, so that the largest logit is a draw from the distribution; one generator per prompt."""
 
     def __init__(self, prompts: Sequence[str], seed: int) -> None:
         self._generators = [_generator(prompt, seed) for prompt in prompts]
@@ -185,5 +185,5 @@ def _end_tokens(*found: int | Sequence[int] | None) -> list[int]:
     for entry in found:
         tokens += [] if entry is None else [entry] if isinstance(entry, int) else entry
     if not tokens:
-        raise ValueError("the model names no token that ends a reply")
+        raise ValueError("the model has no token that ends a reply")
     return list(dict.fromkeys(tokens))

@@ -1,4 +1,4 @@
-"""Chat models that run in this process. Nothing heavy is imported before the first request is answered."""
+"""Chat models that run in this process. Nothing heavy is imported before the first request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _at_least_one = attrs.validators.ge(1)
 
 @attrs.define(kw_only=True, slots=False)
 class LocalChat:
-    """What all models in this process share; a subclass says which model it is and loads it."""
+    """Base of all models in this process; a subclass names the model and loads it."""
 
     speed_options: ClassVar[tuple[str, ...]] = ("device", "batch_size", "device_map")
     model: str = attrs.field(validator=attrs.validators.min_len(1))
@@ -42,16 +42,16 @@ class LocalChat:
     )
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """A completion for each request, `batch_size` of them drawn and answered at a time."""
+        """A completion for each request; `batch_size` requests are taken and answered at a time."""
         return self._in_batches(requests, self._answer)
 
     def score_choices(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """As `complete`, with how likely the reply is to begin with each of the choices, and without a text."""
+        """As `complete`, but without a text: how likely the reply is to begin with each of the choices."""
         return self._in_batches(requests, self._weigh)
 
     def load(self) -> ChatModel:
         """The model in memory."""
-        raise TypeError(f"{type(self).__name__} does not say how its model is loaded")
+        raise TypeError(f"{type(self).__name__} does not implement load")
 
     def _in_batches(self, requests: Iterable[Request], ask: Ask) -> Iterator[Completion]:
         waiting = iter(requests)
@@ -65,7 +65,7 @@ class LocalChat:
             return [Completion(id=request.id, model=self.model, error=str(error)) for request in batch]
         try:
             return ask(chat, batch)
-        except Exception as error:  # one request may spoil a batch, and a batch may not fit into memory
+        except Exception as error:  # one request may spoil the batch, or the batch may not fit into memory
             if len(batch) > 1:
                 return [completion for request in batch for completion in self._asked([request], ask)]
             return [Completion(id=batch[0].id, model=self.model, error=reason(error))]
@@ -113,14 +113,14 @@ class TransformersChat(LocalChat):
     _found: ModelSource | None = attrs.field(init=False, default=None, repr=False, eq=False)
 
     def check_access(self) -> None:
-        """Raises AccessError where the model cannot be had."""
+        """Raises AccessError if the model is not available."""
         self._source()
 
     def describe(self) -> Mapping[str, str]:
-        """The commit, or a fingerprint of the folder's files, and what `dtype=auto` comes to."""
+        """The commit, or a fingerprint of the folder's files, and the meaning of `dtype=auto`."""
         try:
             weights = self._source().fingerprint
-        except AccessError:  # a dry run can do without
+        except AccessError:  # a dry run does not need the model
             weights = "not here"
         return {"weights": weights, **arithmetic(self.dtype, self.device, self.device_map)}
 
@@ -130,7 +130,7 @@ class TransformersChat(LocalChat):
         return self._found
 
     def load(self) -> ChatModel:
-        """The model in memory, fetched from the hub when it is not here yet."""
+        """The model in memory, fetched from the hub if it is not here yet."""
         from affectlm_chat.transformers.generation import ChatModel
 
         source = self._source()
@@ -146,7 +146,7 @@ class TransformersChat(LocalChat):
 
 
 def arithmetic(dtype: str, device: str, device_map: str | None = None) -> dict[str, str]:
-    """What `dtype=auto` comes to, said without torch; where a model runs is in no cache key, its arithmetic has to be.
+    """The meaning of `dtype=auto`, without torch; cache keys leave out the device, but need its arithmetic.
 
     >>> arithmetic("auto", "cpu"), arithmetic("float16", "cpu")
     ({'arithmetic': 'float32'}, {})

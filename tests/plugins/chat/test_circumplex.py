@@ -84,7 +84,7 @@ def test_a_set_without_any_point_is_an_error_and_no_guess() -> None:
     for sample in (None, GRID[0]):
         completion = score(sample, "esteem", "yearning")
 
-        assert "no published point for any of the labels esteem, yearning; known: afraid" in str(completion.error)
+        assert "none of the labels esteem, yearning has a published point; known: afraid" in str(completion.error)
         assert completion.choice_logprobs is None
 
 

@@ -257,7 +257,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path) -> None:
     """Its first bytes decide, not its name."""
     (tmp_path / "model.gguf").write_bytes(b"\x80\x04pickle")
-    with pytest.raises(AccessError, match="is no GGUF file"):
+    with pytest.raises(AccessError, match="is not a GGUF file"):
         find_file(str(tmp_path / "model.gguf"))
 
 

@@ -160,7 +160,7 @@ def test_one_model_of_several_can_be_chosen(tmp_path: Path) -> None:
 
     assert "differ; llm.model=NAME" in str(replayed(folder, ask("?")).error)
     assert replayed(folder, ask("?"), model="huge") == Completion(id="a", text="fear", model="huge")
-    with pytest.raises(ConfigError, match=r"holds no replies of 'gpt'; models: huge, tiny"):
+    with pytest.raises(ConfigError, match=r"has no replies of 'gpt'; models: huge, tiny"):
         Replay(path=folder, model="gpt")
 
 
@@ -222,15 +222,15 @@ def test_a_file_that_cannot_be_replayed_is_told_before_anything_is_asked(tmp_pat
     (tmp_path / "wrong" / RECORDS).write_text('{"a": 1}\n')
     (tmp_path / "picture.png").touch()
 
-    with pytest.raises(ConfigError, match=r"got no path; .* as in llm.path=outputs/run"):
+    with pytest.raises(ConfigError, match=r"has no path; .* as in llm.path=outputs/run"):
         Registry.installed().build("llm", {"name": "replay", "path": None})
-    with pytest.raises(ConfigError, match=r"'.*none' is no file; expected the folder of a run or its records.jsonl"):
+    with pytest.raises(ConfigError, match=r"'.*none' is not a file; expected the folder of a run or its records.jsonl"):
         Replay(path=tmp_path / "none")
-    with pytest.raises(ConfigError, match=r"'.*records.jsonl' is no file; expected"):
+    with pytest.raises(ConfigError, match=r"'.*records.jsonl' is not a file; expected"):
         Replay(path=tmp_path)
-    with pytest.raises(ConfigError, match=r"picture.png' holds no replies; expected"):
+    with pytest.raises(ConfigError, match=r"picture.png' has no replies; expected"):
         Replay(path=tmp_path / "picture.png")
-    with pytest.raises(ConfigError, match=r"'.*records.jsonl' holds no replies; expected"):
+    with pytest.raises(ConfigError, match=r"'.*records.jsonl' has no replies; expected"):
         Replay(path=empty)
     with pytest.raises(RunFolderError, match=r"line 1 of '.*records.jsonl' is not a record"):
         Replay(path=tmp_path / "wrong")

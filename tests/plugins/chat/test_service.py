@@ -220,12 +220,12 @@ def test_a_failing_service_may_be_asked_again(status: int, body: Json | bytes) -
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "no JSON object"),
-        (b'{"choices": [{"mess', "no JSON object"),
-        (b"\xff\xfe", "no JSON object"),
-        (b"[" * 200_000, "no JSON object"),
-        (b"[]", "no JSON object"),
-        (b"<html>sign in to the WLAN</html>", "no JSON object"),
+        (b"", "not a JSON object"),
+        (b'{"choices": [{"mess', "not a JSON object"),
+        (b"\xff\xfe", "not a JSON object"),
+        (b"[" * 200_000, "not a JSON object"),
+        (b"[]", "not a JSON object"),
+        (b"<html>sign in to the WLAN</html>", "not a JSON object"),
         ({"choices": []}, "without a message"),
         ({"id": "1"}, "without a message"),
         ({"choices": [{}]}, "without a message"),
@@ -350,7 +350,7 @@ def test_a_key_that_google_does_not_know_stops_the_run() -> None:
 )
 def test_a_wrong_model_stops_the_run(plan: Plan) -> None:
     """Model and address are named."""
-    assert re.search(r"'http://127\S+/v1' knows no model 'm'", str(refused(plan, AccessError)))
+    assert re.search(r"'http://127\S+/v1' has no model 'm'", str(refused(plan, AccessError)))
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def test_a_redirect_is_not_followed(status: int) -> None:
     with LoopbackServer() as other:
         message = str(refused(Plan(status=status, headers={"Location": f"{other.url}?{KEY}"}), AccessError))
 
-    assert "points to 127.0.0.1" in message
+    assert "redirects to 127.0.0.1" in message
     assert other.requests == []
 
 
