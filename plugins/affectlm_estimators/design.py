@@ -1,4 +1,4 @@
-"""The design of a network on a timm backbone: built anew, read from a weight file, or begun from timm's weights."""
+"""The design of a network on a timm backbone: new, read from a weight file, or started from timm's weights."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class HubModel:
 def hub_reachable(timeout: float = 3.0) -> bool:
     """Whether the hub answers within `timeout` seconds; its own client retries a dead host for 23 s.
 
-    Always true behind a proxy, where only the client can find out.
+    True behind a proxy, where only the client can find out; False if offline mode is set.
     """
     from huggingface_hub import constants
 
