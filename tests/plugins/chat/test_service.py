@@ -226,12 +226,12 @@ def test_a_failing_service_may_be_asked_again(status: int, body: Json | bytes) -
         (b"[" * 200_000, "not a JSON object"),
         (b"[]", "not a JSON object"),
         (b"<html>sign in to the WLAN</html>", "not a JSON object"),
-        ({"choices": []}, "without a message"),
-        ({"id": "1"}, "without a message"),
-        ({"choices": [{}]}, "without a message"),
-        ({"choices": [{"message": None}]}, "without a message"),
-        ({"choices": "none"}, "without a message"),
-        (reply("", finish="error"), "without a message"),
+        ({"choices": []}, "has no message"),
+        ({"id": "1"}, "has no message"),
+        ({"choices": [{}]}, "has no message"),
+        ({"choices": [{"message": None}]}, "has no message"),
+        ({"choices": "none"}, "has no message"),
+        (reply("", finish="error"), "has no message"),
         (failure("the model broke"), "the model broke"),
     ],
 )
@@ -483,7 +483,7 @@ def test_a_missing_key_is_told_before_anything_is_asked(monkeypatch: pytest.Monk
     """The variable, the file, and a choice that needs none."""
     monkeypatch.delenv("OPENAI_API_KEY")
 
-    with pytest.raises(AccessError, match=r"export OPENAI_API_KEY=.*'\.env'.*llm=smollm2 needs none"):
+    with pytest.raises(AccessError, match=r"export OPENAI_API_KEY=.*'\.env'.*no key is needed for llm=smollm2"):
         OpenAIChat(model="m").check_access()
 
 
@@ -509,7 +509,7 @@ def test_a_key_that_no_header_can_hold_is_refused_unseen(value: str, monkeypatch
     """The message names the variable only."""
     monkeypatch.setenv("OPENAI_API_KEY", value)
 
-    with pytest.raises(AccessError, match="OPENAI_API_KEY holds") as caught:
+    with pytest.raises(AccessError, match="OPENAI_API_KEY has") as caught:
         OpenAIChat(model="m")
     assert value not in str(caught.value)
 

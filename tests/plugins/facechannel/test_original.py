@@ -389,7 +389,7 @@ def _time(file: h5py.File) -> None:
             put("denseLayer/denseLayer/scale:0", np.zeros(6, np.float32)),
             r"weight 'scale' \(6,\) that layer 'denseLayer' does not use",
         ),
-        (put("denseLayer/denseLayer/bias:0", np.array([b"x"] * 6)), "'bias' of layer 'denseLayer'.*no numbers"),
+        (put("denseLayer/denseLayer/bias:0", np.array([b"x"] * 6)), "'bias' of layer 'denseLayer'.*expected numbers"),
         (put("conv9", np.zeros(3)), r"'/model_weights/conv9' as a Dataset, expected the group"),
         (put("conv9", np.dtype("f4")), r"'/model_weights/conv9' as a Datatype, expected the group"),
         (put(BIAS, h5py.Empty("f4")), "has an empty weight 'bias' of layer 'denseLayer'"),
