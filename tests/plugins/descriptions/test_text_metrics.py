@@ -492,7 +492,7 @@ def test_a_model_that_cannot_be_had_is_told_before_the_first_request(
     monkeypatch.setenv("AFFECTLM_OFFLINE", "1")
 
     with pytest.raises(
-        AccessError, match=rf"AFFECTLM_OFFLINE forbids asking it; give metric\.{metric.__name__.lower()}\.model="
+        AccessError, match=rf"AFFECTLM_OFFLINE forbids .*; give metric\.{metric.__name__.lower()}\.model="
     ):
         metric(model="nobody/nothing")
 
