@@ -195,12 +195,12 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path, content: bytes 
 
 
 def test_the_committed_weights_reach_their_bar_on_ferplus(data: Path) -> None:
-    """The first 700 faces of the validation split, against targets made from votes; all take five times as long."""
+    """The validation split, against targets made from votes: the scores of the model card."""
     dataset = Registry.installed().build("dataset", {"name": "ferplus", "path": str(data / "ferplus")})
 
     network = FaceChannelEstimator(device="cpu", spread=(1, 1))._network
-    figures = judge(network, load_faces(dataset, limit=700), SIDE)  # type: ignore[arg-type]
+    figures = judge(network, load_faces(dataset), SIDE)  # type: ignore[arg-type]
 
-    assert figures["accuracy"] >= 0.82
-    assert figures["ccc_valence"] >= 0.93
+    assert figures["accuracy"] >= 0.83
+    assert figures["ccc_valence"] >= 0.92
     assert figures["ccc_arousal"] >= 0.90
