@@ -137,6 +137,16 @@ def test_a_server_that_falls_silent_is_given_up(server: Server, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_server_that_accepts_and_does_not_answer_is_asked_again(server: Server, tmp_path: Path) -> None:
+    """A hung-up connection is a broken transfer, whether or not a first byte came."""
+    server.answers = [lambda request: request.connection.close(), reply()]
+
+    fetch(server, tmp_path / "file")
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert len(server.asked) == 2
+
+
 def test_a_file_that_drips_in_is_given_up(server: Server, tmp_path: Path) -> None:
     """No single byte takes too long, all of them together do."""
     server.answers = [drip(0.01)]

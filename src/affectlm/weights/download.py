@@ -110,6 +110,8 @@ def _open(url: str, timeout: float, *, loopback: bool) -> HTTPResponse:
     except HTTPError as error:
         error.close()
         raise WeightsError(f"the server answers {error.code} {' '.join(str(error.reason).split())}") from error
+    except (TimeoutError, ConnectionError) as error:  # connected, and then no answer; urllib wraps a failed connection
+        raise _BrokenOffError(str(error) or type(error).__name__) from error
     except (OSError, HTTPException, ValueError) as error:  # ValueError: a redirect to a malformed address
         reason = (error.reason if isinstance(error, URLError) else str(error)) or type(error).__name__
         raise WeightsError(f"'{urlsplit(url).hostname}' cannot be reached ({reason})") from error
