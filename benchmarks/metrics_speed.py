@@ -22,7 +22,7 @@ from affectlm.config import compose as configuration
 from affectlm.errors import AffectlmError
 from affectlm.registry import Registry
 from affectlm.scores.scores import score_all
-from affectlm.types import Metric, Outcome, Record, Request, Sample, Truth
+from affectlm.types import AnyMetric, Outcome, Record, Request, Sample, Truth
 from affectlm_chat.circumplex import Circumplex, describe_place
 from affectlm_data.emotic.definitions import find_label
 
@@ -57,10 +57,10 @@ def records(table: Path) -> list[Record]:
     return found
 
 
-def metrics(words: list[str]) -> dict[str, Metric]:
+def metrics(words: list[str]) -> dict[str, AnyMetric]:
     """The metrics of a configuration by key."""
     chosen = cast("dict[str, dict[str, object]]", configuration.to_plain(configuration.compose(words))["metric"])
-    return {key: cast(Metric, Registry.installed().build("metric", options)) for key, options in chosen.items()}
+    return {key: cast(AnyMetric, Registry.installed().build("metric", options)) for key, options in chosen.items()}
 
 
 people = records(Path(sys.argv[1]))

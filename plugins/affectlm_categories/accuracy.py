@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from affectlm_categories.classes import BoolArray, FloatArray, IntArray, Replies, one_hot
 from affectlm_categories.judging import RecordMean
 
@@ -21,6 +19,10 @@ def hits(truth: BoolArray, first: IntArray) -> FloatArray:
 class Accuracy(RecordMean):
     """Share of records whose first label is among the true labels; an unreadable answer counts as wrong."""
 
-    def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
+    def score_names(self) -> tuple[str, ...]:
+        """The name of its one score."""
+        return ("accuracy",)
+
+    def each(self, truth: BoolArray, replies: Replies) -> FloatArray:
         """1 per right record, 0 per wrong record."""
-        return {"accuracy": hits(truth, replies.first)}
+        return hits(truth, replies.first)

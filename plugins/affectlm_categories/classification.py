@@ -7,11 +7,12 @@ The functions take counts per class: how often it was named and true (`right`), 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from affectlm_categories.classes import BoolArray, FloatArray, IntArray, Replies, one_hot, ratio
-from affectlm_categories.judging import Counted
+from affectlm_categories.judging import CategoryMetric
 
 Counts = tuple[FloatArray, FloatArray, FloatArray]
 
@@ -73,13 +74,15 @@ def kappa(right: FloatArray, true: FloatArray, named: FloatArray) -> FloatArray:
     return ratio(agreed - lucky, 1 - lucky)
 
 
-class Classification(Counted):
+class Classification(CategoryMetric):
     """Balanced accuracy, macro and weighted F1, and Cohen's kappa of the first labels.
 
     Only records with exactly one true label among the classes count; an unreadable answer counts as wrong. Parts of
     `f1_macro`: precision, recall and F1 by class. Parts of `balanced_accuracy`: how often each true label got each
     answer.
     """
+
+    ends: ClassVar[Mapping[str, tuple[float, float]]] = {"kappa": (-1.0, 1.0)}
 
     def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
         """Whether each face has exactly one true label."""

@@ -43,12 +43,16 @@ class TreeDistance(RecordMean):
     Records without a true label in the tree are left out.
     """
 
-    falling: ClassVar[frozenset[str]] = frozenset({"tree_distance"})
+    ends: ClassVar[Mapping[str, tuple[float, float]]] = {"tree_distance": (float(FARTHEST), 0.0)}
 
-    def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
+    def score_names(self) -> tuple[str, ...]:
+        """The name of its one score."""
+        return ("tree_distance",)
+
+    def each(self, truth: BoolArray, replies: Replies) -> FloatArray:
         """The steps per record."""
         steps = np.where(truth, distances(replies.names)[replies.first], np.nan)
-        return {"tree_distance": np.fmin.reduce(steps, axis=1)}
+        return np.asarray(np.fmin.reduce(steps, axis=1))
 
 
 class Opposites(RecordMean):
@@ -57,10 +61,14 @@ class Opposites(RecordMean):
     Records without a true label that is on the wheel, or a kind of one there, are left out.
     """
 
-    falling: ClassVar[frozenset[str]] = frozenset({"opposite"})
+    ends: ClassVar[Mapping[str, tuple[float, float]]] = {"opposite": (1.0, 0.0)}
 
-    def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
+    def score_names(self) -> tuple[str, ...]:
+        """The name of its one score."""
+        return ("opposite",)
+
+    def each(self, truth: BoolArray, replies: Replies) -> FloatArray:
         """1 per opposite answer, 0 per other answer."""
         on_wheel = truth @ np.array([bool(opposites(name)) for name in replies.names])
         hit = (truth & across(replies.names)[replies.first]).any(axis=1)
-        return {"opposite": np.where(on_wheel, hit, np.nan)}
+        return np.where(on_wheel, hit, np.nan)

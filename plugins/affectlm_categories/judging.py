@@ -16,10 +16,10 @@ import numpy as np
 
 from affectlm.affect.relations import crosswalk
 from affectlm.affect.taxonomies import label_set
-from affectlm.types import Outcome, Record, Score, Statistic
+from affectlm.types import Outcome, Record, Statistic
 from affectlm.validators import flag
-from affectlm_categories.baselines import bounds, compare, covered
-from affectlm_categories.classes import BoolArray, Classes, FloatArray, Replies
+from affectlm_categories.baselines import baselines, with_bounds
+from affectlm_categories.classes import BoolArray, Classes, FloatArray, Replies, ratio
 
 
 def _asked(labels: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -37,21 +37,27 @@ class CategoryMetric(ABC):
 
     judges_answers: ClassVar[bool] = True
     judges_by: ClassVar[str] = "labels"
-    falling: ClassVar[frozenset[str]] = frozenset()  # scores for which less is better
-    ranks: ClassVar[bool] = False  # whether the scores use probabilities
+    ends: ClassVar[Mapping[str, tuple[float, float]]] = {}  # the worst and the best value, by default 0 and 1
+    by_effort: ClassVar[tuple[str, ...]] = ()  # scores of which naming every label would give the best
+    ranks: ClassVar[bool] = False  # whether the scores use probabilities instead of labels
     takes_open: ClassVar[bool] = False  # whether to score answers to open questions, which name no label of a set
     draws: ClassVar[int | None] = None  # random replies for the chance baseline; one per class by default
     labels: tuple[str, ...] = attrs.field(default=(), converter=_asked)
     crosswalk: bool = attrs.field(default=False, validator=flag)
 
     @abstractmethod
-    def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
-        """Each score over the given faces, by name; NaN if undefined."""
+    def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
+        """Each score by name, shape (draws,), NaN if undefined; weights (draws, n): how often each draw has a face."""
 
     def score_names(self) -> tuple[str, ...]:
         """The names of the scores, taken from an example of two faces."""
         names, truth = ("a", "b"), np.eye(2, dtype=np.bool_)
-        return tuple(self.figures(truth, Replies.likeliest(names, truth.astype(np.float64), several=False)))
+        replies = Replies.likeliest(names, truth.astype(np.float64), several=False)
+        return tuple(self.over(truth, replies, np.ones((1, 2))))
+
+    def ranges(self) -> Mapping[str, tuple[float, float]]:
+        """The worst and the best value of each score."""
+        return {name: self.ends.get(name, (0.0, 1.0)) for name in self.score_names()}
 
     def details(self, truth: BoolArray, replies: Replies) -> Mapping[str, Mapping[str, float]]:
         """The parts by class of each score, by its name; empty by default."""
@@ -81,42 +87,63 @@ class CategoryMetric(ABC):
         )
         return classes, classes.members(truth), replies
 
-    def score(self, records: Sequence[Record]) -> list[Score]:
-        """Each score over the faces that count, without an interval."""
-        _, truth, replies = self.read(records)
+    def statistics(self, records: Sequence[Record]) -> Sequence[tuple[BoolArray, Statistic]]:
+        """The scores over the records that count, with their baselines, floors and ceilings as parts."""
+        classes, truth, replies = self.read(records)
         rows = self.fits(truth, replies)
-        found = self.figures(truth[rows], replies.of(rows)) if rows.any() else {}
-        return [Score(name, value, int(rows.sum())) for name, value in found.items() if np.isfinite(value)]
+        if not rows.any():
+            return []
+        truth, replies = truth[rows], replies.of(rows)
+        falling = [name for name, (worst, best) in self.ends.items() if worst > best]
+        kept = [records[row] for row in np.flatnonzero(rows).tolist()]
+        sizes = replies.named.sum(axis=1)
+        beside = with_bounds(
+            baselines(
+                self.over,
+                truth,
+                classes.names,
+                kept,
+                falling=falling,
+                limits=dict.fromkeys(self.by_effort, float(sizes.mean())),
+                several=bool((sizes > 1).any()),
+                ranks=self.ranks,
+                draws=self.draws,
+            ),
+            falling,
+        )
+        return [(rows, lambda weights: {**self.over(truth, replies, weights), **beside(weights)})]
 
     def parts(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, float]]:
-        """Floor, ceiling, every baseline, the share `covered`, the count of records `outside`, and details by class."""
-        classes, truth, replies = self.read(records)
+        """The details by class, and the count of records `outside`."""
+        _, truth, replies = self.read(records)
         rows = self.fits(truth, replies)
         if not rows.any():
             return {}
         outside = sum(bool(record.truth.labels) for record in records) - int(truth.any(axis=1).sum())
         left_out = {"outside": float(outside)} if outside else {}
-        truth, replies = truth[rows], replies.of(rows)
-        details = self.details(truth, replies)
-        beside = compare(
-            self.figures,
-            truth,
-            classes.names,
-            [records[row] for row in np.flatnonzero(rows).tolist()],
-            draws=self.draws,
-        )
-        return {
-            name: finite(
-                {
-                    **bounds(beside[name], falling=name in self.falling),
-                    **beside[name],
-                    "covered": covered(value, beside[name], len(truth), falling=name in self.falling),
-                    **left_out,
-                    **details.get(name, {}),
-                }
-            )
-            for name, value in self.figures(truth, replies).items()
-        }
+        details = self.details(truth[rows], replies.of(rows))
+        return {name: finite({**left_out, **details.get(name, {})}) for name in self.score_names()}
+
+
+class RecordMean(CategoryMetric):
+    """A metric with one score, a mean over records."""
+
+    @abstractmethod
+    def each(self, truth: BoolArray, replies: Replies) -> FloatArray:
+        """One value per face, shape (n,); NaN if its truth allows none, whatever the reply."""
+
+    @abstractmethod
+    def score_names(self) -> tuple[str, ...]:
+        """The name of the score."""
+
+    def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
+        """Which faces have a value."""
+        return np.asarray(super().fits(truth, replies) & np.isfinite(self.each(truth, replies)))
+
+    def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
+        """The mean."""
+        [name] = self.score_names()
+        return {name: ratio(weights @ self.each(truth, replies), weights.sum(axis=1))}
 
 
 def _walked(labels: Iterable[str], names: tuple[str, ...]) -> tuple[str, ...]:
@@ -137,51 +164,3 @@ def _shared(given: Mapping[str, float], names: tuple[str, ...]) -> Mapping[str, 
 def finite(parts: Mapping[str, float]) -> dict[str, float]:
     """The parts that are defined."""
     return {name: float(value) for name, value in parts.items() if np.isfinite(value)}
-
-
-class RecordMean(CategoryMetric):
-    """A metric that is a mean over records."""
-
-    @abstractmethod
-    def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
-        """One value per face and score, shape (n,); NaN if its truth allows none, whatever the reply."""
-
-    def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
-        """The means; NaN if no face has a value."""
-        found = {name: values[np.isfinite(values)] for name, values in self.each(truth, replies).items()}
-        return {name: float(values.mean()) if len(values) else np.nan for name, values in found.items()}
-
-    def score(self, records: Sequence[Record]) -> list[Score]:
-        """The mean of each score over the faces with a value, without an interval."""
-        found = {name: values[np.isfinite(values)] for name, values in self.values(records).items()}
-        return [Score(name, float(values.mean()), len(values)) for name, values in found.items() if len(values)]
-
-    def values(self, records: Sequence[Record]) -> Mapping[str, FloatArray]:
-        """One value per record and score, shape (n,); NaN if the record does not count."""
-        _, truth, replies = self.read(records)
-        rows = self.fits(truth, replies)
-        columns = {}
-        for name, values in self.each(truth[rows], replies.of(rows)).items():
-            columns[name] = np.full(len(records), np.nan)
-            columns[name][rows] = values
-        return columns
-
-
-class Counted(CategoryMetric):
-    """A metric that is not a mean but is computed from sums over records."""
-
-    @abstractmethod
-    def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
-        """Each score, shape (draws,); weights (draws, n) say how often each draw has each face."""
-
-    def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
-        """The scores with each face once."""
-        found = self.over(truth, replies, np.ones((1, len(truth))))
-        return {name: float(values[0]) for name, values in found.items()}
-
-    def statistics(self, records: Sequence[Record]) -> Sequence[tuple[BoolArray, Statistic]]:
-        """The scores over the records that count."""
-        _, truth, replies = self.read(records)
-        rows = self.fits(truth, replies)
-        truth, replies = truth[rows], replies.of(rows)
-        return [(rows, lambda weights: self.over(truth, replies, weights))]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
 from affectlm_categories.accuracy import hits
 from affectlm_categories.classes import BoolArray, FloatArray, Replies, ratio
 from affectlm_categories.classification import by_class, count, f1, mean_over_true, share
-from affectlm_categories.judging import Counted
+from affectlm_categories.judging import CategoryMetric
 
 
 def overlap(truth: BoolArray, named: BoolArray) -> dict[str, FloatArray]:
@@ -35,12 +36,14 @@ def means(values: Mapping[str, FloatArray], weights: FloatArray) -> dict[str, Fl
     return dict(zip(values, ratio(sums, weights.sum(axis=1)), strict=True))
 
 
-class MultiLabel(Counted):
+class MultiLabel(CategoryMetric):
     """Named labels against true labels, by face and by label, and how often the first label is true.
 
     Scores: `precision_samples`, `recall_samples`, `f1_samples`, `jaccard_samples` (means over faces);
     `precision_labels`, `recall_labels`, `f1_labels` (means over the labels that are true of any face); `hit_rate`.
     """
+
+    by_effort: ClassVar[tuple[str, ...]] = ("recall_samples", "recall_labels")
 
     def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
         """The eight scores."""

@@ -11,7 +11,7 @@ import attrs
 from affectlm.affect.labels import folded, noun
 from affectlm.types import Record
 from affectlm_categories.classes import BoolArray, Classes, FloatArray, Replies
-from affectlm_categories.judging import Counted
+from affectlm_categories.judging import CategoryMetric
 from affectlm_categories.multilabel import means, overlap
 
 # Words of much the same meaning; their inflections and the undisputed synonyms are in `labels.FORMS`.
@@ -51,7 +51,7 @@ def _lowered(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
 
 
 @attrs.frozen(kw_only=True)
-class OpenSet(Counted):
+class OpenSet(CategoryMetric):
     """Scores `open_precision`, `open_recall`, `open_f1`: the overlap of named and true groups of words.
 
     The measures of open-vocabulary emotion recognition (Lian et al. 2024, arXiv 2410.01495), as means over records,
@@ -61,6 +61,7 @@ class OpenSet(Counted):
         groups: further words by group name, as in `{sadness: [blue, gloomy]}`; they take precedence over the table.
     """
 
+    by_effort: ClassVar[tuple[str, ...]] = ("open_recall",)
     takes_open: ClassVar[bool] = True
     labels: tuple[str, ...] = attrs.field(default=(), init=False)
     crosswalk: bool = attrs.field(default=False, init=False)

@@ -11,7 +11,7 @@ import numpy as np
 from affectlm.validators import at_least
 from affectlm_categories.accuracy import hits
 from affectlm_categories.classes import BoolArray, FloatArray, Replies, ratio
-from affectlm_categories.judging import CategoryMetric, Counted, RecordMean, finite
+from affectlm_categories.judging import CategoryMetric, RecordMean, finite
 
 
 def among_likeliest(truth: BoolArray, probabilities: FloatArray, count: int) -> FloatArray:
@@ -54,26 +54,29 @@ def calibration_error(confidence: FloatArray, right: FloatArray, weights: FloatA
     return ratio(np.abs(weights @ gaps).sum(axis=1), weights.sum(axis=1))
 
 
-def average_precision(truth: BoolArray, scores: FloatArray) -> FloatArray:
-    """Average precision of each class, shape (k,); NaN if no face has it.
+def average_precision(truth: BoolArray, scores: FloatArray, weights: FloatArray) -> FloatArray:
+    """Average precision of each class, shape (draws, k); NaN if no face has it.
 
     The mean, over the faces with the class, of the precision among all faces with an equal or higher score; equal
     scores are taken together, without interpolation.
 
     Args:
         truth, scores: (n, k).
+        weights: (draws, n), 0 or 1: without a face, not with it twice, which would raise average precision.
     """
-    order = np.argsort(-scores, axis=0, kind="stable")
-    true, sorted_scores = np.take_along_axis(truth, order, axis=0), np.take_along_axis(scores, order, axis=0)
-    size = len(truth)
-    last = np.vstack([sorted_scores[1:] != sorted_scores[:-1], np.ones((1, truth.shape[1]), np.bool_)])
-    ends = np.where(last, np.arange(size)[:, None], size)
-    ends = np.minimum.accumulate(ends[::-1], axis=0)[::-1]  # the last face with an equal score
-    precision = np.take_along_axis(np.cumsum(true, axis=0), ends, axis=0) / (ends + 1)
-    found = true.sum(axis=0)
-    return np.asarray(
-        np.divide((precision * true).sum(axis=0), found, out=np.full(len(found), np.nan), where=found > 0)
-    )
+    found = np.full((len(weights), truth.shape[1]), np.nan)
+    for place, (true, score) in enumerate(zip(truth.T, scores.T, strict=True)):
+        if not true.any():
+            continue
+        order = np.argsort(-score, kind="stable")
+        last = np.append(np.diff(score[order]) != 0, True)  # the last of the faces with an equal score
+        counted = weights[:, order]
+        faces = np.cumsum(counted, axis=1)[:, last]
+        hits = np.cumsum(counted * true[order], axis=1)[:, last]
+        within = np.diff(hits, axis=1, prepend=0.0)
+        precision = np.divide(hits, faces, out=np.zeros_like(hits), where=faces > 0)
+        found[:, place] = ratio((precision * within).sum(axis=1), hits[:, -1])
+    return found
 
 
 @attrs.frozen(kw_only=True)
@@ -91,17 +94,21 @@ class TopK(RecordMean):
         """Whether each face has a true label; all False if no face has probabilities."""
         return np.asarray(truth.any(axis=1) & np.isfinite(replies.probabilities).any())
 
-    def each(self, truth: BoolArray, replies: Replies) -> Mapping[str, FloatArray]:
+    def score_names(self) -> tuple[str, ...]:
+        """The name of its one score."""
+        return (f"top_{self.k}",)
+
+    def each(self, truth: BoolArray, replies: Replies) -> FloatArray:
         """1 per right record, 0 per wrong record."""
-        return {f"top_{self.k}": among_likeliest(truth, replies.probabilities, self.k)}
+        return among_likeliest(truth, replies.probabilities, self.k)
 
 
-class Calibration(Counted):
+class Calibration(CategoryMetric):
     """Scores `brier` and `ece`, less is better, over records with probabilities and exactly one true label."""
 
     judges_answers: ClassVar[bool] = False
     ranks: ClassVar[bool] = True
-    falling: ClassVar[frozenset[str]] = frozenset({"brier", "ece"})
+    ends: ClassVar[Mapping[str, tuple[float, float]]] = {"brier": (2.0, 0.0), "ece": (1.0, 0.0)}
 
     def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
         """Whether each face has probabilities and exactly one true label."""
@@ -120,7 +127,7 @@ class AveragePrecision(CategoryMetric):
     """Score `map`: the mean over labels of the average precision of the faces ranked by probability.
 
     For records with one or several true labels. Labels that are never true are left out; missing probabilities count
-    as 0. There is no interval: resamples repeat faces, and repeated faces raise average precision.
+    as 0.
     """
 
     ranks: ClassVar[bool] = True
@@ -130,11 +137,13 @@ class AveragePrecision(CategoryMetric):
         """Whether each face has a true label; all False if no face has probabilities."""
         return np.asarray(truth.any(axis=1) & np.isfinite(replies.probabilities).any())
 
-    def figures(self, truth: BoolArray, replies: Replies) -> Mapping[str, float]:
+    def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
         """The mean over the labels that are true of any face."""
-        return {"map": float(np.nanmean(average_precision(truth, np.nan_to_num(replies.probabilities))))}
+        found = average_precision(truth, np.nan_to_num(replies.probabilities), weights)
+        known = np.isfinite(found)
+        return {"map": ratio(np.where(known, found, 0.0).sum(axis=1), known.sum(axis=1))}
 
     def details(self, truth: BoolArray, replies: Replies) -> Mapping[str, Mapping[str, float]]:
         """Average precision by label."""
-        found = average_precision(truth, np.nan_to_num(replies.probabilities))
+        [found] = average_precision(truth, np.nan_to_num(replies.probabilities), np.ones((1, len(truth))))
         return {"map": finite({f"ap: {name}": value for name, value in zip(replies.names, found, strict=True)})}

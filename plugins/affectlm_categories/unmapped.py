@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.types import Outcome, Record, Score
+from affectlm.types import Outcome, Record
 
 
 @attrs.frozen
@@ -27,12 +27,6 @@ class Unmapped:
         is_open = any(record.outcome is Outcome.OK and not record.labels for record in records)
         values = [float("nan") if is_open else _unmapped(record) for record in records]
         return {"unmapped": np.array(values, dtype=np.float64)}
-
-    def score(self, records: Sequence[Record]) -> list[Score]:
-        """The mean over the answers; empty if there are none."""
-        values = self.values(records)["unmapped"]
-        answers = values[~np.isnan(values)]
-        return [Score("unmapped", float(answers.mean()), count=len(answers))] if len(answers) else []
 
 
 def _unmapped(record: Record) -> float:

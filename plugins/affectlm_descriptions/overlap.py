@@ -9,7 +9,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, reduce
 from operator import or_
 from typing import Any, ClassVar, TypeAlias
@@ -24,10 +24,20 @@ from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.scoring import fmeasure
 from rouge_score.tokenizers import DefaultTokenizer
 
-from affectlm.scores.scores import once
-from affectlm.types import Record, Score, Statistic
+from affectlm.types import Record, Statistic
 from affectlm.validators import flag, one_of
-from affectlm_descriptions.pairs import Figures, Floats, Pair, Pairs, Shuffling, TextMetric, best, pair_up, with_floors
+from affectlm_descriptions.pairs import (
+    Figures,
+    Floats,
+    Pair,
+    Pairs,
+    Shuffling,
+    TextMetric,
+    best,
+    pair_up,
+    with_floors,
+    with_gain,
+)
 
 ORDERS = (1, 2, 3, 4)  # lengths of the runs of words that BLEU counts
 ROUGE = ("rouge1", "rouge2", "rougeL")
@@ -98,9 +108,9 @@ class CorpusBleu(Shuffling):
         figures = _corpus_figures(pairs)
         return [(known, lambda weights: figures(weights[:, order]))]
 
-    def score(self, records: Sequence[Record]) -> list[Score]:
-        """The same scores with each record once, without intervals."""
-        return once(self.statistics(records))
+    def ranges(self) -> Mapping[str, tuple[float, float]]:
+        """0 to 1."""
+        return dict.fromkeys(self.score_names(), (0.0, 1.0))
 
 
 @attrs.frozen(kw_only=True)
@@ -214,15 +224,15 @@ def _corpus_figures(pairs: Pairs) -> Statistic:
     An answer with another record's texts counts as often as the draw has both records: the product of the two counts
     (Arcones & Gine 1992, Ann. Statist. 20). In a single shuffle it counts as often as the answer, as in `floor`.
     """
-    own, *others = (shared_runs(each).astype(np.float64) for each in (pairs.own, *pairs.others))
+    runs = shared_runs(pairs.distinct).astype(np.float64)
 
     def figures(weights: Floats) -> Figures:
-        found = {"corpus_bleu": _corpus_bleu(weights @ own)}
-        if others:
-            together = (weights * weights[:, each] if len(others) > 1 else weights for each in pairs.partners)
-            floors = [_corpus_bleu(drawn @ counts) for drawn, counts in zip(together, others, strict=True)]
-            found["corpus_bleu_floor"] = np.mean(floors, axis=0)
-        return found
+        own = _corpus_bleu(weights @ runs[pairs.own])
+        beside = [
+            _corpus_bleu((weights * weights[:, partners] if len(pairs.others) > 1 else weights) @ runs[others])
+            for partners, others in zip(pairs.partners, pairs.others, strict=True)
+        ]
+        return with_gain("corpus_bleu", own, np.mean(beside, axis=0) if beside else None)
 
     return figures
 

@@ -8,46 +8,63 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import ClassVar, TypeAlias
+from itertools import compress
+from typing import ClassVar, TypeAlias, TypeVar
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.types import Outcome, Record, Score
+from affectlm.types import Outcome, Record
 from affectlm.validators import at_least
 
 Floats: TypeAlias = NDArray[np.float64]
 Figures: TypeAlias = dict[str, Floats]  # by their names
+Places: TypeAlias = NDArray[np.intp]
 Pair: TypeAlias = tuple[str, tuple[str, ...]]  # an answer, empty if missing, and what people wrote
 
-FLOOR_PAIRS = 2000
+_T = TypeVar("_T")
+
+FLOOR_PAIRS = 10_000
+_MOST_EXACT = 2_000_000  # pairs of records, however few different pairs of texts they are; 16 MB
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Pairs:
-    """Answers paired with the texts of their own records, and with those of others."""
+    """Answers paired with the texts of their own records, and with those of others; equal pairs stand once."""
 
     rows: tuple[int, ...]  # the records with texts, in the order of their ids
-    own: tuple[Pair, ...]  # one per row
-    partners: NDArray[np.intp]  # (shuffles, rows): the row whose texts are used; empty if all rows have the same texts
-    others: tuple[tuple[Pair, ...], ...]  # one tuple per shuffle
+    distinct: tuple[Pair, ...]
+    own: Places  # (rows,): the place of each record's own pair in `distinct`
+    others: Places  # (shuffles, rows): that of the pair with the texts of its partner; no shuffles without a floor
+    partners: Places  # (shuffles, rows): the row whose texts are used
 
 
 def pair_up(records: Sequence[Record], seed: int, floor_pairs: int = FLOOR_PAIRS) -> Pairs:
-    """The pairs of the records with texts; `others` has enough shuffles for `floor_pairs` pairs, at least one.
+    """The pairs of the records with texts, and those of each answer with texts of others.
 
-    The result does not depend on the order of the records; with `floor_pairs` 0 there are no shuffles.
+    If there are at most `floor_pairs` different pairs of an answer and texts, every record is paired with every other.
+    Else there are enough shuffles for `floor_pairs` pairs, at least one. The result does not depend on the order of the
+    records. There are no shuffles if all records have the same texts or `floor_pairs` is 0.
     """
     written = [tuple(filter(None, map(str.strip, record.truth.text))) for record in records]
     rows = sorted((row for row, texts in enumerate(written) if texts), key=lambda row: records[row].id)
-    own = tuple((answer_of(records[row]), written[row]) for row in rows)
-    differ = len({frozenset(texts) for _, texts in own}) > 1
-    partners = shuffles(len(own) if differ else 0, seed, floor_pairs)
-    others = tuple(
-        tuple((answer, own[partner][1]) for (answer, _), partner in zip(own, draw, strict=True)) for draw in partners
-    )
-    return Pairs(tuple(rows), own, partners, others)
+    answers, said = _numbered([answer_of(records[row]) for row in rows])
+    texts, wrote = _numbered([written[row] for row in rows])
+    differ = len(set(map(frozenset, texts))) > 1
+    few = len(answers) * len(texts) <= floor_pairs
+    partners = shuffles(len(rows), seed, floor_pairs if differ else 0, exact=few)
+    codes = np.vstack([wrote, wrote[partners]]) + said * len(texts)
+    kept, places = np.unique(codes, return_inverse=True)
+    distinct = tuple((answers[code // len(texts)], texts[code % len(texts)]) for code in kept.tolist())
+    own, *others = places.reshape(codes.shape)
+    return Pairs(tuple(rows), distinct, own, np.array(others, np.intp).reshape(partners.shape), partners)
+
+
+def _numbered(values: Sequence[_T]) -> tuple[list[_T], Places]:
+    """The different values, and the place of each value among them."""
+    places = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    return list(places), np.array([places[value] for value in values], np.intp)
 
 
 def answer_of(record: Record) -> str:
@@ -55,20 +72,25 @@ def answer_of(record: Record) -> str:
     return record.answer.strip() if record.outcome is Outcome.OK else ""
 
 
-def shuffles(count: int, seed: int, floor_pairs: int) -> NDArray[np.intp]:
-    """A partner for each entry, shape (shuffles, count), at least `floor_pairs` in all; empty if count is below 2.
+def shuffles(count: int, seed: int, floor_pairs: int, *, exact: bool) -> Places:
+    """A partner for each entry, shape (shuffles, count); no shuffles if count is below 2 or `floor_pairs` is 0.
 
-    In each shuffle every entry is the partner of one other. All are equally likely, whatever they contain, so an answer
-    that is the same for everybody is exactly at its floor; without partners of equal content it would be above it.
+    In each shuffle every entry is the partner of one other. If `exact` and memory allows, each is paired with each
+    other exactly once. Else there are at least `floor_pairs` pairs, and all partners are equally likely, whatever they
+    contain, so an answer that is the same for everybody is exactly at its floor.
     """
-    draws = math.ceil(floor_pairs / count) if count > 1 else 0
+    if count < 2 or not floor_pairs:
+        return np.empty((0, count), np.intp)
+    if exact and count * (count - 1) <= _MOST_EXACT:
+        return np.asarray((np.arange(count) + np.arange(1, count)[:, None]) % count)
+    draws = math.ceil(floor_pairs / count)
     circles = np.random.default_rng(seed).permuted(np.tile(np.arange(count), (draws, 1)), axis=1)
     partners = np.empty_like(circles)
     np.put_along_axis(partners, circles, np.roll(circles, 1, axis=1), axis=1)
     return partners
 
 
-def floor(figures: Floats, partners: NDArray[np.intp]) -> Floats:
+def floor(figures: Floats, partners: Places) -> Floats:
     """One value per record, shape (n,), from the scores of shuffles (shuffles, n); their mean is the floor.
 
     A record's value is the score of its answer, plus that of other answers with its texts, minus the overall mean. The
@@ -101,7 +123,8 @@ class Shuffling:
 
     Args:
         seed: of the shuffles.
-        floor_pairs: number of shuffled pairs for the floor, at least one per record; 0 leaves the floor out.
+        floor_pairs: up to how many different pairs of an answer and texts the floor is exact; else the number of
+            shuffled pairs, at least one per record. 0 leaves the floor out.
     """
 
     judges_answers: ClassVar[bool] = True  # so the core also scores only the records with an answer
@@ -127,22 +150,21 @@ class TextMetric(Shuffling):
         return with_floors(self.compare([]))
 
     def values(self, records: Sequence[Record]) -> Figures:
-        """One value per record, for each score and floor, shape (n,); NaN if people wrote nothing."""
+        """One value per record, for each score, its floor and its gain, shape (n,); NaN if people wrote nothing."""
         pairs = pair_up(records, self.seed, self.floor_pairs)
-        distinct = dict.fromkeys(pair for part in (pairs.own, *pairs.others) for pair in part if pair[0])
-        places = {pair: place for place, pair in enumerate(distinct)}
-        own, *others = ([places.get(pair, -1) for pair in part] for part in (pairs.own, *pairs.others))
-        found = {}
-        for name, figures in self.compare(list(distinct)).items():
-            known = np.append(figures, 0.0)  # the last for missing answers
-            found[name] = spread(known[own], pairs.rows, len(records))
-            if others:
-                found[f"{name}_floor"] = spread(floor(known[others], pairs.partners), pairs.rows, len(records))
-        return found
+        answered = np.array([bool(answer) for answer, _ in pairs.distinct], np.bool_)
+        found: Figures = {}
+        for name, figures in self.compare(list(compress(pairs.distinct, answered))).items():
+            known = np.zeros(len(answered))
+            known[answered] = figures
+            beside = floor(known[pairs.others], pairs.partners) if len(pairs.others) else None
+            found |= with_gain(name, known[pairs.own], beside)
+        return {name: spread(values, pairs.rows, len(records)) for name, values in found.items()}
 
-    def score(self, records: Sequence[Record]) -> list[Score]:
-        """The means over the records with texts."""
-        return means(self.values(records))
+
+def with_gain(name: str, own: Floats, beside: Floats | None) -> Figures:
+    """The values of a score, and if it has a floor, those of the floor and of the difference, `gain`."""
+    return {name: own} if beside is None else {name: own, f"{name}_floor": beside, f"{name}: gain": own - beside}
 
 
 def with_floors(names: Iterable[str]) -> tuple[str, ...]:
@@ -159,9 +181,3 @@ def spread(figures: Floats, rows: Sequence[int], count: int) -> Floats:
     values = np.full(count, np.nan)
     values[list(rows)] = figures
     return values
-
-
-def means(values: Figures) -> list[Score]:
-    """The mean of each score over the records that have it."""
-    found = {name: figures[np.isfinite(figures)] for name, figures in values.items()}
-    return [Score(name, float(known.mean()), len(known)) for name, known in found.items() if len(known)]

@@ -8,7 +8,7 @@ Source: Hutto & Gilbert 2014, ICWSM; its lexicon comes with the package vaderSen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import compress
 
@@ -18,18 +18,17 @@ from numpy.typing import NDArray
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from affectlm.scores.agreement import pcc
-from affectlm.scores.scores import once
-from affectlm.types import Record, Score, Statistic
+from affectlm.types import Record, Statistic
 from affectlm_descriptions.pairs import (
     Figures,
     Floats,
     Shuffling,
     answer_of,
     floor,
-    means,
     shuffles,
     spread,
     with_floors,
+    with_gain,
 )
 
 NEUTRAL_TEXT = 0.05  # VADER's own limit
@@ -53,7 +52,7 @@ class Polarity(Shuffling):
         return with_floors(["polarity_agreement"])
 
     def values(self, records: Sequence[Record]) -> Figures:
-        """`polarity_agreement`, 1 or 0, and its floor, shape (n,); NaN if there is no valence."""
+        """`polarity_agreement`, 1 or 0, its floor and its gain, shape (n,); NaN if there is no valence."""
         valences = [record.valence for record in records]
         rows = sorted(
             (row for row, valence in enumerate(valences) if valence is not None), key=lambda row: records[row].id
@@ -64,16 +63,12 @@ class Polarity(Shuffling):
         answers = [answer_of(records[row]) for row in rows]
         heard = _signs(compounds(answers), NEUTRAL_TEXT)
         said = np.array([bool(answer) for answer in answers])
-        agreement = {"polarity_agreement": said & (heard == _signs(asked, self.neutral))}
-        if self.floor_pairs and len(set(asked.tolist())) > 1:
-            partners = shuffles(len(rows), self.seed, self.floor_pairs)
-            others = (said & (heard == _signs(asked[partners], self.neutral))).astype(np.float64)
-            agreement["polarity_agreement_floor"] = floor(others, partners)
-        return {name: spread(figures, rows, len(records)) for name, figures in agreement.items()}
-
-    def score(self, records: Sequence[Record]) -> list[Score]:
-        """The means over the records with a valence."""
-        return means(self.values(records))
+        agreed = (said & (heard == _signs(asked, self.neutral))).astype(np.float64)
+        varied = len(set(asked.tolist())) > 1
+        partners = shuffles(len(rows), self.seed, self.floor_pairs if varied else 0, exact=True)
+        others = (said & (heard == _signs(asked[partners], self.neutral))).astype(np.float64)
+        found = with_gain("polarity_agreement", agreed, floor(others, partners) if len(others) else None)
+        return {name: spread(figures, rows, len(records)) for name, figures in found.items()}
 
 
 @attrs.frozen
@@ -95,9 +90,9 @@ class PolarityCorrelation:
         asked = np.array([record.valence for record in chosen], dtype=np.float64)
         return [(known, lambda weights: {"polarity_correlation": pcc(heard, asked, weights)})]
 
-    def score(self, records: Sequence[Record]) -> list[Score]:
-        """The same score with each record once, without an interval."""
-        return once(self.statistics(records))
+    def ranges(self) -> Mapping[str, tuple[float, float]]:
+        """-1 to 1."""
+        return dict.fromkeys(self.score_names(), (-1.0, 1.0))
 
 
 def compounds(texts: Sequence[str]) -> Floats:

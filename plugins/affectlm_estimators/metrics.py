@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from affectlm.scores.agreement import ccc
-from affectlm.scores.scores import once
-from affectlm.types import Record, Score, Statistic
+from affectlm.types import Record, Statistic
 
 _Group = tuple[NDArray[np.bool_], Statistic]
 
@@ -27,9 +26,9 @@ class Concordance:
         """Each score over the measured faces that have the rating."""
         return [_agreement(records, name) for name in ("valence", "arousal")]
 
-    def score(self, records: Sequence[Record]) -> list[Score]:
-        """The scores that are defined, without intervals."""
-        return once(self.statistics(records))
+    def ranges(self) -> Mapping[str, tuple[float, float]]:
+        """-1 to 1."""
+        return dict.fromkeys(self.score_names(), (-1.0, 1.0))
 
 
 def _agreement(records: Sequence[Record], name: str) -> _Group:

@@ -13,6 +13,7 @@ import numpy as np
 from affectlm.types import (
     VA,
     Answer,
+    AnyMetric,
     Box,
     Completion,
     CountingDataset,
@@ -23,7 +24,6 @@ from affectlm.types import (
     Image,
     LLMAdapter,
     Message,
-    Metric,
     Outcome,
     Pixels,
     PromptTemplate,
@@ -192,7 +192,7 @@ def check_dataset(dataset: Dataset) -> None:
         _require(all(count > 0 for count in counts.values()), f"left_out must count above 0, found {dict(counts)}")
 
 
-def check_metric(metric: Metric | ValuedMetric | WeightedMetric, records: Sequence[Record]) -> None:
+def check_metric(metric: AnyMetric, records: Sequence[Record]) -> None:
     """Checks shapes, that scores are finite and have a count, and that no records give no scores."""
     size = len(records)
     if isinstance(metric, TruthMetric):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,13 @@ from affectlm.values import (
 )  # fmt: skip
 
 __all__ = [
-    "VA", "Answer", "AnswerMetric", "BlindPrompt", "Box", "ChoiceScorer", "Completion", "ConcurrentLLM",
+    "VA", "Answer", "AnswerMetric", "AnyMetric", "BlindPrompt", "Box", "ChoiceScorer", "Completion", "ConcurrentLLM",
     "CountingDataset", "CountingDetector", "Dataset", "DerivedDataset", "Described", "DetailedEstimator", "Details",
     "ExplainableEstimator", "Face", "FaceDetector", "FaceReader", "GuardedLLM", "Image", "LLMAdapter",
     "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM", "NamedMetric", "Outcome",
-    "PartedMetric", "Pixels", "Progress", "PromptTemplate", "RatingsDataset", "Record", "RepeatableLLM", "Request",
-    "Sample", "SampleReader", "Score", "SingleLLM", "Statistic", "TokenCounter", "TrainableEstimator", "Truth",
-    "TruthMetric", "Tunable", "VAEstimator", "ValuedMetric", "WeightedMetric",
+    "PartedMetric", "Pixels", "Progress", "PromptTemplate", "RangedMetric", "RatingsDataset", "Record",
+    "RepeatableLLM", "Request", "Sample", "SampleReader", "Score", "SingleLLM", "Statistic", "TokenCounter",
+    "TrainableEstimator", "Truth", "TruthMetric", "Tunable", "VAEstimator", "ValuedMetric", "WeightedMetric",
 ]  # fmt: skip
 
 
@@ -262,7 +262,7 @@ class BlindPrompt(Protocol):
 
 
 class Metric(Protocol):
-    """Scores records; a `ValuedMetric` or `WeightedMetric` needs no `score`."""
+    """Scores records; a `ValuedMetric` or `WeightedMetric` needs no `score` and gets intervals."""
 
     def score(self, records: Sequence[Record]) -> list[Score]:
         """Scores over the records that have the truth this metric needs; an empty list if none has."""
@@ -300,14 +300,31 @@ class ValuedMetric(Protocol):
 
 @runtime_checkable
 class WeightedMetric(Protocol):
-    """A metric that is not a mean, computed for many resamples at once; the core adds the interval."""
+    """A metric that is not a mean, computed for many draws of records at once; the core adds the interval."""
 
     def statistics(self, records: Sequence[Record]) -> Sequence[tuple[NDArray[np.bool_], Statistic]]:
         """Scores in groups that need the same truth: which records have it, shape (n,), and how the scores follow.
 
         A group's function takes weights (draws, records that have it): how often each draw contains each record, all
-        ones for the scores themselves. It gives one value per draw under each score's name, NaN where undefined.
+        ones for the scores themselves. It gives one value per draw under each score's name, NaN where undefined. A name
+        "SCORE: PART" is a part of that score with an interval of its own. If there are the parts `floor` and `ceiling`,
+        the core adds `gain` and `covered` (see `scores.bounds`).
         """
+        ...
+
+
+AnyMetric: TypeAlias = Metric | ValuedMetric | WeightedMetric
+
+
+@runtime_checkable
+class RangedMetric(Protocol):
+    """A metric that says between which values its scores lie; their intervals then stay between them.
+
+    Without it, values of a `ValuedMetric` that all lie in [0, 1] or [-1, 1] have a mean that lies there too.
+    """
+
+    def ranges(self) -> Mapping[str, tuple[float, float]]:
+        """The worst and the best possible value of each score that has them: (2, 0) for a Brier score."""
         ...
 
 

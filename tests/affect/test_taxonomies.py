@@ -12,7 +12,7 @@ from affectlm.affect.points import CLASS_MEANS
 from affectlm.affect.relations import FARTHEST, OURS, crosswalk, opposites, place, tree_distance
 from affectlm.affect.taxonomies import AFFECTNET, BASIC, EMOTIC, FERPLUS, OPPOSITES, PARROTT, PLUTCHIK, TAXONOMIES
 from affectlm.scores.scores import score_all
-from affectlm.types import Metric, Outcome, Record, Sample, Score, Truth
+from affectlm.types import AnyMetric, Outcome, Record, Sample, Score, Truth
 from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.classification import Classification
 from affectlm_categories.closeness import Opposites, TreeDistance
@@ -34,7 +34,7 @@ def record(answer: str | None, *truth: str, name: str = "a") -> Record:
     )
 
 
-def score(metric: Metric, *records: Record) -> Score:
+def score(metric: AnyMetric, *records: Record) -> Score:
     return score_all(records, [metric])[0]
 
 

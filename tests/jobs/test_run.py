@@ -380,13 +380,21 @@ def test_a_mean_gets_an_interval_drawn_by_picture() -> None:
     assert score.low == pytest.approx(0.5 - 1.96 * 0.5 / 60**0.5, abs=0.03)
 
 
-def test_a_score_says_how_many_prompts_its_interval_rests_on() -> None:
-    """Where each record has its own picture there is nothing to say."""
-    few = [attrs.evolve(record(id=f"{n}", label="fear", truth="fear"), prompt_sha256=f"{n % 3}") for n in range(30)]
-    own = [record(id=f"{n}", image=f"{n}", label="fear", truth="fear") for n in range(30)]
+def test_a_score_says_how_many_pictures_its_interval_rests_on() -> None:
+    """Of the records it counts; where each has its own picture there is nothing to say, whatever its prompt."""
+    few = [record(id=f"{n}", image=f"{n % 10}", label="fear", truth="fear") for n in range(30)]
+    own = [attrs.evolve(record(id=f"{n}", label="fear", truth="fear"), prompt_sha256=f"{n % 3}") for n in range(30)]
 
-    assert score_all(few, [RIGHT])[0].parts == {"clusters": 3}
+    assert score_all([*few, record(id="x", image="x", label="fear")], [RIGHT])[0].parts == {"clusters": 10}
     assert score_all(own, [RIGHT])[0].parts == {}
+
+
+def test_the_setting_says_by_what_intervals_are_drawn(configured: Any, pictures: Path, tmp_path: Path) -> None:
+    """A wrong word is told before anything is measured."""
+    with pytest.raises(ConfigError, match=r"intervals.by is 'face', expected picture, person, prompt or group.NAME"):
+        run(configured(pictures, "intervals.by=face"), tmp_path / "run", registry=Parts().registry)
+    with pytest.raises(ConfigError, match=r"no record has a group 'subject', which intervals.by=group.subject needs"):
+        run(configured(pictures, "group=subject"), tmp_path / "run", registry=Parts().registry)
 
 
 def test_thresholds_that_are_missed_are_told(configured: Any, pictures: Path, tmp_path: Path) -> None:

@@ -156,7 +156,9 @@ def _scores(scores: Sequence[Score]) -> Table:
     for score in scores:
         if score.name in map(_floor, values):
             continue
-        interval = "" if score.low is None or score.high is None else f"{score.low:.3f} to {score.high:.3f}"
+        clusters = score.parts.get("clusters")
+        none = "" if clusters is None else f"none: {clusters:.0f} clusters"
+        interval = none if score.low is None or score.high is None else f"{score.low:.3f} to {score.high:.3f}"
         others = (column[score.name] for column in beside.values())
         bounds = ("" if value is None else f"{value:.3f}" for value in others)
         table.add_row(escape(score.name), f"{score.value:.3f}", interval, *bounds, str(score.count))

@@ -15,7 +15,7 @@ from affectlm.types import DerivedDataset, Described, GuardedLLM, RatingsDataset
 from affectlm.weights.named import accepting
 
 if TYPE_CHECKING:
-    from affectlm.types import Dataset, FaceDetector, LLMAdapter, Metric, PromptTemplate, SingleLLM, VAEstimator
+    from affectlm.types import AnyMetric, Dataset, FaceDetector, LLMAdapter, PromptTemplate, SingleLLM, VAEstimator
 
 NO_PICTURES = "this dataset holds ratings and no pictures; add dataset.va=truth"
 
@@ -139,7 +139,7 @@ class RunComponents:
     dataset: Dataset
     prompt: PromptTemplate
     llm: LLMAdapter | SingleLLM
-    metrics: Mapping[str, Metric]
+    metrics: Mapping[str, AnyMetric]
     detector: FaceDetector | None = None  # None if ratings are used instead of pictures
     estimator: VAEstimator | None = None
 

@@ -9,6 +9,7 @@ import attrs
 
 from affectlm.errors import ConfigError
 from affectlm.line.likelihoods import SCORES
+from affectlm.scores import clusters
 from affectlm.store.cache import MODES
 from affectlm.validators import amount, at_least, deviation, flag, one_of
 
@@ -56,6 +57,17 @@ class RunSettings:
     limit: int | None = attrs.field(default=None, validator=_count, metadata=_key("dataset.limit"))
     send_images: bool = attrs.field(default=False, validator=flag, metadata=_key("privacy.send_images"))
     va_sd: float = attrs.field(default=0.0, validator=deviation, metadata=_key("perturb.va_sd"))
+    intervals_by: str = attrs.field(default=clusters.PICTURE, metadata=_key("intervals.by"))
+    group: str | None = attrs.field(default=None, converter=attrs.converters.optional(str))
+
+    @intervals_by.validator
+    def _check_intervals_by(self, _: object, value: str) -> None:
+        clusters.check(value)
+
+    @property
+    def clustered_by(self) -> str:
+        """What intervals are drawn by; `group=NAME` is short for `intervals.by=group.NAME`."""
+        return self.intervals_by if self.group is None else f"{clusters.GROUP}{self.group}"
 
     def __attrs_post_init__(self) -> None:
         """Raises ValueError if settings exclude each other."""

@@ -17,7 +17,7 @@ import numpy as np
 from affectlm.config.components import Components
 from affectlm.config.settings import EvaluateSettings, settings
 from affectlm.errors import AffectlmError, ConfigError
-from affectlm.jobs.evaluation import DRAWS, PICTURE, Evaluation, RatedFaces, measure_agreement
+from affectlm.jobs.evaluation import PICTURE, Evaluation, RatedFaces, measure_agreement
 from affectlm.jobs.versions import versions
 from affectlm.line.faces import find_faces
 from affectlm.line.measure import estimate
@@ -195,11 +195,10 @@ def _evaluation(
         truth_is_derived=derived,
         intervals={
             "level": 0.95,
-            "method": "percentile bootstrap",
-            "resamples": DRAWS,
+            "method": "jackknife over clusters",
             "of": " and ".join(counted(count, kind) for kind, count in sorted(drawn.items())),
         },
-        figures=measure_agreement(faces, chosen.seed),
+        figures=measure_agreement(faces),
     )
 
 

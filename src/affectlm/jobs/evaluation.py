@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectlm.line.omissions import told
-from affectlm.scores.agreement import CONVENTIONS, MEASURES, measures, number
-from affectlm.scores.intervals import Interval, interval, intervals
+from affectlm.scores.agreement import CONVENTIONS, MEASURES, RANGES, measures, number
+from affectlm.scores.intervals import LEAST, Clusters, Interval
 from affectlm.types import Outcome, Record
 
 SCHEMA_VERSION = 1
-DRAWS = 1000
 PICTURE = "picture"  # the kind of cluster if no group is known
 FOUND, ALL = "found", "not_found_as_zero"  # the two sets of faces that are evaluated
 
@@ -113,7 +112,7 @@ def _is_most(share: float, most: float) -> bool:
     return share >= most - 1e-6  # shares are quotients
 
 
-def measure_agreement(faces: RatedFaces, seed: int = 0) -> dict[str, Results]:
+def measure_agreement(faces: RatedFaces) -> dict[str, Results]:
     """The measures over the faces found, and over all faces with (0, 0) for those not found; see `agreement.measures`.
 
     If the faces have votes and the estimator a probability for each of their labels, there are two more: `accuracy`
@@ -122,19 +121,16 @@ def measure_agreement(faces: RatedFaces, seed: int = 0) -> dict[str, Results]:
 
     Args:
         faces: at least one of them found.
-        seed: the seed of the resamples.
     """
     found = np.array(faces.found, dtype=bool)
-    over_found = _results(faces, found, seed)
-    return {FOUND: over_found, ALL: over_found if found.all() else _results(faces, np.ones_like(found), seed)}
+    over_found = _results(faces, found)
+    return {FOUND: over_found, ALL: over_found if found.all() else _results(faces, np.ones_like(found))}
 
 
-def _results(faces: RatedFaces, chosen: NDArray[np.bool_], seed: int) -> Results:
+def _results(faces: RatedFaces, chosen: NDArray[np.bool_]) -> Results:
     predicted, rated = np.array(faces.predicted)[chosen], np.array(faces.rated)[chosen]
-    clusters = [cluster for cluster, use in zip(faces.clusters, chosen, strict=True) if use]
-    bounds = intervals(
-        lambda weights: measures(predicted, rated, weights), clusters, np.random.default_rng(seed), DRAWS
-    )
+    clusters = Clusters.of(faces.clusters)
+    bounds = clusters.intervals(lambda weights: measures(predicted, rated, weights), RANGES, np.flatnonzero(chosen))
     results = {
         name: _result(number(value), len(predicted), bounds[name]) for name, value in measures(predicted, rated).items()
     }
@@ -142,9 +138,8 @@ def _results(faces: RatedFaces, chosen: NDArray[np.bool_], seed: int) -> Results
     if not np.isfinite(right[np.array(faces.found)]).any():  # no probabilities, so no answer is right or wrong
         return results
     known = chosen & np.isfinite(right)
-    voted = [index for index in range(len(known)) if known[index]]
-    drawn = interval(right[known], [faces.clusters[index] for index in voted], np.random.default_rng(seed), DRAWS)
-    results["accuracy"] = _result(float(right[known].mean()), len(voted), drawn)
+    voted = np.flatnonzero(known).tolist()
+    results["accuracy"] = _result(float(right[known].mean()), len(voted), clusters.mean(np.where(known, right, np.nan)))
     (_, times), *_ = Counter(label for index in voted for label in faces.commonest[index]).most_common(1)
     results["accuracy_of_commonest"] = Result(times / len(voted), len(voted))
     return results
@@ -207,8 +202,8 @@ class Evaluation:
     def _intervals_sentence(self) -> str:
         drawn = self.intervals
         if all(result.low is None for result in self.figures[ALL].values()):
-            return f"No intervals: all faces belong to {drawn['of']}."
-        return f"In parentheses 95 % intervals: {drawn['method']}, {drawn['resamples']} resamples of {drawn['of']}."
+            return f"No intervals: all faces belong to {drawn['of']}, and fewer than {LEAST} say too little."
+        return f"In parentheses 95 % intervals: {drawn['method']}, {drawn['of']}."
 
 
 def _options(component: object) -> str:

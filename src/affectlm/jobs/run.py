@@ -33,7 +33,7 @@ from affectlm.store.cache import Store
 from affectlm.store.records import RECORDS, REPORT, Report, read_records, read_report, to_line
 from affectlm.store.run_folder import Earlier, finished_records, locked, refuse_another, writing
 from affectlm.store.tables import write_table
-from affectlm.types import Metric, Outcome, Record
+from affectlm.types import AnyMetric, Outcome, Record
 
 LEDGER = "asked.json"  # in the run's folder while it runs, or if it was killed
 NOTE_EVERY = 1.0  # seconds between two updates of the report
@@ -155,7 +155,7 @@ class _Run:
         report.left_out = _left_out(records, parts, chosen)
         _refuse_nothing(records)
         if not chosen.dry_run:
-            _judge(report, records, parts.metrics)
+            _judge(report, records, parts.metrics, chosen.clustered_by)
 
     def _stream(self, parts: RunComponents, asking: Asking, permission: Permission) -> None:
         """Runs the line to its end; every record is on disk before the next is made."""
@@ -208,10 +208,10 @@ def _left_out(records: Sequence[Record], parts: RunComponents, chosen: RunSettin
     return seen.left_out(parts.dataset, limit=chosen.limit, best_only=chosen.faces == "best")
 
 
-def _judge(report: Report, records: Sequence[Record], metrics: Mapping[str, Metric]) -> None:
+def _judge(report: Report, records: Sequence[Record], metrics: Mapping[str, AnyMetric], by: str) -> None:
     """Adds the scores of the records to the report, and the metrics without a score."""
-    unscored: list[Metric] = []
-    report.scores = score_all(records, metrics.values(), seed=report.seed, on_nothing=unscored.append)
+    unscored: list[AnyMetric] = []
+    report.scores = score_all(records, metrics.values(), by=by, on_nothing=unscored.append)
     report.unscored = [name for name, metric in metrics.items() if any(metric is each for each in unscored)]
 
 

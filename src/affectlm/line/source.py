@@ -13,7 +13,7 @@ from affectlm.contract import class_name, failure
 from affectlm.errors import AffectlmError, ContractError
 from affectlm.line.measure import Measured, Step
 from affectlm.line.workers import Notice
-from affectlm.types import Dataset, Image, Metric, Outcome, Record, Sample, TruthMetric
+from affectlm.types import AnyMetric, Dataset, Image, Outcome, Record, Sample, TruthMetric
 
 ITEMS_CHECKED_FIRST = 64  # before the first question
 
@@ -42,7 +42,7 @@ def _items_of(dataset: Dataset) -> Iterator[Image | Sample]:
 
 
 def warn_of_missing_truth(
-    items: Iterator[Image | Sample], metrics: Mapping[str, Metric], notice: Notice
+    items: Iterator[Image | Sample], metrics: Mapping[str, AnyMetric], notice: Notice
 ) -> Iterator[Image | Sample]:
     """The items as they come, after a notice about metrics that need a truth which the first items lack."""
     judges_by = {name: metric.judges_by for name, metric in metrics.items() if isinstance(metric, TruthMetric)}

@@ -126,7 +126,13 @@ def sections(run: Run) -> list[Section]:
 
 def _parts(values: Mapping[str, float]) -> str:
     """The parts about the whole score; parts about single labels, "name: label", are only in report.json."""
-    return ", ".join(f"{name} {_brief(value)}" for name, value in values.items() if ":" not in name)
+    whole = [name for name in values if ":" not in name and not name.endswith(("_low", "_high"))]
+    return ", ".join(f"{name} {_brief(values[name])}{_interval(values, name)}" for name in whole)
+
+
+def _interval(values: Mapping[str, float], name: str) -> str:
+    low, high = values.get(f"{name}_low"), values.get(f"{name}_high")
+    return "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
 
 
 def _brief(value: float) -> str:

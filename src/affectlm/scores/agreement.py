@@ -22,7 +22,6 @@ CONVENTIONS = (
     "Moments are divided by n and taken over the whole set in float64, not averaged over batches.",
     "CCC is undefined when predictions and ratings are both constant, as those of one face are, and 0 when only one of "
     "them is; PCC is undefined when one of them is constant.",
-    "Intervals leave out resamples in which the measure is undefined.",
     "SAGR is the share of faces whose predicted and rated sign are equal; an exact 0 agrees only with 0.",
     "Spread ratio is the standard deviation of the predictions divided by that of the ratings; mean offset is "
     "predicted minus rated.",
@@ -105,6 +104,23 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "sd_rated": sd_rated,
     }
 )
+
+RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        f"{name}_{axis}": ends
+        for name, ends in {
+            "ccc": (-1.0, 1.0),
+            "pcc": (-1.0, 1.0),
+            "sagr": (0.0, 1.0),
+            "mae": (2.0, 0.0),
+            "rmse": (2.0, 0.0),
+            "mean_offset": (-2.0, 2.0),
+            "sd_predicted": (0.0, 1.0),
+            "sd_rated": (0.0, 1.0),
+        }.items()
+        for axis in ("valence", "arousal", "mean")
+    }
+)  # the ends of the measures that have any
 
 
 def measures(predicted: FloatArray, rated: FloatArray, weights: FloatArray | None = None) -> dict[str, FloatArray]:

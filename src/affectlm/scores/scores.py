@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 
 import attrs
 import numpy as np
@@ -13,14 +12,17 @@ from numpy.typing import NDArray
 from affectlm.contract import called, class_name, failure
 from affectlm.errors import ConfigError, ContractError
 from affectlm.registry import closest
-from affectlm.scores.intervals import Resamples
+from affectlm.scores import clusters
+from affectlm.scores.bounds import bounded, ends, shown
+from affectlm.scores.intervals import LEAST, Clusters, Range, ends_of
 from affectlm.store.records import Report
 from affectlm.types import (
     AnswerMetric,
-    Metric,
+    AnyMetric,
     NamedMetric,
     Outcome,
     PartedMetric,
+    RangedMetric,
     Record,
     Score,
     Statistic,
@@ -28,25 +30,30 @@ from affectlm.types import (
     WeightedMetric,
 )
 
-OnNothing = Callable[[Metric], None]
+OnNothing = Callable[[AnyMetric], None]
 
 
 def score_all(
-    records: Sequence[Record], metrics: Iterable[Metric], *, seed: int = 0, on_nothing: OnNothing = lambda _: None
+    records: Sequence[Record],
+    metrics: Iterable[AnyMetric],
+    *,
+    by: str = clusters.PICTURE,
+    on_nothing: OnNothing = lambda _: None,
 ) -> list[Score]:
-    """All scores; means and weighted scores have intervals, drawn by picture (by prompt if there are no pictures).
+    """All scores; means and weighted scores have intervals, whose clusters are what `by` names (see `clusters`).
 
     Metrics that judge answers count a missing or unreadable answer as wrong. If there are such records, they also score
     only the records with an answer, as `<name>_answered`. `on_nothing` is called with each metric that has no score.
+    The scores do not depend on the order of the records.
     """
-    metrics = list(metrics)
+    metrics, records = list(metrics), sorted(records, key=lambda record: record.id)
     answered = [record for record in records if record.outcome is Outcome.OK]
     about_answers = [metric for metric in metrics if _judges_answers(metric)]
-    scores = _scores(records, metrics, seed, on_nothing)
+    scores = _scores(records, metrics, by, on_nothing)
     if len(answered) < len(records):
         scores += [
             attrs.evolve(score, name=f"{score.name}_answered")
-            for score in _scores(answered, about_answers, seed, lambda _: None)
+            for score in _scores(answered, about_answers, by, lambda _: None)
         ]
     for score in scores:
         if not math.isfinite(score.value):
@@ -54,61 +61,87 @@ def score_all(
     return scores
 
 
-def _judges_answers(metric: Metric) -> bool:
+def _judges_answers(metric: AnyMetric) -> bool:
     return isinstance(metric, AnswerMetric) and metric.judges_answers
 
 
-def clusters(records: Sequence[Record]) -> list[str]:
-    """What each record belongs to: its picture, or else its prompt, or else its own id."""
-    return [record.image or record.prompt_sha256 or record.id for record in records]
-
-
-def _scores(records: Sequence[Record], metrics: Iterable[Metric], seed: int, on_nothing: OnNothing) -> list[Score]:
-    belonging = clusters(records)
-    resamples = cache(lambda: Resamples.draw(belonging, np.random.default_rng(seed)))  # drawn when first needed
+def _scores(records: Sequence[Record], metrics: Iterable[AnyMetric], by: str, on_nothing: OnNothing) -> list[Score]:
+    together = Clusters.of(clusters.of(records, by)) if records else Clusters.of([])
     found: list[Score] = []
     for metric in metrics:
-        scores = _scores_of(metric, records, resamples)
+        scores = _scores_of(metric, records, together)
         if not scores:
             on_nothing(metric)
         found += scores
-    groups = len(set(belonging))
-    return [_clustered(score, groups) if groups < len(records) else score for score in found]
+    return found
 
 
-def _clustered(score: Score, groups: int) -> Score:
-    """The score with the number of its clusters (pictures or prompts) as a part, if it has an interval."""
-    return score if score.low is None else attrs.evolve(score, parts={**score.parts, "clusters": float(groups)})
-
-
-def _scores_of(metric: Metric, records: Sequence[Record], resamples: Callable[[], Resamples]) -> list[Score]:
+def _scores_of(metric: AnyMetric, records: Sequence[Record], together: Clusters) -> list[Score]:
+    ranges = called(metric.ranges) if isinstance(metric, RangedMetric) else {}
     if isinstance(metric, ValuedMetric):
-        scores = _means(called(metric.values, records), resamples)
+        columns = called(metric.values, records)
+        groups = [_mean(name, values) for name, values in columns.items()]
+        ranges = {**_ranges_of(columns), **ranges}
     elif isinstance(metric, WeightedMetric):
-        scores = _weighted(metric, records, resamples)
+        groups = [
+            (known, bounded(_named(metric, statistic), ranges))
+            for known, statistic in called(metric.statistics, records)
+        ]
     else:
-        scores = called(metric.score, records)
+        return _with_parts(metric, records, called(metric.score, records))
+    scores = [
+        score for known, statistic in groups if known.any() for score in _weighted(known, statistic, ranges, together)
+    ]
+    return _with_parts(metric, records, _joined(scores))
+
+
+def _with_parts(metric: AnyMetric, records: Sequence[Record], scores: Sequence[Score]) -> list[Score]:
     parts = called(metric.parts, records) if scores and isinstance(metric, PartedMetric) else {}
     return [attrs.evolve(score, parts={**score.parts, **parts.get(score.name, {})}) for score in scores]
 
 
-def _means(columns: Mapping[str, NDArray[np.float64]], resamples: Callable[[], Resamples]) -> list[Score]:
-    known = {name: values[np.isfinite(values)] for name, values in columns.items()}
+def _mean(name: str, values: NDArray[np.float64]) -> tuple[NDArray[np.bool_], Statistic]:
+    """The mean of the values that are not NaN, as a group of a `WeightedMetric`."""
+    known = np.isfinite(values)
+    kept = values[known]
+    return known, lambda weights: {name: weights @ kept / weights.sum(axis=1)}
+
+
+def _ranges_of(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, Range]:
+    """The ends of the columns whose values all lie in [0, 1] or [-1, 1]."""
+    found = {name: ends_of(values[np.isfinite(values)]) for name, values in columns.items()}
+    return {name: ends for name, ends in found.items() if ends is not None}
+
+
+def _weighted(
+    known: NDArray[np.bool_], statistic: Statistic, ranges: Mapping[str, Range], together: Clusters
+) -> list[Score]:
+    """The defined figures of a group of records, each with its interval and the number of its clusters."""
+    rows = np.flatnonzero(known)
+    count, groups = len(rows), len(together.sizes(rows))
+    figures = statistic(np.ones((1, count)))
+    intervals = together.intervals(statistic, ends(figures, ranges), rows)
+    note = {"clusters": float(groups)} if groups < max(count, LEAST) else {}
+    defined = {name: float(values[0]) for name, values in figures.items() if np.isfinite(values[0])}
+    bare = [Score(name, value, count, parts=note) for name, value in defined.items()]
     return [
-        Score(name, float(known[name].mean()), len(known[name]), *(resamples().mean(values) or (None, None)))
-        for name, values in columns.items()
-        if len(known[name])
+        attrs.evolve(score, low=around[0], high=around[1]) if (around := intervals[score.name]) else score
+        for score in bare
     ]
 
 
-def _weighted(metric: WeightedMetric, records: Sequence[Record], resamples: Callable[[], Resamples]) -> list[Score]:
-    scores: list[Score] = []
-    for known, statistic in called(metric.statistics, records):
-        told = _named(metric, statistic)
-        found = once([(known, told)])
-        bounds = resamples().intervals(told, np.flatnonzero(known)) if found else {}
-        scores += [Score(each.name, each.value, each.count, *(bounds[each.name] or ())) for each in found]
-    return scores
+def _joined(scores: Iterable[Score]) -> list[Score]:
+    """The scores, with "SCORE: PART" as parts of their scores: PART, PART_low and PART_high."""
+    whole: dict[str, Score] = {}
+    for score in scores:
+        name, _, part = score.name.partition(": ")
+        if not part:
+            whole[name] = score
+        elif name in whole:
+            around = {f"{part}_low": score.low, f"{part}_high": score.high}
+            known = {key: value for key, value in around.items() if value is not None}
+            whole[name] = attrs.evolve(whole[name], parts={**whole[name].parts, part: score.value, **known})
+    return [attrs.evolve(score, parts=shown(score.parts)) for score in whole.values()]
 
 
 def _named(metric: WeightedMetric, statistic: Statistic) -> Statistic:
@@ -123,18 +156,7 @@ def _named(metric: WeightedMetric, statistic: Statistic) -> Statistic:
     return told
 
 
-def once(groups: Iterable[tuple[NDArray[np.bool_], Statistic]]) -> list[Score]:
-    """The defined figures of a `WeightedMetric`'s groups, each record counted once, without intervals."""
-    return [
-        Score(name, float(values[0]), int(known.sum()))
-        for known, statistic in groups
-        if known.any()
-        for name, values in statistic(np.ones((1, int(known.sum())))).items()
-        if np.isfinite(values[0])
-    ]
-
-
-def check_thresholds(thresholds: Iterable[str], metrics: Iterable[Metric]) -> None:
+def check_thresholds(thresholds: Iterable[str], metrics: Iterable[AnyMetric]) -> None:
     """Raises ConfigError if a threshold is for a score that no metric gives; checks only if all name their scores."""
     known: list[str] = []
     answered: list[str] = []

@@ -14,7 +14,8 @@ from affectlm.affect.taxonomies import TAXONOMIES
 from affectlm.affect.wording import words
 from affectlm.errors import ConfigError
 from affectlm.registry import Registry
-from affectlm.types import Completion, Outcome, Record, Sample, Score, Truth
+from affectlm.scores.scores import score_all
+from affectlm.types import Completion, Outcome, Record, Sample, Truth
 from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.prompt import Categories
 from affectlm_categories.reading import read_labels
@@ -406,38 +407,30 @@ def test_unmapped_is_the_share_of_answers_without_a_label_of_the_set() -> None:
 
     np.testing.assert_array_equal(values[:3], [0.0, 1.0, 1.0])
     assert np.isnan(values[3:]).all()
-    assert Unmapped().score(records) == [Score("unmapped", 2 / 3, count=3)]
+    assert [(score.value, score.count) for score in score_all(records, [Unmapped()])] == [(2 / 3, 3)]
 
 
 def test_unmapped_says_nothing_about_open_questions() -> None:
     """An answer without labels was good, so that an empty one was no failure to choose."""
-    assert Unmapped().score([judged(Outcome.OK), judged(Outcome.UNPARSEABLE)]) == []
-    assert Unmapped().score([]) == []
+    assert score_all([judged(Outcome.OK), judged(Outcome.UNPARSEABLE)], [Unmapped()]) == []
+    assert score_all([], [Unmapped()]) == []
 
 
 def test_accuracy_counts_unreadable_answers_as_wrong() -> None:
     """A reply without a label lowers accuracy; it is not left out."""
-    [score] = Accuracy().score([record("fear", "fear"), record(None, "fear")])
+    score, *_ = score_all([record("fear", "fear"), record(None, "fear")], [Accuracy()])
 
     assert (score.name, score.value, score.count) == ("accuracy", 0.5, 2)
 
 
 def test_accuracy_takes_any_of_several_true_labels() -> None:
     """A face with two true labels is right with either, whatever the case."""
-    values = Accuracy().values([record("Fear", "anger", "fear"), record("joy", "anger", "fear")])
+    records = [record("Fear", "anger", "fear"), record("joy", "anger", "fear")]
 
-    np.testing.assert_array_equal(values["accuracy"], [1.0, 0.0])
+    assert [score_all([each], [Accuracy()])[0].value for each in records] == [1.0, 0.0]
 
 
 def test_accuracy_leaves_out_records_without_truth() -> None:
-    """Their value is NaN, and without any truth there is no score."""
-    assert np.isnan(Accuracy().values([record("fear")])["accuracy"]).all()
-    assert Accuracy().score([record("fear")]) == []
-
-
-def test_accuracy_of_no_records_has_the_right_shape() -> None:
-    """An empty run gives an empty column of numbers."""
-    values = Accuracy().values([])["accuracy"]
-
-    assert values.shape == (0,)
-    assert values.dtype == np.float64
+    """They do not count, and without any truth there is no score."""
+    assert score_all([record("fear"), record("fear", "fear")], [Accuracy()])[0].count == 1
+    assert score_all([record("fear")], [Accuracy()]) == []

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
-from affectlm.scores.intervals import Resamples, concordance
-from affectlm.scores.scores import clusters, score_all
+from affectlm.scores.intervals import concordance
+from affectlm.scores.scores import score_all
 from affectlm.testing import check_metric, record
 from affectlm.types import Box, Truth
 from affectlm_estimators.metrics import Concordance
@@ -29,26 +30,29 @@ def test_the_metric_is_the_concordance_over_rated_faces() -> None:
     ]
     expected = concordance(np.arange(6) / 10, np.array([0, 2, 2, 4, 4, 6]) / 10)
 
-    scores: dict[str, Any] = {score.name: score for score in Concordance().score([*rated, *others])}
+    scores: dict[str, Any] = {score.name: score for score in score_all([*rated, *others], [Concordance()])}
 
     check_metric(Concordance(), rated)
     assert (scores["ccc_valence"].value, scores["ccc_valence"].count) == (pytest.approx(expected), 6)
     assert (scores["ccc_arousal"].value, scores["ccc_arousal"].count) == (0, 7)
 
 
-def test_the_interval_is_that_of_a_bootstrap_of_pictures() -> None:
-    """The core draws; the figure of each draw is the concordance of the faces it has, as often as it has them."""
+def test_the_interval_is_that_of_pictures_left_out_in_turn() -> None:
+    """The jackknife of the concordance over pictures, on the way between -1 and 1."""
     generator = np.random.default_rng(1)
-    pairs = np.clip(generator.normal(0, 0.4, (40, 1)) + generator.normal(0, 0.2, (40, 2)), -1, 1).tolist()
+    pairs = np.clip(generator.normal(0, 0.4, (40, 1)) + generator.normal(0, 0.2, (40, 2)), -1, 1)
     people = [
-        record(id=str(n), image=f"{n // 2}.png", box=BOX, valence=x, arousal=0.0, truth=Truth(valence=y))
-        for n, (x, y) in enumerate(pairs)
+        record(id=f"{n:02}", image=f"{n // 2}.png", box=BOX, valence=x, arousal=0.0, truth=Truth(valence=y))
+        for n, (x, y) in enumerate(pairs.tolist())
     ]
-    resamples = Resamples.draw(clusters(people), np.random.default_rng(5))
-    drawn = [np.repeat(pairs, counts[resamples.member], axis=0) for counts in resamples.counts]
+    without = [concordance(*np.delete(pairs, [2 * n, 2 * n + 1], axis=0).T) for n in range(20)]
+    value = concordance(*pairs.T)
+    variance = 19 / 20 * sum((each - value) ** 2 for each in without)
 
-    [score] = score_all(people, [Concordance()], seed=5)
+    [score] = score_all(people, [Concordance()])
 
-    expected = np.quantile([concordance(*each.T) for each in drawn], [0.025, 0.975])
-    assert (score.low, score.high) == pytest.approx(tuple(expected), rel=1e-9)
+    assert score.low is not None
+    assert score.high is not None
+    assert (score.high - score.low) / 2 == pytest.approx(t.ppf(0.975, 19) * variance**0.5, rel=0.1)
+    assert value - score.low > score.high - value
     assert score.parts == {"clusters": 20}
