@@ -53,7 +53,7 @@ def affectlm(url: str, count: int, most: int, folder: Path, cache: str = "off") 
     lines = [f"{number},{valence:.4f},{arousal:.4f}" for number, (valence, arousal) in enumerate(points)]
     questions.write_text("\n".join(["id,valence,arousal", *lines]))
     report = affectlm.run(
-        *("dataset=manifest", f"dataset.path={questions}", "prompt=categories", "prompt.style=numbers"),
+        *("dataset=manifest", f"dataset.path={questions}", "prompt=categories", "style=numbers"),
         *("prompt.decimals=4", "llm=openai", f"llm.model={MODEL}", f"llm.base_url={url}", f"llm.concurrency={most}"),
         *(f"cache={cache}", f"hydra.run.dir={folder / f'run-{time.monotonic_ns()}'}"),
     )

@@ -139,7 +139,7 @@ def test_the_folder_of_one_run_is_no_picture_of_the_next(command: Command, pictu
 
 def test_a_sweep_makes_one_run_for_each_choice(command: Command, pictures: Path, tmp_path: Path) -> None:
     """Hydra's -m."""
-    done = command("-m", str(pictures), *QUICK, "prompt.style=words,numbers", "hydra.sweep.dir=sweep")
+    done = command("-m", str(pictures), *QUICK, "style=words,numbers", "hydra.sweep.dir=sweep")
 
     assert done.returncode == 0, done.stderr
     configs: list[Any] = [read_report(tmp_path / "sweep" / number).config for number in "01"]
@@ -253,10 +253,10 @@ def test_a_reader_who_has_gone_is_no_error_of_a_folder(tmp_path: Path, words: li
 
 def test_a_sweep_has_a_heading_for_each_run_and_one_table(command: Command, pictures: Path) -> None:
     """Blocks of numbers without names tell nothing."""
-    done = command("-m", str(pictures), *QUICK, "prompt.style=words,numbers")
+    done = command("-m", str(pictures), *QUICK, "style=words,numbers")
 
     headings = [line for line in done.stdout.splitlines() if line.startswith("== run ")]
-    assert ["prompt.style=words" in headings[0], "prompt.style=numbers" in headings[1]] == [True, True]
+    assert ["style=words" in headings[0], "style=numbers" in headings[1]] == [True, True]
     assert done.stdout.count("3 of 3") == 2
 
 

@@ -69,7 +69,7 @@ ORDINARY = [
     ["pictures", "estimator.engine=onnxruntime", *QUICK, "hydra.run.dir=engine"],
     [*["table.csv", "+experiment=description", "metric=[bleu,meteor,rouge,polarity]", "hydra.run.dir=texts"], *QUICK],
     ["evaluate", "table.csv", "hydra.run.dir=evaluated"],
-    ["-m", "pictures", "llm=circumplex", "prompt.style=words,numbers", "hydra.sweep.dir=sweep"],
+    ["-m", "pictures", "llm=circumplex", "style=words,numbers", "hydra.sweep.dir=sweep"],
 ]
 DEFAULT_MODELS = [
     ["table.csv", "dataset.limit=1", "llm.max_new_tokens=8", f"hydra.run.dir={place}", *words]

@@ -163,9 +163,24 @@ def test_thresholds_may_be_written_one_by_one_or_together(compose: Compose) -> N
     assert compose("fail_under={accuracy: 0.4}")["fail_under"] == {"accuracy": 0.4}
 
 
+@pytest.mark.parametrize(
+    ("words", "style"),
+    [
+        ([], "words"),
+        (["style=both"], "both"),
+        (["style=both", "prompt.style=numbers"], "numbers"),
+        *(([f"+experiment={name}"], "numbers") for name in ("basic", "complex", "description")),
+        (["+experiment=basic", "style=words"], "words"),
+    ],
+)
+def test_the_study_asks_in_numbers_and_any_other_run_in_words(words: list[str], style: str, compose: Compose) -> None:
+    """One key sets the style of the run's prompt; the prompt's own option is nearer to it."""
+    assert compose(*words)["prompt"]["style"] == style
+
+
 def test_the_basic_experiment_asks_for_seven_labels(compose: Compose) -> None:
     """A preset chooses groups and sets top-level keys."""
-    plain = compose("+experiment=basic", "prompt.style=both")
+    plain = compose("+experiment=basic", "style=both")
 
     assert (plain["prompt"]["name"], plain["prompt"]["style"], plain["labels"]) == ("categories", "both", "basic7")
     assert set(plain["metric"]) == {"accuracy", "classification", "unmapped", "ccc"}

@@ -53,7 +53,7 @@ def ratings(tmp_path: Path) -> Path:
 
 def words(ratings: Path, server: LoopbackServer, *more: str) -> list[str]:
     return [
-        *("+experiment=basic", "dataset=manifest", f"dataset.path={ratings}", "prompt.style=numbers"),
+        *("+experiment=basic", "dataset=manifest", f"dataset.path={ratings}", "style=numbers"),
         *("prompt.decimals=4", "llm=openai", "llm.model=loopback-1", f"llm.base_url={server.url}", *more),
     ]
 

@@ -393,7 +393,7 @@ def test_the_configuration_alone_gives_the_defaults(name: str) -> None:
 def test_every_option_can_be_swept(name: str) -> None:
     """Each is a key of the configuration, so that `-m prompt.x=a,b` needs no plus."""
     for word in (
-        *("prompt.style=numbers,words", "prompt.decimals=1,2,3", "prompt.scale=unit,ten,sam,percent"),
+        *("style=numbers,words", "prompt.decimals=1,2,3", "prompt.scale=unit,ten,sam,percent"),
         *("prompt.definition=true,false", "prompt.reasoning=none,sections", "prompt.suffix=null,1,11", "seed=1,2"),
         *(("prompt.label_order=given,shuffled", "labels=basic,basic7") if name == "categories" else ()),
     ):
@@ -421,7 +421,7 @@ def test_a_record_holds_the_prompt_and_its_hash(rated: str, tmp_path: Path) -> N
     """Two points of a sweep differ in both."""
     records: list[Record] = []
     for decimals in (1, 2):
-        words = ["llm=circumplex", "prompt=categories", "prompt.style=numbers", f"prompt.decimals={decimals}"]
+        words = ["llm=circumplex", "prompt=categories", "style=numbers", f"prompt.decimals={decimals}"]
         words += [
             "dataset=manifest",
             f"dataset.path={rated}",

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from affectlm.affect.wording import STYLES
 from affectlm.errors import ConfigError
 from affectlm.line.likelihoods import SCORES
 from affectlm.scores import clusters
@@ -39,6 +40,7 @@ class RunSettings:
     """The settings of a run; field names are keys of `conf/affectlm.yaml`, and keys with dots are in the metadata."""
 
     answer: str = attrs.field(validator=one_of("generate", "choices"))
+    style: str = attrs.field(default="words", validator=one_of(*STYLES))
     choice_score: str = attrs.field(default=SCORES[0], validator=one_of(*SCORES))
     faces: str = attrs.field(validator=one_of("all", "best"))
     cache: str = attrs.field(validator=one_of(*MODES))

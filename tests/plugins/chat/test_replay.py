@@ -248,7 +248,7 @@ def test_prepared_replies_come_in_turn_and_the_last_stays() -> None:
 
 def test_prepared_replies_are_never_stored(tmp_path: Path, fresh_cache: Path) -> None:
     """The same question has another reply at another time, in this run and in the next."""
-    words = ("llm=scripted", "llm.replies=[joy,fear,anger]", "prompt.style=words")
+    words = ("llm=scripted", "llm.replies=[joy,fear,anger]", "style=words")
     (tmp_path / "same.csv").write_text("valence,arousal\n0.5,0.5\n0.5,0.5\n0.5,0.5\n")
     path = f"dataset.path={tmp_path / 'same.csv'}"
 
