@@ -42,8 +42,9 @@ __all__ = [
     "ExplainableEstimator", "Face", "FaceDetector", "FaceReader", "GuardedLLM", "Image", "LLMAdapter",
     "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM", "NamedMetric", "Outcome",
     "PartedMetric", "Pixels", "Progress", "PromptTemplate", "RangedMetric", "RatingsDataset", "Record",
-    "RepeatableLLM", "Request", "Sample", "SampleReader", "Score", "SingleLLM", "Statistic", "TokenCounter",
-    "TrainableEstimator", "Truth", "TruthMetric", "Tunable", "VAEstimator", "ValuedMetric", "WeightedMetric",
+    "RepeatableLLM", "Request", "Sample", "SampleReader", "Score", "SingleLLM", "Statistic", "StyledPrompt",
+    "TokenCounter", "TrainableEstimator", "Truth", "TruthMetric", "Tunable", "VAEstimator", "ValuedMetric",
+    "WeightedMetric",
 ]  # fmt: skip
 
 
@@ -259,6 +260,13 @@ class BlindPrompt(Protocol):
     def render_blind(self) -> Request:
         """The request without valence and arousal, with the same choices."""
         ...
+
+
+@runtime_checkable
+class StyledPrompt(Protocol):
+    """A template that says in which style it gives valence and arousal, so that records and report can say it."""
+
+    style: str  # numbers, words, both
 
 
 class Metric(Protocol):

@@ -172,6 +172,7 @@ class Record:
     extra: Mapping[str, float] = attrs.field(factory=dict)
     prompt: str | None = None
     prompt_sha256: str | None = None
+    style: str | None = None  # how the prompt says valence and arousal: numbers, words, both
     model: str | None = None
     reply: str | None = None
     answer: str = ""

@@ -12,6 +12,7 @@ import rich.console
 from affectlm.cli import console as console_module
 from affectlm.cli.console import SHOWN, Console
 from affectlm.cli.sweep import Point, print_sweep
+from affectlm.report.questions import asked
 from affectlm.store.records import Report
 from affectlm.testing import record
 from affectlm.text import natural, shortened, shortened_path
@@ -129,10 +130,10 @@ def test_records_left_out_of_a_score_are_counted(shown: Any) -> None:
 
 def test_how_many_questions_differ_and_how_they_ask_is_told(shown: Any) -> None:
     """A run of 29 wordings has asked 29 questions."""
-    text = shown([face("a.png")], questions={"distinct": 29, "faces": 400, "style": "words"})
+    text = shown([face("a.png")], questions={"distinct": 29, "effective": 11.345, "faces": 400, "style": "words"})
 
-    assert "29 distinct prompts about 400 faces, valence and arousal said in words" in text
-    assert report(questions={"distinct": 1, "faces": 1}).asked == "1 distinct prompt about 1 face"
+    assert "29 distinct prompts (effective number 11.3) about 400 faces, valence and arousal said in words" in text
+    assert asked(report(questions={"distinct": 1, "faces": 1})) == "1 distinct prompt about 1 face"
 
 
 def test_a_dry_run_shows_each_prompt_once(shown: Any) -> None:

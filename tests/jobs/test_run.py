@@ -49,6 +49,12 @@ class Parts:
         ]
 
 
+class StyledPrompt(PlainPrompt):
+    """A template that says how it gives valence and arousal."""
+
+    style = "numbers"
+
+
 @pytest.fixture
 def configured(compose: Compose, fresh_cache: Path) -> Any:
     """A configuration in which detector, estimator, prompt and model are stand-ins."""
@@ -241,15 +247,19 @@ def test_a_report_holds_command_date_versions_and_how_was_asked(
     configured: Any, pictures: Path, tmp_path: Path
 ) -> None:
     """Whoever reads a figure can make it again."""
-    config = configured(pictures) | {"prompt": {"name": "fake", "style": "numbers"}}
-
-    run(config, tmp_path / "run", registry=Parts().registry, command=["affectlm", "photos"])
+    run(
+        configured(pictures),
+        tmp_path / "run",
+        registry=Parts(prompt=StyledPrompt()).registry,
+        command=["affectlm", "photos"],
+    )
 
     report = read_report(tmp_path / "run")
     assert report.command == ["affectlm", "photos"]
     assert abs(datetime.now(UTC) - datetime.fromisoformat(report.started)) < timedelta(minutes=5)
     assert {"onnxruntime", "timm", "scipy", "nltk"} <= set(report.versions)
-    assert report.questions == {"distinct": 3, "faces": 3, "style": "numbers"}
+    assert report.questions == {"distinct": 3, "effective": 3.0, "faces": 3, "style": "numbers"}
+    assert {each.style for each in read_records(tmp_path / "run")} == {"numbers"}
 
 
 def test_five_hundred_pictures_run_with_flat_memory(configured: Any, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ KEYS = [
     "extra",
     "prompt",
     "prompt_sha256",
+    "style",
     "model",
     "reply",
     "answer",

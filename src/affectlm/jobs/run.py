@@ -28,6 +28,7 @@ from affectlm.line.permission import Permission
 from affectlm.line.question import Asking
 from affectlm.line.workers import Notice, silent
 from affectlm.registry import Registry
+from affectlm.report.questions import count_questions
 from affectlm.scores.scores import score_all
 from affectlm.store.cache import Store
 from affectlm.store.records import RECORDS, REPORT, Report, read_records, read_report, to_line
@@ -151,7 +152,7 @@ class _Run:
                 if not chosen.dry_run:
                     write_table(self.folder)
             records = [_slim(record) for record in read_records(self.folder)]
-        report.questions = _questions(self.components.options("prompt"), records)
+        report.questions = count_questions(records)
         report.left_out = _left_out(records, parts, chosen)
         _refuse_nothing(records)
         if not chosen.dry_run:
@@ -213,14 +214,6 @@ def _judge(report: Report, records: Sequence[Record], metrics: Mapping[str, AnyM
     unscored: list[AnyMetric] = []
     report.scores = score_all(records, metrics.values(), by=by, on_nothing=unscored.append)
     report.unscored = [name for name, metric in metrics.items() if any(metric is each for each in unscored)]
-
-
-def _questions(prompt: Mapping[str, object], records: Sequence[Record]) -> dict[str, object]:
-    """The number of distinct prompts and of faces, and the style of the prompts; empty without a prompt."""
-    prompts = [record.prompt_sha256 for record in records if record.prompt_sha256 is not None]
-    style = prompt.get("style")
-    found = {"distinct": len(set(prompts)), "faces": len(prompts), **({"style": style} if style else {})}
-    return found if prompts else {}
 
 
 def _slim(record: Record) -> Record:

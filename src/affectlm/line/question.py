@@ -29,6 +29,7 @@ from affectlm.types import (
     Sample,
     SampleReader,
     SingleLLM,
+    StyledPrompt,
     TokenCounter,
 )
 
@@ -100,7 +101,8 @@ class Asking:
         if request.id != sample.id:
             name = class_name(self.prompt)
             raise ContractError(f"{name}.render gave the id '{request.id}', expected '{sample.id}'")
-        return Question(measured, request, self.request_key(request))
+        style = self.prompt.style if isinstance(self.prompt, StyledPrompt) else None
+        return Question(measured, request, self.request_key(request), style)
 
     def request_key(self, request: Request) -> str:
         """The key of the reply to a request in the store."""
@@ -136,12 +138,14 @@ class Question:
     measured: Measured
     request: Request
     key: str  # identifies the reply in the store
+    style: str | None = None  # how the prompt says valence and arousal
 
     def record(self, outcome: Outcome, **further: Any) -> Record:
         """A record of what is known of the face, with the prompt."""
         messages = self.request.messages
         text = "\n\n".join(f"[{message.role}]\n{message.text}" for message in messages)
-        return self.measured.record(outcome, prompt=text, prompt_sha256=prompt_hash(messages), **further)
+        asked = {"prompt": text, "prompt_sha256": prompt_hash(messages), "style": self.style}
+        return self.measured.record(outcome, **asked, **further)
 
 
 def prompt_hash(messages: Sequence[Message]) -> str:

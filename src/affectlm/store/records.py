@@ -29,7 +29,6 @@ from affectlm.store.fields import (
     one_of,
     optional,
 )
-from affectlm.text import plural
 from affectlm.types import Box, Outcome, Record, Score, Truth
 
 SCHEMA_VERSION = 1
@@ -61,6 +60,7 @@ def to_json(record: Record) -> dict[str, object]:
         "extra": dict(record.extra),
         "prompt": record.prompt,
         "prompt_sha256": record.prompt_sha256,
+        "style": record.style,
         "model": record.model,
         "reply": record.reply,
         "answer": record.answer,
@@ -81,7 +81,7 @@ _CORNERS = ("left", "top", "right", "bottom")
 _NEEDED = ("id", "outcome", "labels", "truth", *_CORNERS)
 _FIELDS = {
     **dict.fromkeys(("id", "image", "answer", "reason"), TEXT),
-    **dict.fromkeys(("image_sha256", "prompt", "prompt_sha256", "model", "reply"), optional(TEXT)),
+    **dict.fromkeys(("image_sha256", "prompt", "prompt_sha256", "style", "model", "reply"), optional(TEXT)),
     **dict.fromkeys(("valence", "arousal"), optional(AFFECT)),
     **dict.fromkeys((*_CORNERS, "score", "entropy"), optional(NUMBER)),
     **dict.fromkeys(_BY_LABEL, optional(named(NUMBER))),
@@ -197,20 +197,11 @@ class Report:
     left_out: dict[str, int | None] = attrs.field(factory=dict)  # what was left out -> how many; None if unknown
     scores: list[Score] = attrs.field(factory=list)
     unscored: list[str] = attrs.field(factory=list)  # metrics without a score: no record has the truth they need
-    questions: dict[str, object] = attrs.field(factory=dict)  # distinct prompts, faces asked about, style
+    questions: dict[str, object] = attrs.field(factory=dict)  # distinct and effective prompts, faces, style
     usage: dict[str, float] = attrs.field(factory=dict)
     error: str | None = None
     schema_version: int = SCHEMA_VERSION
     folder: Path | None = None  # not in the file
-
-    @property
-    def asked(self) -> str:
-        """A sentence on how many different questions were asked and in which style; empty if there were none."""
-        if not self.questions:
-            return ""
-        style = f", valence and arousal said in {self.questions['style']}" if "style" in self.questions else ""
-        distinct, faces = self.questions.get("distinct"), self.questions.get("faces")
-        return f"{distinct} distinct {plural('prompt', distinct)} about {faces} {plural('face', faces)}{style}"
 
     def score(self, name: str) -> Score:
         """The score with this name; raises KeyError if there is none."""
