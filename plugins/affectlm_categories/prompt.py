@@ -1,4 +1,4 @@
-"""The prompt of experiment 1: one label out of a set."""
+"""The prompt of experiment 1: one label out of a set, or all that fit."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from affectlm.affect.taxonomies import label_set
 from affectlm.errors import ConfigError
 from affectlm.line.prompt import Strategy, conclusion
 from affectlm.types import Answer, Completion, Request, Sample, Truth
-from affectlm.validators import one_of
+from affectlm.validators import flag, one_of
 from affectlm_categories.reading import read_labels
 
 SECTIONS = (
     " Answer in three sections, headed Observations (what the face shows), Interpretation (what the person may feel) "
-    "and Conclusion (one of the emotions and nothing else)."
+    "and Conclusion ({wanted} and nothing else)."
 )
 
 
 @attrs.frozen(kw_only=True, slots=False)
 class Categories(Strategy):
-    """The prompt that asks which of the labels fits a face best.
+    """The prompt that asks which of the labels fits a face best, or which ones fit.
 
     Args:
         labels: a taxonomy's name or a list.
         label_order: given, or shuffled by `seed`; the same for all faces, so that prompts share their beginning.
-        answer: how the core gets the answer; `choices` leaves no room for reasoning.
+        answer: how the core gets the answer; `choices` leaves no room for reasoning or for several labels.
+        several: whether to ask for all labels that fit.
     """
 
     labels: tuple[str, ...] = attrs.field(default="basic7", converter=label_set)
@@ -36,12 +37,18 @@ class Categories(Strategy):
         default="given", validator=one_of("given", "shuffled"), metadata={"key": "prompt.label_order"}
     )
     answer: str = attrs.field(default="generate", validator=one_of("generate", "choices"))
+    several: bool = attrs.field(default=False, validator=flag, metadata={"key": "prompt.several"})
 
     def __attrs_post_init__(self) -> None:
         if self.answer == "choices" and self.reasoning == "sections":
             raise ConfigError(
                 "answer=choices scores bare labels, but prompt.reasoning=sections asks for more text; "
                 "type answer=generate or prompt.reasoning=none"
+            )
+        if self.answer == "choices" and self.several:
+            raise ConfigError(
+                "answer=choices scores each label alone, but prompt.several=true asks for all that fit; "
+                "type answer=generate or prompt.several=false"
             )
         super().__attrs_post_init__()
 
@@ -67,16 +74,20 @@ class Categories(Strategy):
     def opening(self) -> str:
         """The task and the labels."""
         urged = f"{self.urged()} " if self.suffix else ""
-        return f"{self.defined()}Choose the emotion that fits best. {urged}Emotions: {', '.join(self._listed)}. "
+        task = "Choose all emotions that fit." if self.several else "Choose the emotion that fits best."
+        return f"{self.defined()}{task} {urged}Emotions: {', '.join(self._listed)}. "
 
     def question(self, seen: str) -> str:
         """One face, and the beginning of the answer or its sections."""
-        return f"A person's face {seen}.{SECTIONS if self.reasoning == 'sections' else ' Emotion:'}"
+        wanted = "all emotions that fit" if self.several else "one of the emotions"
+        ending = " Emotions that fit:" if self.several else " Emotion:"
+        return f"A person's face {seen}.{SECTIONS.format(wanted=wanted) if self.reasoning == 'sections' else ending}"
 
     def answers(self, truth: Truth) -> Sequence[str]:
-        """The true labels that are in the set, in its spelling."""
+        """The true labels that are in the set, in its spelling; as one answer if several are asked for."""
         named = (label for true in truth.labels for label in read_labels(true, self.labels))
-        return [label for label in dict.fromkeys(named) if label in self.labels]
+        known = [label for label in dict.fromkeys(named) if label in self.labels]
+        return [", ".join(known)] if self.several and known else known
 
     @cached_property
     def _listed(self) -> tuple[str, ...]:

@@ -186,6 +186,15 @@ def test_the_basic_experiment_asks_for_seven_labels(compose: Compose) -> None:
     assert set(plain["metric"]) == {"accuracy", "classification", "unmapped", "ccc"}
 
 
+def test_the_complex_experiment_asks_for_what_it_scores(compose: Compose) -> None:
+    """Its metric compares sets of labels."""
+    plain = compose("+experiment=complex")
+
+    assert (plain["prompt"]["name"], plain["prompt"]["several"]) == ("categories", True)
+    assert "multilabel" in plain["metric"]
+    assert compose("prompt=multilabel")["prompt"] == compose("prompt=categories")["prompt"] | {"several": True}
+
+
 def test_info_needs_no_value() -> None:
     """Flags go first, for Hydra's parser."""
     assert config.prepare(["llm=circumplex", "--info"]) == ["--info=all", "llm=circumplex"]

@@ -395,7 +395,11 @@ def test_every_option_can_be_swept(name: str) -> None:
     for word in (
         *("style=numbers,words", "prompt.decimals=1,2,3", "prompt.scale=unit,ten,sam,percent"),
         *("prompt.definition=true,false", "prompt.reasoning=none,sections", "prompt.suffix=null,1,11", "seed=1,2"),
-        *(("prompt.label_order=given,shuffled", "labels=basic,basic7") if name == "categories" else ()),
+        *(
+            ("prompt.label_order=given,shuffled", "labels=basic,basic7", "prompt.several=true,false")
+            if name == "categories"
+            else ()
+        ),
     ):
         [override] = OverridesParser.create().parse_overrides([word])
         choices = [f"{override.get_key_element()}={choice}" for choice in override.sweep_string_iterator()]

@@ -294,6 +294,34 @@ def test_the_words_for_valence_and_arousal_name_no_label_of_any_set() -> None:
     assert {read_labels(text, labels) for text in described for labels in TAXONOMIES.values()} == {()}
 
 
+def test_all_labels_that_fit_are_asked_for_if_several_are_wanted() -> None:
+    """Whoever is asked for one emotion names one; examples and sections say the same as the question."""
+    several, one = Categories(several=True), Categories()
+    sections = Categories(several=True, reasoning="sections")
+    asked = [prompt.render(Sample("a", 0.5, 0.5)).messages[0].text for prompt in (several, one, sections)]
+
+    assert asked[0].startswith("Choose all emotions that fit. Emotions: anger,")
+    assert asked[0].endswith(" Emotions that fit:")
+    assert asked[1].startswith("Choose the emotion that fits best. Emotions: anger,")
+    assert asked[2].endswith("and Conclusion (all emotions that fit and nothing else).")
+    truth = Truth(labels=("joy", "boredom", "fear"))
+    assert [prompt.answers(truth) for prompt in (several, one)] == [["happiness, fear"], ["happiness", "fear"]]
+
+
+@pytest.mark.parametrize(
+    "reply", ["joy, fear", "1. Joy\n2. Fear", "Emotions that fit: **joy** and *fear*.", '{"emotions": ["joy", "fear"]}']
+)
+def test_all_labels_of_a_reply_are_kept(reply: str) -> None:
+    """In the order of the reply, however it lists them."""
+    assert Categories(several=True).parse(Completion(id="a", text=reply)).labels == ("happiness", "fear")
+
+
+def test_several_labels_cannot_be_scored_as_choices() -> None:
+    """The likelihood of a label says nothing of two labels together."""
+    with pytest.raises(ConfigError, match=r"answer=choices scores each label alone.*; type .* prompt\.several=false"):
+        Categories(several=True, answer="choices")
+
+
 def test_parse_gives_an_empty_answer_to_an_unreadable_reply() -> None:
     """No label is found and the text is kept."""
     answer = Categories().parse(Completion(id="a", text=" Hm. "))
