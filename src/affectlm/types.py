@@ -43,8 +43,8 @@ __all__ = [
     "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM", "NamedMetric", "Outcome",
     "PartedMetric", "Pixels", "Progress", "PromptTemplate", "RangedMetric", "RatingsDataset", "Record",
     "RepeatableLLM", "Request", "Sample", "SampleReader", "Score", "SingleLLM", "Statistic", "StyledPrompt",
-    "TokenCounter", "TrainableEstimator", "Truth", "TruthMetric", "Tunable", "VAEstimator", "ValuedMetric",
-    "WeightedMetric",
+    "TextDataset", "TokenCounter", "TrainableEstimator", "Truth", "TruthMetric", "Tunable", "VAEstimator",
+    "ValuedMetric", "WeightedMetric",
 ]  # fmt: skip
 
 
@@ -80,6 +80,13 @@ class DerivedDataset(Protocol):
     """A dataset that says how its valence and arousal were derived; empty if people rated them."""
 
     truth_is_derived: str
+
+
+@runtime_checkable
+class TextDataset(Protocol):
+    """A dataset that says what the texts of its truth are, so that a report can say what answers are compared with."""
+
+    human_text: str  # "the captions that ..."
 
 
 class FaceDetector(Protocol):

@@ -331,6 +331,21 @@ def test_metrics_that_find_nothing_to_judge_by_are_named(compose: Compose, fresh
         assert "accuracy, bleu." in (tmp_path / "run" / page).read_text()
 
 
+@pytest.mark.parametrize(
+    ("metric", "human_text"), [("rouge", "the dataset's own texts"), ("polarity", ""), ("accuracy", "")]
+)
+def test_a_report_says_what_texts_answers_were_compared_with(
+    compose: Compose, fresh_cache: Path, tmp_path: Path, metric: str, human_text: str
+) -> None:
+    """If a metric compares texts."""
+    (tmp_path / "table.csv").write_text("path,valence,arousal,text,label\nno.png,0.5,0.1,She smiles.,joy\n")
+    words = ("dataset.va=truth", "llm=circumplex", f"metric={metric}")
+
+    run(compose(f"dataset.path='{tmp_path}/table.csv'", *words), tmp_path / "run")
+
+    assert read_report(tmp_path / "run").human_text == human_text
+
+
 def test_missing_truth_is_told_before_the_first_question(compose: Compose, fresh_cache: Path, tmp_path: Path) -> None:
     """Once for all metrics that need it, and not for those that do without."""
     (tmp_path / "table.csv").write_text("path,valence,arousal\n" + "".join(f"{n}.png,0.5,0.1\n" for n in range(70)))

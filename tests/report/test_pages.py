@@ -82,6 +82,19 @@ def test_what_was_left_out_stands_on_every_page(folder: Path, capsys: pytest.Cap
     )
 
 
+@pytest.mark.parametrize(("style", "said"), [("words", True), ("both", True), ("numbers", False)])
+def test_a_page_says_what_answers_were_compared_with_and_what_is_an_echo(folder: Path, style: str, said: bool) -> None:
+    """Words such as "upset" in the prompt name the polarity that the answer is scored for."""
+    scores = [Score("rouge1", 0.2, 9), Score("polarity_agreement", 0.9, 9), Score("polarity_agreement_floor", 0.5, 9)]
+
+    report = Report(scores=scores, human_text="the captions", questions={"distinct": 1, "faces": 9, "style": style})
+    write_pages(report, folder)
+    page = (folder / "report.html").read_text()
+
+    assert "Metrics of texts compare answers with the captions." in page
+    assert ("an echo of it: polarity_agreement. Type style=numbers." in page) is said
+
+
 def test_each_measured_face_is_drawn_beside_its_point(folder: Path) -> None:
     """A file name made of an id stays inside the folder; strange text does not stop the drawing."""
     measured = record(

@@ -19,7 +19,11 @@ from affectlm_data.emotic.people import People, Person, check_people
 from affectlm_data.emotic.table import table_entries
 from affectlm_data.options import SPLITS, one_path, split_name
 
-REFERENCES = ("labels", "definitions", "captions")
+REFERENCES = {
+    "labels": "the list of the person's labels",
+    "definitions": "the definitions of the person's labels, in affectlm's own words",
+    "captions": "the captions that people wrote about the picture",
+}
 _SOURCES = ("mscoco", "framesdb", "emodb_small", "ade20k")
 _PLACES = ("{split}.csv", "emotic_pre/{split}.csv", "Annotations.mat", "Annotations/Annotations.mat")
 
@@ -44,8 +48,8 @@ class EMOTIC:
         split: train, val (or validation), test.
         images: the folder with mscoco, framesdb, emodb_small and ade20k; by default that of the annotations, the
             folder `emotic` in it or beside it, or the folder above.
-        reference: the text of truth: `labels`, the list of categories; `definitions`, a sentence per category;
-            `captions`, what people wrote, which leaves out everybody without a caption.
+        reference: the text of truth: `definitions`, a sentence per category; `labels`, the list of categories, which
+            shares no words with a sentence; `captions`, what people wrote, and only people with a caption.
         captions: the table of captions, for reference=captions.
 
     Raises:
@@ -55,7 +59,7 @@ class EMOTIC:
     path: Path = attrs.field(converter=one_path)
     split: str = attrs.field(default="test", converter=split_name)
     images: Path | None = attrs.field(default=None, converter=attrs.converters.optional(one_path))
-    reference: str = "labels"
+    reference: str = "definitions"
     captions: Path | None = attrs.field(default=None, converter=attrs.converters.optional(one_path))
     _found: _Found = attrs.field(init=False, repr=False, eq=False)
 
@@ -78,6 +82,11 @@ class EMOTIC:
         if self.captions:
             counts |= {"without_caption": len(people.kept) - len(images), **unused}
         return _Found(images, counts)
+
+    @property
+    def human_text(self) -> str:
+        """What the texts of truth are."""
+        return REFERENCES[self.reference]
 
     def items(self) -> Iterator[Image]:
         """The people in the order of the file; an id is the split and the person's number, from 0."""

@@ -34,7 +34,7 @@ from affectlm.store.cache import Store
 from affectlm.store.records import RECORDS, REPORT, Report, read_records, read_report, to_line
 from affectlm.store.run_folder import Earlier, finished_records, locked, refuse_another, writing
 from affectlm.store.tables import write_table
-from affectlm.types import AnyMetric, Outcome, Record
+from affectlm.types import AnyMetric, Outcome, Record, TextDataset, TruthMetric
 
 LEDGER = "asked.json"  # in the run's folder while it runs, or if it was killed
 NOTE_EVERY = 1.0  # seconds between two updates of the report
@@ -153,6 +153,7 @@ class _Run:
                     write_table(self.folder)
             records = [_slim(record) for record in read_records(self.folder)]
         report.questions = count_questions(records)
+        report.human_text = _human_text(parts, records)
         report.left_out = _left_out(records, parts, chosen)
         _refuse_nothing(records)
         if not chosen.dry_run:
@@ -214,6 +215,14 @@ def _judge(report: Report, records: Sequence[Record], metrics: Mapping[str, AnyM
     unscored: list[AnyMetric] = []
     report.scores = score_all(records, metrics.values(), by=by, on_nothing=unscored.append)
     report.unscored = [name for name, metric in metrics.items() if any(metric is each for each in unscored)]
+
+
+def _human_text(parts: RunComponents, records: Sequence[Record]) -> str:
+    """What metrics of texts compare answers with; empty if no metric or no record has texts."""
+    judges = any(isinstance(metric, TruthMetric) and metric.judges_by == "text" for metric in parts.metrics.values())
+    if not judges or not any(record.truth.text for record in records):
+        return ""
+    return parts.dataset.human_text if isinstance(parts.dataset, TextDataset) else "the dataset's own texts"
 
 
 def _slim(record: Record) -> Record:

@@ -5,7 +5,7 @@ To add a section, write a function from a `Run` to a `Section` and add it to `SE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -93,9 +93,19 @@ def scores(run: Run) -> Section:
         (score.name, score.value, score.low, score.high, score.count, _parts(score.parts))
         for score in run.report.scores
     ]
-    unscored = ", ".join(run.report.unscored)
-    sentence = [f"No score, because no record has what they need: {unscored}."] if unscored else []
-    return Section("Scores", [*([Table(columns, rows)] if rows else []), *sentence])
+    return Section("Scores", [*([Table(columns, rows)] if rows else []), *_remarks(run.report)])
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    """What to know before reading the scores."""
+    if report.scores and report.human_text:
+        yield f"Metrics of texts compare answers with {report.human_text}."
+    names = [score.name for score in report.scores if score.name.startswith("polarity")]
+    echoes = ", ".join(name for name in names if "_floor" not in name)
+    if echoes and report.questions.get("style") in ("words", "both"):
+        yield f"The prompt's own words name the polarity, so these are an echo of it: {echoes}. Type style=numbers."
+    if unscored := ", ".join(report.unscored):
+        yield f"No score, because no record has what they need: {unscored}."
 
 
 def records(run: Run) -> Section:

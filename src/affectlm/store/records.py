@@ -198,6 +198,7 @@ class Report:
     scores: list[Score] = attrs.field(factory=list)
     unscored: list[str] = attrs.field(factory=list)  # metrics without a score: no record has the truth they need
     questions: dict[str, object] = attrs.field(factory=dict)  # distinct and effective prompts, faces, style
+    human_text: str = ""  # what metrics of texts compared answers with; empty without such metrics
     usage: dict[str, float] = attrs.field(factory=dict)
     error: str | None = None
     schema_version: int = SCHEMA_VERSION
@@ -246,6 +247,7 @@ _REPORT = {
     "unscored": listed(TEXT),
     "command": listed(TEXT),
     "started": TEXT,
+    "human_text": TEXT,
     "questions": OBJECT,
     "left_out": named(optional(COUNT)),
     "usage": named(AMOUNT),

@@ -154,7 +154,7 @@ def test_a_row_says_who_and_where(tmp_path: Path) -> None:
             labels=("disconnection", "doubt/confusion"),
             valence=1.0,
             arousal=-1.0,
-            text=("disconnection, doubt/confusion",),
+            text=(DEFINITIONS["disconnection"], DEFINITIONS["doubt/confusion"]),
             group={"gender": "male", "age": "adult", "image": "a.jpg"},
         ),
         Box(86, 58, 564, 628),
@@ -292,9 +292,18 @@ def test_several_paths_are_refused(tmp_path: Path) -> None:
 
 def test_definitions_are_one_text_a_label(tmp_path: Path) -> None:
     """In the order of the labels."""
-    (image,) = people(table(tmp_path, row()), reference="definitions")
+    (image,) = people(table(tmp_path, row()))
 
     assert image.truth.text == (DEFINITIONS["disconnection"], DEFINITIONS["doubt/confusion"])
+
+
+def test_the_texts_of_truth_say_what_they_are(tmp_path: Path) -> None:
+    """A figure beside a list of labels is none beside what people wrote."""
+    listed = EMOTIC(path=table(tmp_path, row()), reference="labels")
+
+    assert [image.truth.text for image in listed.items()] == [("disconnection, doubt/confusion",)]
+    assert listed.human_text == "the list of the person's labels"
+    assert EMOTIC(path=table(tmp_path, row())).human_text.startswith("the definitions of the person's labels")
 
 
 def captions(root: Path, *rows: tuple[str, str, str], delimiter: str = ",") -> Path:
