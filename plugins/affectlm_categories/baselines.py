@@ -35,7 +35,8 @@ def baselines(
     circumplex: the label whose published point is nearest, like the adapter of that name.
     gaussian, logistic: classifiers of the valence and arousal in the questions (see `classifiers`), which name what is
     best for the score (see `decisions`); the classifier of a face never saw its pair of numbers, nor its picture.
-    gaussian_truth_va, logistic_truth_va: the same with rated numbers, if every face has them and they differ.
+    gaussian_truth_va, logistic_truth_va: the same with rated numbers, if every face has them and they differ; not with
+    numbers derived from the labels, which would give these away.
 
     Faces without numbers get no answer from the classifiers.
 
@@ -63,7 +64,8 @@ def baselines(
         near = Replies.likeliest(names, nearness.likelihoods(numbers, names), several=several)
         found["circumplex"] = lambda weights: over(truth, near, weights)
     by_what = {"": asked}
-    if np.isfinite(rated.affect).all() and not np.array_equal(rated.affect, numbers):
+    derived = any(record.truth.derived for record in records)
+    if np.isfinite(rated.affect).all() and not derived and not np.array_equal(rated.affect, numbers):
         by_what["_truth_va"] = rated
     for suffix, seen in by_what.items():
         known = learnt(truth, seen)

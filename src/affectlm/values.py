@@ -49,6 +49,7 @@ class Truth:
     labels: tuple[str, ...] = ()
     valence: float | None = attrs.field(default=None, validator=_affect)
     arousal: float | None = attrs.field(default=None, validator=_affect)
+    derived: bool = False  # whether valence and arousal were computed from the labels, so neither confirms the other
     text: tuple[str, ...] = ()
     group: Mapping[str, str] = attrs.field(factory=dict)  # for grouping intervals and slices: subject, age, ...
     votes: Mapping[str, float] = attrs.field(factory=dict)  # label -> share of the raters; shares add up to 1

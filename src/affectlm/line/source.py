@@ -13,23 +13,24 @@ from affectlm.contract import class_name, failure
 from affectlm.errors import AffectlmError, ContractError
 from affectlm.line.measure import Measured, Step
 from affectlm.line.workers import Notice
-from affectlm.types import AnyMetric, Dataset, Image, Outcome, Record, Sample, TruthMetric
+from affectlm.types import AnyMetric, Dataset, DerivedDataset, Image, Outcome, Record, Sample, TruthMetric
 
 ITEMS_CHECKED_FIRST = 64  # before the first question
 
 
 def items(dataset: Dataset, limit: int | None = None) -> Iterator[Image | Sample]:
-    """The items of a dataset as they come, at most `limit`.
+    """The items of a dataset as they come, at most `limit`; their truth says whether its numbers are derived.
 
     Raises:
         ContractError: two items have the same id, or the dataset failed.
     """
     seen: set[str] = set()
+    derived = isinstance(dataset, DerivedDataset) and bool(dataset.truth_is_derived)
     for item in islice(_items_of(dataset), limit):
         if item.id in seen:
             raise ContractError(f"the dataset gave the id '{item.id}' twice, expected one item per id")
         seen.add(item.id)
-        yield item
+        yield attrs.evolve(item, truth=attrs.evolve(item.truth, derived=True)) if derived else item
 
 
 def _items_of(dataset: Dataset) -> Iterator[Image | Sample]:

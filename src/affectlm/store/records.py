@@ -19,6 +19,7 @@ from affectlm.store.fields import (
     AFFECT,
     AMOUNT,
     COUNT,
+    FLAG,
     NUMBER,
     OBJECT,
     TEXT,
@@ -97,6 +98,7 @@ _FIELDS = {
 _TRUTH = {
     **dict.fromkeys(("valence", "arousal"), optional(AFFECT)),
     **dict.fromkeys(("labels", "text"), listed(TEXT)),
+    "derived": FLAG,
     "group": named(TEXT),
     "votes": named(NUMBER),
 }

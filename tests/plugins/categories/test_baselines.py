@@ -400,3 +400,10 @@ def test_every_score_has_its_baselines() -> None:
     assert len(scores) == 20
     for score in scores:
         assert {"chance", "majority", "circumplex", "gaussian", "logistic"} <= score.parts.keys()
+
+
+def test_numbers_derived_from_the_labels_are_no_baseline_for_them() -> None:
+    """They give the labels away."""
+    derived = [attrs.evolve(each, truth=attrs.evolve(each.truth, derived=True)) for each in records(rated=True)]
+
+    assert "gaussian_truth_va" not in parts(derived)

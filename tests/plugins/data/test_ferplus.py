@@ -10,6 +10,7 @@ import pytest
 
 from affectlm.affect.taxonomies import FERPLUS
 from affectlm.errors import ConfigError
+from affectlm.line.source import items
 from affectlm.testing import check_dataset
 from affectlm_data.ferplus import FERPlus
 
@@ -45,6 +46,13 @@ def test_a_face_has_votes_labels_and_their_mean_valence_and_arousal(tmp_path: Pa
     )
     assert isinstance(sad.source, np.ndarray)
     assert (sad.source.shape, int(sad.source.min())) == ((48, 48, 3), 255)
+
+
+def test_its_valence_and_arousal_are_marked_as_derived(tmp_path: Path) -> None:
+    """The line marks every item of such a dataset, so that no score takes the numbers for ratings."""
+    dataset = FERPlus(path=folder(tmp_path, line(0, SAD)))
+
+    assert [image.truth.derived for image in items(dataset)] == [True]
 
 
 def test_faces_that_raters_doubted_are_left_out_and_counted(tmp_path: Path) -> None:
