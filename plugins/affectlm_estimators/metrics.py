@@ -24,15 +24,16 @@ class Concordance:
 
     def statistics(self, records: Sequence[Record]) -> Sequence[_Group]:
         """Each score over the measured faces that have the rating."""
-        return [_agreement(records, name) for name in ("valence", "arousal")]
+        return [_agreement(records, place) for place in (0, 1)]
 
     def ranges(self) -> Mapping[str, tuple[float, float]]:
         """-1 to 1."""
         return dict.fromkeys(self.score_names(), (-1.0, 1.0))
 
 
-def _agreement(records: Sequence[Record], name: str) -> _Group:
-    pairs = [(getattr(record, name), getattr(record.truth, name)) for record in records]
+def _agreement(records: Sequence[Record], place: int) -> _Group:
+    name = ("valence", "arousal")[place]
+    pairs = [(record.measured[place], getattr(record.truth, name)) for record in records]
     values = np.array(pairs, np.float64).reshape(-1, 2)  # None becomes NaN
     values[[record.box is None for record in records]] = np.nan  # not measured: the values are the ratings
     known = np.asarray(np.isfinite(values).all(axis=1))

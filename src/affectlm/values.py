@@ -168,8 +168,10 @@ class Record:
     box: Box | None = None
     others: int = 0  # how many other faces the picture has
     too_small: int = 0  # how many more faces the detector found but left out as too small
-    valence: float | None = None
+    valence: float | None = None  # as in the question
     arousal: float | None = None
+    measured_valence: float | None = None  # before `perturb.va_sd` moved it; None without such noise
+    measured_arousal: float | None = None
     extra: Mapping[str, float] = attrs.field(factory=dict)
     prompt: str | None = None
     prompt_sha256: str | None = None
@@ -186,6 +188,13 @@ class Record:
     probabilities: Mapping[str, float] | None = None  # of the labels, from the deciding score
     entropy: float | None = None  # of the probabilities, in nats
     truth: Truth = attrs.field(factory=Truth)
+
+    @property
+    def measured(self) -> tuple[float | None, float | None]:
+        """Valence and arousal without noise, for metrics that judge the estimator."""
+        if self.measured_valence is None:
+            return self.valence, self.arousal
+        return self.measured_valence, self.measured_arousal
 
 
 @attrs.frozen

@@ -255,7 +255,8 @@ def test_no_intervals_are_announced_where_all_faces_belong_together(rated: Path,
 
     evaluation = evaluate(configured(rated, "group=subject"), tmp_path / "run", registry=registry())
 
-    assert "No intervals: all faces belong to 1 value of 'subject', and fewer than 6 say too little." in evaluation.page()
+    sentence = "No intervals: all faces belong to 1 value of 'subject', and fewer than 6 say too little."
+    assert sentence in evaluation.page()
     assert "In parentheses" not in evaluation.page()
 
 

@@ -377,12 +377,15 @@ def test_noise_moves_valence_and_arousal_the_same_way_in_every_run(
     configured: Any, pictures: Path, tmp_path: Path
 ) -> None:
     """perturb.va_sd asks how sure the numbers must be."""
-    values = []
+    values, measured = [], []
     for name, words in (("plain", ()), ("a", ("perturb.va_sd=0.2",)), ("b", ("perturb.va_sd=0.2",))):
         run(configured(pictures, *words), tmp_path / name, registry=Parts().registry)
         values.append([(each.valence, each.arousal) for each in read_records(tmp_path / name)])
+        measured.append([each.measured for each in read_records(tmp_path / name)])
 
     assert values[1] == values[2]
+    assert measured == [values[0]] * 3
+    assert read_report(tmp_path / "a").noise["asked"] == 0.2
     assert 0.01 < np.abs(np.array(values[1]) - np.array(values[0])).mean() < 0.5
 
 

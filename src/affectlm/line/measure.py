@@ -22,12 +22,15 @@ class Measured:
     sample: Sample
     place: Place | None = None  # None if ratings are used instead of pictures
     pixels: Pixels | None = attrs.field(default=None, eq=False, repr=False)  # only if a language model may see the face
+    measured: tuple[float, float] | None = None  # valence and arousal before noise moved those of the sample
 
     def record(self, outcome: Outcome, **further: Any) -> Record:
         """A record of what is known, with further fields."""
         sample = self.sample
         known: dict[str, Any] = {} if self.place is None else attrs.asdict(self.place, recurse=False)
         known |= {"valence": sample.valence, "arousal": sample.arousal, "extra": sample.extra, "truth": sample.truth}
+        if self.measured is not None:
+            known["measured_valence"], known["measured_arousal"] = self.measured
         return Record(id=sample.id, outcome=outcome, **known, **further)
 
 

@@ -85,10 +85,11 @@ class Noise:
     seed: int
 
     def __call__(self, step: Step) -> Step:
-        """The step with noise on valence and arousal, clipped to [-1, 1]."""
+        """The step with noise on valence and arousal, clipped to [-1, 1]; it keeps what was measured."""
         if self.deviation <= 0 or isinstance(step, Record):
             return step
         sample = step.sample
         generator = np.random.default_rng([self.seed, *sample.id.encode()])
-        moved = np.clip(generator.normal((sample.valence, sample.arousal), self.deviation), -1, 1)
-        return attrs.evolve(step, sample=attrs.evolve(sample, valence=float(moved[0]), arousal=float(moved[1])))
+        measured = sample.valence, sample.arousal
+        valence, arousal = np.clip(generator.normal(measured, self.deviation), -1, 1).tolist()
+        return attrs.evolve(step, sample=attrs.evolve(sample, valence=valence, arousal=arousal), measured=measured)

@@ -58,6 +58,8 @@ def to_json(record: Record) -> dict[str, object]:
         "too_small": record.too_small,
         "valence": record.valence,
         "arousal": record.arousal,
+        "measured_valence": record.measured_valence,
+        "measured_arousal": record.measured_arousal,
         "extra": dict(record.extra),
         "prompt": record.prompt,
         "prompt_sha256": record.prompt_sha256,
@@ -83,7 +85,7 @@ _NEEDED = ("id", "outcome", "labels", "truth", *_CORNERS)
 _FIELDS = {
     **dict.fromkeys(("id", "image", "answer", "reason"), TEXT),
     **dict.fromkeys(("image_sha256", "prompt", "prompt_sha256", "style", "model", "reply"), optional(TEXT)),
-    **dict.fromkeys(("valence", "arousal"), optional(AFFECT)),
+    **dict.fromkeys(("valence", "arousal", "measured_valence", "measured_arousal"), optional(AFFECT)),
     **dict.fromkeys((*_CORNERS, "score", "entropy"), optional(NUMBER)),
     **dict.fromkeys(_BY_LABEL, optional(named(NUMBER))),
     "choice_tokens": optional(named(COUNT)),
@@ -200,6 +202,7 @@ class Report:
     scores: list[Score] = attrs.field(factory=list)
     unscored: list[str] = attrs.field(factory=list)  # metrics without a score: no record has the truth they need
     questions: dict[str, object] = attrs.field(factory=dict)  # distinct and effective prompts, faces, style
+    noise: dict[str, float] = attrs.field(factory=dict)  # deviation asked for by perturb.va_sd, and what became of it
     human_text: str = ""  # what metrics of texts compared answers with; empty without such metrics
     usage: dict[str, float] = attrs.field(factory=dict)
     error: str | None = None
@@ -252,6 +255,7 @@ _REPORT = {
     "human_text": TEXT,
     "questions": OBJECT,
     "left_out": named(optional(COUNT)),
+    "noise": named(AMOUNT),
     "usage": named(AMOUNT),
     "error": optional(TEXT),
 }

@@ -37,6 +37,19 @@ def test_the_metric_is_the_concordance_over_rated_faces() -> None:
     assert (scores["ccc_arousal"].value, scores["ccc_arousal"].count) == (0, 7)
 
 
+def test_the_estimator_is_judged_by_what_it_measured() -> None:
+    """Noise for the language model is no fault of the estimator."""
+    noisy = [
+        record(
+            id=str(n), box=BOX, valence=0.5, arousal=0.5, measured_valence=n / 10, measured_arousal=n / 10,
+            truth=Truth(valence=n / 10, arousal=n / 10),
+        )
+        for n in range(6)
+    ]  # fmt: skip
+
+    assert [score.value for score in score_all(noisy, [Concordance()])] == pytest.approx([1, 1])
+
+
 def test_the_interval_is_that_of_pictures_left_out_in_turn() -> None:
     """The jackknife of the concordance over pictures, on the way between -1 and 1."""
     generator = np.random.default_rng(1)
