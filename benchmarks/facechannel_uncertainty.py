@@ -17,7 +17,7 @@ import torch
 from scipy.stats import spearmanr
 
 from affectlm.registry import Registry
-from affectlm.scores.intervals import concordance
+from affectlm.scores.agreement import concordance
 from affectlm.types import Pixels
 from affectlm_facechannel.estimator import FaceChannelEstimator
 from affectlm_facechannel.uncertainty import augmented, thinned

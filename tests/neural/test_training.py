@@ -33,7 +33,7 @@ from affectlm.neural.losses import concordance_loss, loss, row_weights
 from affectlm.neural.plan import Plan
 from affectlm.neural.training import train
 from affectlm.neural.validation import judge, predict
-from affectlm.scores.intervals import concordance
+from affectlm.scores.agreement import concordance
 from affectlm.store.run_folder import locked
 from affectlm.types import Image, LabelledFaces, Pixels, TrainableEstimator, Truth
 from affectlm.weights.named import sha256

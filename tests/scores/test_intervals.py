@@ -10,8 +10,8 @@ import pytest
 from scipy import stats as reference
 
 from affectlm.errors import ConfigError
-from affectlm.scores.agreement import ccc
-from affectlm.scores.intervals import Clusters, concordance
+from affectlm.scores.agreement import ccc, concordance
+from affectlm.scores.intervals import Clusters
 from affectlm.scores.scores import score_all
 from affectlm.testing import record
 from affectlm.types import Outcome, Record, Truth

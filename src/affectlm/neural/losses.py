@@ -12,7 +12,7 @@ from torch.nn import functional
 def concordance_loss(predicted: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
     """1 - CCC of each column, shape (2,), with moments over the batch and row weights (n,).
 
-    See `affectlm.scores.intervals.concordance`.
+    See `affectlm.scores.agreement.concordance`.
     """
     weights = torch.ones_like(target[:, 0]) if weights is None else weights
     shares = (weights / weights.sum()).unsqueeze(1)

@@ -9,7 +9,7 @@ from torch import nn
 
 from affectlm.errors import ConfigError
 from affectlm.neural.augmentation import resize
-from affectlm.scores.intervals import concordance
+from affectlm.scores.agreement import concordance
 from affectlm.types import LabelledFaces
 
 

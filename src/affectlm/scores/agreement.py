@@ -144,6 +144,26 @@ def measures(predicted: FloatArray, rated: FloatArray, weights: FloatArray | Non
     return {**found, "ccc_mean": (found["ccc_valence"] + found["ccc_arousal"]) / 2}
 
 
+def concordance(predicted: FloatArray, target: FloatArray) -> float:
+    """The CCC as one number (see `ccc`); an undefined one is an error.
+
+    Args:
+        predicted, target: shape (n,), same unit, n at least 2.
+
+    Raises:
+        ValueError: shapes differ, n < 2, or both series are constant.
+
+    >>> round(concordance(np.array([2.5, 0, 2, 8]), np.array([3, -0.5, 2, 7])), 4)
+    0.9768
+    """
+    if predicted.shape != target.shape or predicted.ndim != 1 or len(predicted) < 2:
+        raise ValueError(f"expected two series of one length n >= 2, found {predicted.shape} and {target.shape}")
+    value = number(ccc(predicted, target))
+    if value is None:
+        raise ValueError("the concordance of two constants is undefined")
+    return value
+
+
 def number(value: FloatArray) -> float | None:
     """One value as a plain number for JSON; None if it is undefined."""
     return float(value) if math.isfinite(value) else None

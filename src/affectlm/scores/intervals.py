@@ -1,4 +1,4 @@
-"""Intervals of scores over records that are not independent, and the CCC as one number.
+"""Intervals of scores over records that are not independent.
 
 One rule for all scores. The variance comes from leaving out one cluster at a time (the jackknife; Efron & Stein 1981,
 Ann. Statist. 9). For a score between two bounds the interval is Wilson's (1927, J. Am. Statist. Assoc. 22): that of a
@@ -17,7 +17,6 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from affectlm.scores import agreement
 from affectlm.types import Statistic
 
 LEAST = 6  # clusters; fewer say too little about how clusters differ
@@ -123,23 +122,3 @@ def _wilson(share: float, variance: float, clusters: float, quantile: float) -> 
     centre = (share + pull / 2) / (1 + pull)
     half = (pull * spread + pull**2 / 4) ** 0.5 / (1 + pull)
     return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def concordance(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> float:
-    """The CCC as one number (see `affectlm.scores.agreement.ccc`); an undefined one is an error.
-
-    Args:
-        predicted, target: shape (n,), same unit, n at least 2.
-
-    Raises:
-        ValueError: shapes differ, n < 2, or both series are constant.
-
-    >>> round(concordance(np.array([2.5, 0, 2, 8]), np.array([3, -0.5, 2, 7])), 4)
-    0.9768
-    """
-    if predicted.shape != target.shape or predicted.ndim != 1 or len(predicted) < 2:
-        raise ValueError(f"expected two series of one length n >= 2, found {predicted.shape} and {target.shape}")
-    value = agreement.number(agreement.ccc(predicted, target))
-    if value is None:
-        raise ValueError("the concordance of two constants is undefined")
-    return value

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from affectlm.scores.intervals import concordance
+from affectlm.scores.agreement import concordance
 from affectlm.scores.scores import score_all
 from affectlm.testing import check_metric, record
 from affectlm.types import Box, Truth
