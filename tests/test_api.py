@@ -15,6 +15,9 @@ import skimage
 
 import affectlm
 from affectlm.errors import ConfigError, ImageError, RunFolderError
+from affectlm.offers import Component
+from affectlm.registry import Registry
+from affectlm.testing import ScriptedLLM
 
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
 
@@ -123,3 +126,22 @@ def test_composing_is_safe_in_threads() -> None:
         readers = list(pool.map(lambda number: affectlm.load(f"seed={number}", llm="circumplex"), range(12)))
 
     assert [reader.config["seed"] for reader in readers] == list(range(12))
+
+
+def test_a_registry_of_ones_own_finds_the_components(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a run and for a reader; what it has not is not found."""
+    monkeypatch.chdir(tmp_path)
+    own = Registry([])
+    installed = [each for each in Registry.installed().components if (each.kind, each.name) != ("llm", "circumplex")]
+    own.components = [*installed, Component("llm", "circumplex", "test", lambda **_: ScriptedLLM())]
+    words = [str(pictures), "detector=whole", "estimator=constant", "llm=circumplex", "metric=[]"]
+
+    report = affectlm.run(*words, registry=own)
+    [record] = affectlm.load(*words[1:], registry=own).read(pictures / "p0.png")
+
+    assert report.outcomes == {"ok": 3}
+    assert record.model == "scripted"
+    with pytest.raises(ConfigError, match="no detector named 'whole'"):
+        affectlm.run(*words, registry=Registry([]))

@@ -45,10 +45,14 @@ if TYPE_CHECKING:
 Picture: TypeAlias = "str | Path | Pixels | PILImage"
 
 
-def run(*words: str) -> Report:
+def run(*words: str, registry: Registry | None = None) -> Report:
     """The report of the run that these words start on the command line; prints nothing.
 
     >>> report = affectlm.run("photos/", "llm=circumplex")  # doctest: +SKIP
+
+    Args:
+        words: overrides and paths.
+        registry: finds the components that the words name; the installed registry by default.
 
     Raises:
         AffectlmError: see `affectlm.jobs.run.run`.
@@ -61,19 +65,20 @@ def run(*words: str) -> Report:
         save_composed(path, config=config, overrides=list(words))
         write_pages(report, path)
 
-    return run_config(to_plain(config), path, on_success=keep, command=["affectlm", *words])
+    return run_config(to_plain(config), path, registry=registry, on_success=keep, command=["affectlm", *words])
 
 
-def load(*words: str, **choices: str | bool) -> Reader:
+def load(*words: str, registry: Registry | None = None, **choices: str | bool) -> Reader:
     """A reader with the given components, as in `load(estimator="facechannel", llm="smollm2")`; words are overrides.
 
-    Settings such as `accept_licence=True` work as keywords too.
+    Settings such as `accept_licence=True` work as keywords too. `registry` finds the components, by default the
+    installed one.
 
     Raises:
         ConfigError: a choice or option cannot be used.
     """
     overrides = [*(f"{group}={choice}" for group, choice in choices.items()), *words]
-    return Reader(config=to_plain(compose(overrides)))
+    return Reader(config=to_plain(compose(overrides)), registry=registry or Registry.installed())
 
 
 @attrs.define(slots=False, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
@@ -53,12 +53,11 @@ class _Runs:
         from affectlm.cli.console import Console
         from affectlm.cli.hydra import is_sweep, overrides
         from affectlm.config.compose import to_plain
-        from affectlm.config.settings import RunSettings, settings
         from affectlm.jobs.run import run
         from affectlm.scores.scores import missed
 
         plain = to_plain(config)
-        point, console, chosen = Point(overrides(), folder), Console(), settings(plain, RunSettings)
+        point, console = Point(overrides(), folder), Console()
         if is_sweep():
             self.points.append(point)
             sys.stdout.write(f"\n== run {len(self.points)}: {' '.join(point.overrides)}\n")
@@ -76,8 +75,8 @@ class _Runs:
             sys.stderr.write(f"affectlm: interrupted; to continue, repeat the command with hydra.run.dir={folder}\n")
             raise
         console.finished(report, folder)
-        if not chosen.dry_run:
-            self.missed += missed(report, chosen.fail_under)
+        if not plain["dry_run"]:
+            self.missed += missed(report, cast("dict[str, float]", plain["fail_under"] or {}))
 
     def _pages(self, console: Console, folder: Path) -> Callable[[Report], None]:
         """A function that draws the figures and writes the pages of a successful run."""
