@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby, islice, pairwise
 
@@ -12,16 +12,20 @@ import attrs
 
 from affectlm.affect.labels import known_words, spellings
 from affectlm_categories.denial import is_denied, is_denied_before
+from affectlm_categories.weighing import Weight, is_one_part, weigh
 
 _MOST = 500  # mentions that are examined in one text
+_TALKED_OF = 2  # most labels that are an answer though a reply only talks of them
 _LINE = 2000  # most characters of a bare line
 _GAP = 30  # most characters between neighbours in a list
 _DRESS = re.compile(r"(?:[^\w?]|\d+[.):]|\b(?:and|or|und|et|ou|y|o)\b)*")  # around and between bare labels
 _END_OF_LIST = re.compile(r"[\n.:=>→]")
+_PRONOUN = re.compile(r"\bthe (?:former|latter)\b")
+_PRONOUN_REACH = 200  # characters before it that may hold the labels it stands for
 _OR = re.compile(r"\s*,?\s*(?:or|nor|ou|ni|o)\b\s*")
 _COMMA = re.compile(r"\s*,\s*")
 _NUMBER = re.compile(  # "fear: 0.8", "fear (80%)", "| fear | .8 |"
-    r"[\"'*)\]`]{0,4} ?(?:[:=|(–~≈-]|\bat\b|\bwith\b) ?[\"'*(]{0,4}"
+    r"[\"'*)\]`]{0,4} ?(?:[:=|(–~≈-]|\bat\b|\bwith\b|(?=\d*\.\d)|(?=\d+ ?%)) ?[\"'*(]{0,4}"
     r"(?P<number>[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:e[-+]?\d{1,3})?)"
 )
 
@@ -55,20 +59,45 @@ def is_bare(line: str, words: Iterable[Words]) -> bool:
 
 
 def named(text: str, words: Words) -> tuple[str, ...]:
-    """The labels that the text names and does not deny, each once: by falling number, or in order of mention."""
+    """The labels that the text names and does not deny, each once: by falling number, or in order of mention.
+
+    Labels that are chosen come before those that are only said, and these before those said in passing. If each has a
+    number, those count that have more than half of the highest.
+    """
+    found: dict[Weight, dict[str, float | None]] = {weight: {} for weight in Weight}
+    part = -1
+    text = _spelled_out(text, words)
     matches = list(islice(words.pattern.finditer(text), _MOST))
-    numbers: dict[str, float | None] = {}
-    for run in _runs(matches, text):
-        kept = _beyond_the_list(run, text, words)
-        all_denied = len(kept) > 1 and _ends_in_or(kept, text) and is_denied_before(text, *kept[0].span())
-        for match in () if all_denied else kept:
-            label = words.labels[match[0]]
-            if label not in numbers and not is_denied(text, *match.span()):
-                numbers[label] = _number(text, match.end())
+    lists = (_beyond_the_list(run, text, words) for run in _runs(matches, text, _is_list))
+    for run in (run for kept in lists for run in _runs(kept, text, is_one_part)):
+        weight, begin = weigh(text, run[0].start(), run[-1].end())
+        undecided = weight is Weight.PASSING or is_denied_before(text, *run[0].span())
+        if len(run) > 1 and undecided and _ends_in_or(run, text):
+            continue
+        if weight is Weight.CHOSEN and begin != part:  # the last choice holds
+            found[weight], part = {}, begin
+        for match in run:
+            if not is_denied(text, *match.span()):
+                found[weight].setdefault(words.labels[match[0]], _number(text, match.end()))
+    weight = next((weight for weight in reversed(Weight) if found[weight]), Weight.SAID)
+    numbers = found[weight]
     if numbers and None not in numbers.values():
-        weights = {label: number for label, number in numbers.items() if number and number > 0}
-        return tuple(sorted(weights, key=lambda label: -weights[label]))
-    return () if numbers.keys() == words.everything else tuple(numbers)
+        enough = max(number or 0 for number in numbers.values()) / 2
+        kept = {label: number for label, number in numbers.items() if number and number > max(enough, 0)}
+        return tuple(sorted(kept, key=lambda label: -kept[label]))
+    vague = weight < Weight.SAID and len(numbers) > _TALKED_OF
+    repeated = weight < Weight.CHOSEN and set().union(*found.values()) == words.everything
+    return () if vague or repeated else tuple(numbers)
+
+
+def _spelled_out(text: str, words: Words) -> str:
+    """The text with labels in place of "the former" and "the latter"."""
+
+    def meant(pronoun: re.Match[str]) -> str:
+        before = words.pattern.findall(text, max(0, pronoun.start() - _PRONOUN_REACH), pronoun.start())
+        return f"the label {before[-1 if 'latter' in pronoun[0] else -2]}" if len(before) > 1 else pronoun[0]
+
+    return _PRONOUN.sub(meant, text)
 
 
 def _pattern(forms: Iterable[str]) -> re.Pattern[str]:
@@ -93,17 +122,22 @@ def _stands_alone(character: str) -> bool:
     return character.isalnum() and unicodedata.category(character) != "Lo"
 
 
-def _runs(matches: Sequence[re.Match[str]], text: str) -> Iterator[list[re.Match[str]]]:
-    """The matches in groups: labels that follow each other as in a list are one group."""
+def _runs(
+    matches: Sequence[re.Match[str]], text: str, joins: Callable[[str], bool]
+) -> Iterator[list[re.Match[str]]]:
+    """The matches in groups: those are together whose gap joins them."""
     run = list(matches[:1])
     for before, match in pairwise(matches):
-        gap = text[before.end() : match.start()]
-        if len(gap) > _GAP or not _DRESS.fullmatch(gap):
+        if not joins(text[before.end() : match.start()]):
             yield run
             run = []
         run.append(match)
     if run:
         yield run
+
+
+def _is_list(gap: str) -> bool:
+    return len(gap) <= _GAP and _DRESS.fullmatch(gap) is not None
 
 
 def _beyond_the_list(run: Sequence[re.Match[str]], text: str, words: Words) -> Sequence[re.Match[str]]:

@@ -15,6 +15,7 @@ from itertools import takewhile
 from affectlm.affect.labels import folded
 from affectlm.line.thoughts import without_thoughts
 from affectlm_categories.naming import Words, is_bare, named, vocabulary
+from affectlm_categories.weighing import HEADS, SECOND
 
 EDGE = 20_000  # characters to read at each end of a longer reply
 _AFTER = 500  # characters that may belong to an "Answer:"
@@ -24,36 +25,27 @@ _FENCE = re.compile(r"```(?:(?:json|text|plaintext|markdown|yaml|xml|python)\b)?
 _BOXED = re.compile(r"\\boxed\{([^{}]*(?:\{[^{}]*)?)")
 _ASIDE = re.compile(  # the model about itself: "I'm afraid that", "I'd be happy to", "Confidence: 0.9"
     r"\bi(?:'m| am|'d be| would be|'ll be| will be)(?: (?:very|quite|pretty|rather|so|more than|always|\w+ly|\d+ ?%))?"
-    r" (?:afraid|confident|confused|surprised|happy to|content to)\b"
+    r" (?:afraid|confident|confused|engaged in|surprised|happy to|content to)\b"
     r"|\bhappy to (?:help|assist)\b|\bi (?:hope|trust)\b|\btrust (?:me|my|your)\b"
-    r"|\bno doubt\b|\bwithout (?:an?y? )?doubt\b"
+    r"|\b(?:no|little|without(?: an?y?)?|beyond(?: any?)?|when in|if in) doubt\b|\bi fear\b"
+    r"|\bmy (?:own )?(?:anticipation|confidence|pleasure|surprise|doubts?|fear|pain|sympath\w+|happiness|joy)\b"
+    r"|\b(?:with|a) (?:great )?pleasure\b(?= to\b|[,:!])|\bwith (?:\w+ )?(?:confidence|doubts?)\b"
     r"|\bconfidence(?: level| score| rating)?[\s*\"]*[:=(]?[\s*\"]*(?:is |of )?(?=\.?\d|(?:high|low|medium|moderate)\b)"
 )
 _OPENING = re.compile(r"[{\[]")
-_KEYS = (
-    "final answer", "answer", "final emotion", "primary emotion", "dominant emotion", "main emotion", "emotion",
-    "label", "category", "class", "prediction", "feeling", "choice", "result", "conclusion", "emotions", "labels",
+_KEYS = (  # how the key of an answer ends: "primary_emotion"
+    "answer", "emotion", "label", "category", "class", "prediction", "feeling", "choice", "match", "fit", "result",
+    "conclusion", "emotions", "labels",
 )  # fmt: skip
-_HEADS = (
-    r"(?:answer|emotion|label|category|feeling|choice|prediction|classification|verdict|result|best (?:fit|match)"
-    r"|fits best|antwort|gefühl|réponse|émotion|respuesta|emoción)"
-)
+_SCORES = ("score", "probability", "confidence", "weight", "intensity", "likelihood", "percentage")
 _DECOR = r"[\s*\"'`\\]*"
 _FINAL = re.compile(rf"\b(?:final (?:answer|emotion|label|choice|verdict)|conclusion)\b{_DECOR}(?:[:=>]|is\b)")
-_MARKED = re.compile(rf"\b{_HEADS}s?\b(?: ?\([^()\n]{{0,40}}\))?(?: is| would be)?{_DECOR}[:=>]")
-_STATED = re.compile(
-    rf"\b{_HEADS}\b[*\"'`]* (?:is|would be|seems to be|appears to be)\b"
-    r"|\bi(?: would|'d| will|'ll)? (?:choose|chose|pick|picked|select|selected|say|guess|go with)\b"
-)
-_PASSED_OVER = re.compile(  # "Secondary emotion: surprise" is not the answer
-    r"\b(?:second|secondary|third|other|another|alternative|alternate|next|previous|wrong|incorrect|opposite|possible"
-    r"|less likely|least likely|runner up|not|not (?:the|an?))\W*$"
-)
+_MARKED = re.compile(rf"\b{HEADS}s?\b(?: ?\([^()\n]{{0,40}}\))?(?: is| would be)?{_DECOR}[:=>]")
+_PASSED_OVER = re.compile(rf"\b(?:{SECOND}|possible|not(?: (?:the|an?))?)\W*$")  # "Secondary emotion: surprise"
 _VALUE = re.compile(
     r"(?:\s|\*\*|[:`\\>])*(?:\"(?P<quoted>[^\"\n]+)|\[(?P<list>[^\]]+)"
     r"|(?P<items>(?:(?:[-*•]|\d+[.)]) [^\n]*\n*)+)|(?P<line>[^\n]+))"
 )
-_SENTENCE = re.compile(r"[.!?;\n]")
 _HEAD_END = re.compile(r"(?<!\d)\.(?=\s|$)|!|\((?=[^\W\d])")
 
 
@@ -95,8 +87,6 @@ def _places(text: str, plain: str, words: Sequence[Words]) -> Iterator[str]:
     yield _bare_lines(lines, words) or _bare_head(lines[:1], words)
     yield from _marked(plain, _MARKED, words)
     yield "\n".join(_bare_lines(lines[::-1], words).split("\n")[::-1])
-    for match in _last(_STATED, plain):
-        yield _SENTENCE.split(plain[match.end() : match.end() + _AFTER], maxsplit=1)[0]
     yield plain
 
 
@@ -121,16 +111,23 @@ def _statements(value: object) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, list):
-        return [statement for each in value for statement in _statements(each)]
+        return [f"{statement}{_score(each)}" for each in value for statement in _statements(each)]
     if not isinstance(value, dict):
         return []
-    folded_keys = {folded(key): each for key, each in value.items()}
-    for key in _KEYS:
-        if answer := _statements(folded_keys.get(key)):
-            return answer
+    items = {folded(key): each for key, each in value.items()}
+    for ending in _KEYS:
+        for key in (key for key in items if key.endswith(ending) and not _PASSED_OVER.search(key[: -len(ending)])):
+            if answer := _statements(items[key]):
+                return answer
     texts = [statement for each in value.values() for statement in _statements(each)]
     numbers = {key: each for key, each in value.items() if isinstance(each, int | float) and math.isfinite(each)}
     return texts or [f"{key}: {float(number)}" for key, number in numbers.items()]
+
+
+def _score(value: object) -> str:
+    """The number of an item of a list, as it stands behind a label: {"label": "fear", "score": 0.9}; else nothing."""
+    pairs = value.items() if isinstance(value, dict) else ()
+    return "".join(f": {float(each)}" for key, each in pairs if folded(key) in _SCORES and isinstance(each, int | float))
 
 
 def _marked(plain: str, marker: re.Pattern[str], words: Sequence[Words]) -> Iterator[str]:

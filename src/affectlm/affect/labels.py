@@ -14,6 +14,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "amusement": ("amused",),
     "anger": (
         "angry", "angrier", "angrily", "angered", "angers", "furious", "furiously", "fury", "rage", "enraged", "irate",
+        "outraged", "wut", "wütend", "ärger", "zorn", "zornig", "colère", "enojo", "enojado", "enojada", "ira", "enfado",
     ),
     "annoyance": ("annoyed", "annoying", "annoys", "irritated", "irritation"),
     "anticipation": ("anticipating", "anticipates", "anticipatory"),
@@ -22,12 +23,18 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "boredom": ("bored",),
     "confidence": ("confident", "confidently"),
     "confusion": ("confused", "confusedly"),
-    "contempt": ("contemptuous", "contemptuously", "disdain", "disdainful", "scorn", "scornful", "scornfully"),
+    "contempt": (
+        "contemptuous", "contemptuously", "disdain", "disdainful", "scorn", "scornful", "scornfully",
+        "verachtung", "mépris", "desprecio",
+    ),
     "contentment": ("content", "contented", "contentedly"),
     "disappointment": ("disappointed", "disappointedly"),
     "disapproval": ("disapproving", "disapprovingly", "disapproves", "disapproved"),
     "disconnection": ("disconnected",),
-    "disgust": ("disgusted", "disgusting", "disgusts", "disgustedly", "revulsion", "revolted"),
+    "disgust": (
+        "disgusted", "disgusting", "disgusts", "disgustedly", "revulsion", "revolted", "repulsed", "ekel", "angewidert",
+        "dégoût", "asco",
+    ),
     "disquietment": ("disquitement", "disquiet", "disquieted", "disquietude"),
     "doubt": ("doubtful", "doubtfully", "doubting", "doubts"),
     "embarrassment": ("embarrassed", "embarrassedly"),
@@ -40,19 +47,20 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "fatigue": ("fatigued", "exhausted", "exhaustion", "weary", "weariness"),
     "fear": (
         "afraid", "fears", "feared", "fearing", "fearful", "fearfully", "fearfulness", "scared", "frightened", "fright",
-        "terrified", "terror",
+        "terrified", "terror", "petrified", "panicked", "angst", "furcht", "ängstlich", "peur", "miedo",
     ),
     "frustration": ("frustrated", "frustratedly"),
     "happiness": (
         "happy", "happily", "happier", "happiest", "joy", "joyful", "joyfully", "joyfulness", "joyous", "joyously",
-        "cheerful", "cheerfully", "cheerfulness",
+        "cheerful", "cheerfully", "cheerfulness", "delighted", "freude", "glück", "glücklich", "fröhlich", "joie",
+        "bonheur", "heureux", "heureuse", "alegría", "felicidad", "feliz",
     ),
     "horror": ("horrified",),
     "love": ("loving", "lovingly"),
     "lust": ("lustful", "lustfully"),
     "neglect": ("neglected",),
     "nervousness": ("nervous", "nervously"),
-    "neutral": ("neutrality", "neutrally"),
+    "neutral": ("neutrality", "neutrally", "neutre"),
     "optimism": ("optimistic", "optimistically"),
     "pain": ("pained", "painful"),
     "peace": ("peaceful", "peacefully", "peacefulness"),
@@ -61,11 +69,15 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "relief": ("relieved",),
     "sadness": (
         "sad", "sadly", "sadder", "saddest", "saddened", "saddens", "sorrow", "sorrowful", "sorrowfully",
+        "gloomy", "heartbroken", "mournful", "traurig", "traurigkeit", "trauer", "triste", "tristesse", "tristeza",
     ),
     "sensitivity": ("sensitive",),
     "shame": ("ashamed", "shameful"),
     "suffering": ("suffers", "suffered"),
-    "surprise": ("surprised", "surprising", "surprises", "astonished", "astonishment"),
+    "surprise": (
+        "surprised", "surprising", "surprises", "astonished", "astonishment", "amazed",
+        "amazement", "überraschung", "überrascht", "sorpresa", "sorprendido", "sorprendida",
+    ),
     "sympathy": (
         "sympathetic", "sympathetically", "sympathise", "sympathises", "sympathising", "sympathize", "sympathizes",
         "sympathizing",
@@ -85,9 +97,12 @@ FORMS: Mapping[str, tuple[str, ...]] = {
 
 # Emotion words that only show that a reply names something, though not one of the choices.
 OTHERS = (
-    "anxiety", "anxious", "anxiously", "depressed", "depression", "despair", "grief", "guilt", "guilty", "hope",
-    "hopeful", "jealous", "jealousy", "loneliness", "lonely", "melancholic", "melancholy", "miserable", "stress",
-    "stressed", "unhappiness", "unhappy", "worried", "worry",
+    "admiration", "anxiety", "anxious", "anxiously", "apathetic", "apathy", "apprehension", "apprehensive",
+    "bitterness", "calmness", "compassion", "curiosity", "curious", "depressed", "depression", "despair",
+    "determination", "empathy", "euphoria", "grateful", "gratitude", "grief", "guilt", "guilty", "hatred", "hope",
+    "hopeful", "hostility", "impatience", "indifference", "indifferent", "jealous", "jealousy", "loneliness", "lonely",
+    "melancholic", "melancholy", "miserable", "nostalgia", "nostalgic", "regret", "remorse", "resentful", "resentment",
+    "serene", "serenity", "shocked", "stress", "stressed", "tenderness", "unhappiness", "unhappy", "worried", "worry",
 )  # fmt: skip
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff]")  # joiners, direction marks

@@ -27,7 +27,7 @@ _DO = (  # what was asked for
     r"(?:assist|answer|respond|reply|determine|ascertain|identify|assess|recogni[sz]e|detect|analy[sz]e|interpret|infer"
     r"|judge|evaluate|speculate|guess|label|classify|categori[sz]e|choose|select|pick|provide|offer|comply|fulfil+"
     r"|discuss|complete|diagnose|predict|generate|comment|conclude|decide|estimate|perceive|gauge|deduce|discern|engage"
-    r"|describe|participate|continue|process|support|accommodate|name"
+    r"|satisfy|describe|participate|continue|process|support|accommodate|name"
     r"|tell(?! (?:a lie|lies))|say(?! (?:enough|no|i|that i)\b)|do (?:so|this|that)\b(?! any)"
     r"|help(?! but\b)(?! (?!identify|determining|answer|interpret|analy|assess|classify)\w+ing\b)"
     rf"|(?:make|give)(?: \w+){{0,2}}? {_JUDGEMENT}|{_NOT_KNOWN}"
@@ -51,7 +51,7 @@ _CANNOT = (
 _DECLINE = (
     r"(?:(?:(?:must|have to|need to|would like to|prefer to|will)(?: \w+ly)? )?(?:decline|refuse|abstain|refrain)\b"
     r"(?! to believe)|(?:would|'d) rather not|(?:would |'d )?prefer not to|(?:am|'m) not comfortable"
-    r"|have no way of \w+ing|(?:do not|don't) (?:feel comfortable|provide|offer|engage|assist|speculate)\b"
+    r"|have no way of \w+ing|(?:do not|don't) (?:feel comfortable|provide|offer|engage|assist|speculate|do)\b"
     r"|(?:do not|don't) (?:have|possess) (?:\w+ )?(?:enough|sufficient|access to|information|context|feelings|emotions"
     rf"|eyes)\b|(?:do not|don't)(?: \w+ly)? {_NOT_KNOWN})"
 )
@@ -62,7 +62,7 @@ _REFUSED = (
     # The model itself.
     rf"(?<![\"'\w])(?:i|we){_WELL} ?(?:{_CANNOT}{_WELL_DO}|{_DECLINE}"
     r"|(?:cannot|can't|can not|won't)(?=(?:, sorry)? ?[.!]*$))",
-    rf"\b(?:as|i'm|i am)(?: just| only)? an? (?:\w+ ){{0,3}}?(?:ai|model|assistant|chatbot|machine)\b[^.!?]{{0,80}}?"
+    rf"\b(?:as|i'm|i am)(?: just| only)? an? (?:[\w-]+ ){{0,3}}?(?:ai|model|assistant|chatbot|machine)\b[^.!?]{{0,80}}?"
     rf"\b(?:cannot|can't|{_UNABLE}|(?:don't|do not) have the ability to){_WELL_DO}",
     rf"\A(?:{_APOLOGY})?(?:unable to|not able to|cannot|can't|won't) (?:help|assist|answer|comply|determine|identify"
     r"|assess|provide|process|classify|infer|detect|recogni[sz]e|tell|say|do)\b(?! any (?:signs?|traces?))",
@@ -78,6 +78,9 @@ _REFUSED = (
     r"\b(?:cannot|can't|can not) be(?: \w+ly)? (?:determined|identified|assessed|inferred|known|classified|answered)\b",
     r"(?:\A|[.!?,] |\bis |\bbut )(?:there (?:is |isn't |'s ))?(?:not enough|insufficient|not sufficient|enough|no)"
     rf" (?:information|data|context|details?|evidence)(?: \w+){{0,2}}? to{_WELL_DO}",
+    r"\b(?:please|kindly|(?:can|could) you)(?: please)? (?:provide|upload|share|attach|send|supply|show)\b[^.!?]{0,30}"
+    r"\b(?:images?|pictures?|photo\w*|faces?|videos?)\b",
+    r"\b(?:i (?:don't|do not) see (?:an?|any|the)|there is no|no) (?:image|picture|photo\w*)\b",
     # German, French, Spanish.
     r"\b(?:ich kann|kann ich|ich darf|darf ich|ich werde)\b[^.!?]{0,80}?\b(?:nicht|keine?[nmrs]?)\b[^.!?]{0,60}?"
     r"(?:helfen|antworten|bestimmen|feststellen|beurteilen|sagen|erkennen|geben|identifizieren|einschätzen|bewerten"

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 
-_THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(</\1>|$)", re.DOTALL | re.IGNORECASE)
-_TAIL = re.compile(r"^.*</(think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
+_BEGIN = r"(?:<(?:think|thinking|thought|reasoning)>|\[think\]|◁think▷)"
+_END = r"(?:</(?:think|thinking|thought|reasoning)>|\[/think\]|◁/think▷)"
+_THOUGHT = re.compile(rf"{_BEGIN}.*?(?:{_END}|$)", re.DOTALL | re.IGNORECASE)
+_TAIL = re.compile(rf"^.*(?:{_END}|<\|channel\|>final<\|message\|>)", re.DOTALL | re.IGNORECASE)
+_CHANNEL = re.compile(r"<\|channel\|>analysis<\|message\|>.*", re.DOTALL)
+_BORDER = re.compile(  # special tokens of chat templates, and the next question of a model that goes on by itself
+    r"<\|(?:im_start|start_header_id)\|>(?:assistant)?|<start_of_turn>(?:model)?|<\|[^|<>\s]{1,30}\|>|</?s>"
+    r"|\[/?INST\]|<end_of_turn>|\n\W*(?:question|user|human|instruction|input)\b\W*(?::|\n|$)",
+    re.IGNORECASE,
+)
 
 
 def without_thoughts(text: str) -> str:
-    """The reply without its blocks of reasoning; a block that never ends leaves nothing.
+    """The reply without its blocks of reasoning and its template's tokens; a block that never ends leaves nothing.
 
     Some chat templates open the block themselves, so that a reply has only its end.
 
@@ -18,4 +26,5 @@ def without_thoughts(text: str) -> str:
     >>> without_thoughts("valence is high</think> happiness")
     'happiness'
     """
-    return _TAIL.sub("", _THOUGHT.sub(" ", text)).strip()
+    text = _CHANNEL.sub("", _TAIL.sub("", _THOUGHT.sub(" ", text)))
+    return next(filter(None, map(str.strip, _BORDER.split(text))), "")
