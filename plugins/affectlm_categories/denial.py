@@ -8,7 +8,8 @@ _REACH = 5  # words that a negation reaches over: "does not seem to be very sad"
 _BEFORE = 200  # characters that are searched for one
 
 _CLAUSE = re.compile(
-    r"[,.;:!?(\n]|\bso much \w+ as\b|(?<!anything )\bbut\b|\b(?:however|although|though|instead(?! of)|whereas|while|because|yet)\b"
+    r"[,.;:!?(\n]|\bso much \w+ as\b|(?<!anything )\bbut\b|\b(?:however|although|though|instead(?! of)|whereas"
+    r"|while|because|yet)\b"
 )
 _SHOWN = (  # "not only", "couldn't be happier" and "cannot hide" deny nothing
     r"(?! (?:only|just|merely|simply|(?:be|been) (?:more|\w+ier)|hid|conceal|contain|suppress|mask|disguis|deny"
@@ -16,9 +17,11 @@ _SHOWN = (  # "not only", "couldn't be happier" and "cannot hide" deny nothing
 )
 _NEGATION = re.compile(
     rf"\b(?:not|never|\w+n't|(?:is|does|do)nt|cannot|hardly|barely|scarcely|without|nor|neither)\b{_SHOWN}"
-    r"|\b(?:no|none|rather than|instead of|other than|anything but|far from|absence of|lack of|lacks|opposite of|nothing(?! (?:but|less than|short of))"
+    r"|\b(?:no|none|rather than|instead of|other than|anything but|far from|absence of|lack of|lacks|opposite of"
+    r"|nothing(?! (?:but|less than|short of))"
     r"|free of|free from|devoid of|unlike|unlikely|less likely|rul(?:e|es|ed|ing) out|exclud(?:e|es|ed|ing)|except"
-    r"|(?:choos|chose|pick|prefer|favou?r|select)\w*[^,]* over|i doubt|nicht|keine?[nmrs]?|weder|ohne|non|pas|ni|sans|sin)\b"
+    r"|(?:choos|chose|pick|prefer|favou?r|select)\w*[^,]* over|i doubt|nicht|keine?[nmrs]?|weder|ohne|non|pas|ni"
+    r"|sans|sin)\b"
 )
 _LESS = re.compile(r"(?<!more or )\bless\b(?!.*\bthan\b)")
 _THAN = re.compile(r"(?<!\bmore )\bthan\b")

@@ -122,9 +122,7 @@ def _stands_alone(character: str) -> bool:
     return character.isalnum() and unicodedata.category(character) != "Lo"
 
 
-def _runs(
-    matches: Sequence[re.Match[str]], text: str, joins: Callable[[str], bool]
-) -> Iterator[list[re.Match[str]]]:
+def _runs(matches: Sequence[re.Match[str]], text: str, joins: Callable[[str], bool]) -> Iterator[list[re.Match[str]]]:
     """The matches in groups: those are together whose gap joins them."""
     run = list(matches[:1])
     for before, match in pairwise(matches):

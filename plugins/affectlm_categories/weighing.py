@@ -10,6 +10,7 @@ _NEAR = 6  # words before a mention that may put it second: "a faint hint of som
 
 HEADS = (
     r"(?:answer|emotion|label|category|feeling|choice|prediction|classification|selection|verdict|result|pick|score"
+    r"|conclusion"
     r"|best (?:fit|match)|fits best|antwort|gefühl|réponse|émotion|respuesta|emoción)"
 )
 SECOND = (
@@ -17,17 +18,17 @@ SECOND = (
     r"|less likely|least \w+|lowest|runner up)"
 )
 _REASON = r"(?:because|since|although|though|while|whereas|unlike|compared (?:to|with)|(?<=, )(?:as|given|which|if))\b"
-_BREAK = re.compile(
-    rf"[.!?](?!\d)|[;\n]|:(?=\s)|\s[–—-]\s|(?=\b(?:but|so|hence|thus|therefore|however|yet|instead)\b)"
-)
+_BREAK = re.compile(r"[.!?](?!\d)|[;\n]|:(?=\s)|\s[–—-]\s|(?=\b(?:but|so|hence|thus|therefore|however|yet|instead)\b)")
 _END = re.compile(rf"{_BREAK.pattern}|(?=\b{_REASON})")
 _CHOICE = re.compile(
     rf"\b{HEADS}\b[*\"'`]* (?:is|would be|seems to be|appears to be|ist|est|es)\b"
     r"|^\W*(?:so|hence|thus|therefore|overall|ultimately|finally|in the end|on (?:balance|reflection|second thought))\b"
     r"(?! \w+ that\b)"
-    r"|\b(?:i|we)(?: would| will|'d|'ll)? (?:choose|chose|pick|picked|select|selected|say|guess|label|call|go|opt|settle)\b"
+    r"|\b(?:i|we)(?: would| will|'d|'ll)? (?:choose|chose|pick|picked|select|selected|say|guess|label|call|go|opt"
+    r"|settle)\b"
     r"|\b(?:best|better|closest|closer|main|mainly|primar\w+|dominant|predominant\w*|strongest|highest|chosen|winner"
-    r"|mostly|remains|leaves|lean\w*|more like|rather(?! than)|my (?:\w+ )?(?:answer|choice|pick)|mo(?:st|re) (?:likely|probably|close\w*|fitting|appropriate|suit\w+"
+    r"|mostly|remains|leaves|lean\w*|more like|rather(?! than)|my (?:\w+ )?(?:answer|choice|pick)|mo(?:st"
+    r"|re) (?:likely|probably|close\w*|fitting|appropriate|suit\w+"
     r"|plausibl\w+|consistent|accurate\w*|natural\w*|prominent|apt\w*))\b|\bit is\W*$"
 )
 _PASSING = re.compile(
@@ -63,7 +64,9 @@ def weigh(text: str, start: int, end: int) -> tuple[Weight, int]:
     >>> [weigh(text, text.index(word), text.index(word) + len(word))[0].name for word in ("fear", "tense", "anger")]
     ['TOPIC', 'PASSING', 'CHOSEN']
     """
-    begin = max([max(0, start - _REACH), *(each.end() for each in _BREAK.finditer(text, max(0, start - _REACH), start))])
+    begin = max(
+        [max(0, start - _REACH), *(each.end() for each in _BREAK.finditer(text, max(0, start - _REACH), start))]
+    )
     stop = _END.search(text, end, end + _REACH)
     before, behind = text[begin:start], text[end : stop.start() if stop else end + _REACH]
     clause = before.rsplit(",", 1)[-1]

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import attrs
 
-from affectlm.line.prompt import Strategy, conclusion
-from affectlm.line.thoughts import without_thoughts
+from affectlm.line.prompt import Strategy
 from affectlm.types import Answer, Completion, Request, Sample, Truth
+from affectlm_descriptions.reading import read_description
 
 SECTIONS = (
     " Answer in three sections, headed Observations (what the face shows), Interpretation (what the person may feel) "
     "and Conclusion (that sentence and nothing else)."
 )
-_PREFIX = re.compile(r"^\W*(?:answer|description|response|reply|assistant)\W*:[\s*_]*", re.IGNORECASE)
-_PARAGRAPH = re.compile(r"\n\s*\n")
-_QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"), ("`", "`"), ("**", "**"))
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -30,19 +26,8 @@ class Description(Strategy):
         return Request(sample.id, self.conversation(seen, sample.id))
 
     def parse(self, completion: Completion) -> Answer:
-        """The reply without thoughts, headings such as "Answer:" and surrounding quotation marks.
-
-        With reasoning it is the conclusion, or the last paragraph if there is no such heading.
-        """
-        text = without_thoughts(completion.text)
-        if self.reasoning == "sections":
-            text = conclusion(text) or _PARAGRAPH.split(text)[-1]
-        text = _PREFIX.sub("", text).strip()
-        for left, right in _QUOTES:
-            inner = text[len(left) : -len(right)]
-            if len(text) > len(left) + len(right) and text.startswith(left) and text.endswith(right):
-                text = text if left in inner else inner.strip()
-        return Answer(text=text if any(character.isalnum() for character in text) else "")
+        """The sentences of the reply that are about the person; with reasoning, its conclusion."""
+        return Answer(text=read_description(completion.text, sections=self.reasoning == "sections"))
 
     def opening(self) -> str:
         """The definition of valence and arousal, if the prompt has one."""

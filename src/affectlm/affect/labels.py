@@ -14,7 +14,8 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "amusement": ("amused",),
     "anger": (
         "angry", "angrier", "angrily", "angered", "angers", "furious", "furiously", "fury", "rage", "enraged", "irate",
-        "outraged", "wut", "wütend", "ärger", "zorn", "zornig", "colère", "enojo", "enojado", "enojada", "ira", "enfado",
+        "outraged", "wut", "wütend", "ärger", "zorn", "zornig", "colère", "enojo", "enojado", "enojada", "ira",
+        "enfado",
     ),
     "annoyance": ("annoyed", "annoying", "annoys", "irritated", "irritation"),
     "anticipation": ("anticipating", "anticipates", "anticipatory"),
