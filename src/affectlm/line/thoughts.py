@@ -11,7 +11,7 @@ _TAIL = re.compile(rf"^.*(?:{_END}|<\|channel\|>final<\|message\|>)", re.DOTALL 
 _CHANNEL = re.compile(r"<\|channel\|>analysis<\|message\|>.*", re.DOTALL)
 _BORDER = re.compile(  # special tokens of chat templates, and the next question of a model that goes on by itself
     r"<\|(?:im_start|start_header_id)\|>(?:assistant)?|<start_of_turn>(?:model)?|<\|[^|<>\s]{1,30}\|>|</?s>"
-    r"|\[/?INST\]|<end_of_turn>|\n\W*(?:question|user|human|instruction|input)\b\W*(?::|\n|$)",
+    r"|\[/?INST\]|<end_of_turn>|\n[^\w\n]{0,9}(?:question|user|human|instruction|input)\b[^\w\n:]{0,9}(?::|\n|$)",
     re.IGNORECASE,
 )
 
