@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import attrs
 import numpy as np
 
+from affectlm.types import Record
 from affectlm.validators import at_least
 from affectlm_categories.accuracy import hits
 from affectlm_categories.classes import BoolArray, FloatArray, Replies, ratio
@@ -104,7 +105,11 @@ class TopK(RecordMean):
 
 
 class Calibration(CategoryMetric):
-    """Scores `brier` and `ece`, less is better, over records with probabilities and exactly one true label."""
+    """Scores `brier` and `ece`, less is better, over records with probabilities and exactly one true label.
+
+    The probabilities are of the labels alone: the softmax of the run's `choice_score`. Of several true labels none has
+    a true probability of 1, so such records are left out, and the part `several` counts them.
+    """
 
     judges_answers: ClassVar[bool] = False
     ranks: ClassVar[bool] = True
@@ -113,6 +118,14 @@ class Calibration(CategoryMetric):
     def fits(self, truth: BoolArray, replies: Replies) -> BoolArray:
         """Whether each face has probabilities and exactly one true label."""
         return np.asarray((truth.sum(axis=1) == 1) & np.isfinite(replies.probabilities).all(axis=1))
+
+    def parts(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, float]]:
+        """As of every metric of categories, and the count of records with several true labels."""
+        several = float((self.read(records)[1].sum(axis=1) > 1).sum())
+        return {
+            name: {**parts, **({"several": several} if several else {})}
+            for name, parts in super().parts(records).items()
+        }
 
     def over(self, truth: BoolArray, replies: Replies, weights: FloatArray) -> Mapping[str, FloatArray]:
         """The mean Brier score and the calibration error; missing probabilities of a baseline count as 0."""

@@ -11,10 +11,11 @@ import numpy as np
 from affectlm.affect.taxonomies import label_set
 from affectlm.errors import ConfigError
 from affectlm.line.prompt import Strategy, conclusion
-from affectlm.types import Answer, Completion, Request, Sample, Truth
+from affectlm.types import Answer, Completion, Message, Request, Sample, Truth
 from affectlm.validators import flag, one_of
 from affectlm_categories.reading import read_labels
 
+CUE = "Emotion:"
 SECTIONS = (
     " Answer in three sections, headed Observations (what the face shows), Interpretation (what the person may feel) "
     "and Conclusion ({wanted} and nothing else)."
@@ -71,6 +72,15 @@ class Categories(Strategy):
             stated = conclusion(stated) or ("" if completion.finish_reason == "length" else stated)
         return Answer(labels=read_labels(stated, self.labels), text=completion.text.strip())
 
+    def conversation(self, seen: str, sample_id: str = "") -> tuple[Message, ...]:
+        """The examples and the question; for choices, the cue begins every reply instead of ending every question."""
+        messages = super().conversation(seen, sample_id)
+        if self.answer != "choices":
+            return messages
+        begun = {"assistant": f"{CUE} "}
+        cued = (attrs.evolve(each, text=begun.get(each.role, "") + each.text) for each in messages)
+        return (*cued, Message("assistant", CUE))
+
     def opening(self) -> str:
         """The task and the labels."""
         urged = f"{self.urged()} " if self.suffix else ""
@@ -78,10 +88,10 @@ class Categories(Strategy):
         return f"{self.defined()}{task} {urged}Emotions: {', '.join(self._listed)}. "
 
     def question(self, seen: str) -> str:
-        """One face, and the beginning of the answer or its sections."""
+        """One face, and what to answer with: the sections, or the cue unless it begins the reply."""
         wanted = "all emotions that fit" if self.several else "one of the emotions"
-        ending = " Emotions that fit:" if self.several else " Emotion:"
-        return f"A person's face {seen}.{SECTIONS.format(wanted=wanted) if self.reasoning == 'sections' else ending}"
+        cue = "" if self.answer == "choices" else " Emotions that fit:" if self.several else f" {CUE}"
+        return f"A person's face {seen}.{SECTIONS.format(wanted=wanted) if self.reasoning == 'sections' else cue}"
 
     def answers(self, truth: Truth) -> Sequence[str]:
         """The true labels that are in the set, in its spelling; as one answer if several are asked for."""

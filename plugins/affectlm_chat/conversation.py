@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from affectlm.types import Request
+from affectlm.types import Message
 
 Turn: TypeAlias = Mapping[str, str]  # role, content
 
 
-def turns(request: Request) -> list[dict[str, str]]:
+def turns(messages: Sequence[Message]) -> list[dict[str, str]]:
     """The conversation in the form for chat templates."""
-    return [{"role": message.role, "content": message.text} for message in request.messages]
+    return [{"role": message.role, "content": message.text} for message in messages]
 
 
 def without_system(conversation: Sequence[Turn]) -> list[Turn]:

@@ -141,7 +141,7 @@ class Replay:
         """The scores of the question without numbers, computed from the normalised scores in the records."""
         found = self._blind.get(frozenset(request.choices))
         if found is None:
-            reason = "it has no stored reply, or several that differ; type choice_score=mean or choice_score=sum"
+            reason = "it has no stored reply, or several that differ; type choice_score=sum"
             return Completion(id=request.id, error=reason)
         return attrs.evolve(found, id=request.id)
 

@@ -184,7 +184,10 @@ class ChoiceScorer(Protocol):
     """A language model that can say how likely each choice is as its answer, for `answer=choices`."""
 
     def score_choices(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Like `complete`, but with `choice_logprobs` and `choice_tokens` of every choice and without text."""
+        """Like `complete`, but with `choice_logprobs` and `choice_tokens` of every choice and without text.
+
+        `request.continuations()` says what to score: the reply begins with a given text, and each choice adds its own.
+        """
         ...
 
 

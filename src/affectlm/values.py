@@ -123,8 +123,9 @@ class Message:
 class Request:
     """What a language model is asked about one sample.
 
-    `choices` are the labels to choose from, empty for free text. The core adds `sample`, for baselines that answer from
-    the numbers. It adds `face` only with `privacy.send_images=true` and for adapters with `takes_faces`.
+    `choices` are the labels to choose from, empty for free text. A last message of the assistant is the beginning of
+    the reply, after which `answer=choices` expects a space and a choice. The core adds `sample`, for baselines that
+    answer from the numbers. It adds `face` only with `privacy.send_images=true` and for adapters with `takes_faces`.
     """
 
     id: str
@@ -132,6 +133,16 @@ class Request:
     choices: tuple[str, ...] = ()
     sample: Sample | None = None
     face: Pixels | None = attrs.field(default=None, eq=False, repr=False)
+
+    def continuations(self) -> tuple[tuple[Message, ...], str, dict[str, str]]:
+        """For `answer=choices`: the conversation, the beginning of the reply, and what each choice adds to it.
+
+        >>> Request("a", (Message("user", "?"), Message("assistant", "Emotion:")), choices=("joy",)).continuations()[1:]
+        ('Emotion:', {'joy': ' joy'})
+        """
+        if self.messages and self.messages[-1].role == "assistant":
+            return self.messages[:-1], self.messages[-1].text, {label: f" {label}" for label in self.choices}
+        return self.messages, "", {label: label for label in self.choices}
 
 
 @attrs.frozen(kw_only=True)
@@ -187,6 +198,7 @@ class Record:
     choice_normalised: Mapping[str, float] | None = None  # the sums minus those of the question without numbers
     probabilities: Mapping[str, float] | None = None  # of the labels, from the deciding score
     entropy: float | None = None  # of the probabilities, in nats
+    choice_mass: float | None = None  # the share of the model's probability that the labels hold together
     truth: Truth = attrs.field(factory=Truth)
 
     @property

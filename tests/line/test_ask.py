@@ -299,7 +299,7 @@ def test_scores_that_are_not_of_the_choices_are_refused(tmp_path: Path, scores: 
     [
         (ScriptedLLM(), CHOICES, {"answer": "choices"}, "ScriptedLLM gives none; type answer=generate"),
         (Scorer(), PlainPrompt(), {"answer": "choices"}, "asks an open question"),
-        (Scorer(), PlainPrompt(choices=("a",)), {"answer": "choices"}, "type choice_score=mean"),
+        (Scorer(), PlainPrompt(choices=("a",)), {"answer": "choices"}, "type choice_score=sum"),
         (ScriptedLLM(), PlainPrompt(), {"send_images": True}, "ScriptedLLM takes no pictures"),
     ],
 )

@@ -82,7 +82,7 @@ class LlamaCpp:
                 return Completion(id=request.id, model=self.model, error=reason(error))
 
     def _answer(self, model: Model, request: Request) -> Completion:
-        prompt = model.prompt(turns(request))
+        prompt = model.prompt(turns(request.messages))
         # llama.cpp selects the likeliest tokens before it applies the temperature.
         reply = model.reply(
             prompt,
@@ -104,14 +104,15 @@ class LlamaCpp:
     def _weigh(self, model: Model, request: Request) -> Completion:
         if not request.choices:
             raise ValueError("the request has no choices to score")
-        prompt = model.prompt(turns(request))
-        begin = model.tokens(prompt)
-        labels = {label: model.tokens(prompt + label)[len(begin) :] for label in request.choices}
+        messages, begin, added = request.continuations()
+        text = model.prompt(turns(messages)) + begin
+        prompt = model.tokens(text)
+        labels = {label: model.tokens(text + more)[len(prompt) :] for label, more in added.items()}
         return Completion(
             id=request.id,
             model=self.model,
-            usage={"prompt_tokens": len(begin), "completion_tokens": 0},
-            choice_logprobs=model.weigh(begin, labels),
+            usage={"prompt_tokens": len(prompt), "completion_tokens": 0},
+            choice_logprobs=model.weigh(prompt, labels),
             choice_tokens={label: len(tokens) for label, tokens in labels.items()},
         )
 

@@ -15,7 +15,8 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 
 from affectlm.neural.silence import quiet
-from affectlm_chat.conversation import Turn, without_system
+from affectlm.types import Request
+from affectlm_chat.conversation import Turn, turns, without_system
 from affectlm_chat.transformers.choices import ChoiceModel, Question
 
 Conversation: TypeAlias = Sequence[Turn]
@@ -107,10 +108,9 @@ class ChatModel:
         start = tokens["input_ids"].shape[1]
         return [self._reply(row, length) for row, length in zip(output[:, start:].tolist(), lengths, strict=True)]
 
-    def weigh(self, conversations: Sequence[Conversation], choices: Sequence[Sequence[str]]) -> list[Likelihood]:
-        """How likely the reply to each conversation is to begin with each of its choices."""
-        prompts = [self.prompt(conversation) for conversation in conversations]
-        questions = self._questions(prompts, choices)
+    def weigh(self, requests: Sequence[Request]) -> list[Likelihood]:
+        """How likely the reply to each request is to begin, or to go on, with each of its choices."""
+        questions = self._questions(requests)
         with quiet():
             found = self._choices.score(questions)
         return [
@@ -122,9 +122,14 @@ class ChatModel:
             for question, logprobs in zip(questions, found, strict=True)
         ]
 
-    def _questions(self, prompts: Sequence[str], choices: Sequence[Sequence[str]]) -> list[Question]:
+    def _questions(self, requests: Sequence[Request]) -> list[Question]:
         """Prompts and labels as tokens; those of a label are the tokens of prompt and label after the prompt's own."""
-        texts = [text + label for text, labels in zip(prompts, choices, strict=True) for label in ("", *labels)]
+        texts, choices = [], []
+        for request in requests:
+            messages, begin, labels = request.continuations()
+            prompt_text = self.prompt(turns(messages)) + begin
+            texts += [prompt_text, *(prompt_text + added for added in labels.values())]
+            choices.append(labels)
         tokens = iter(self._tokenizer(texts, add_special_tokens=False).input_ids)
         questions = []
         for labels in choices:

@@ -71,11 +71,11 @@ class LocalChat:
             return [Completion(id=batch[0].id, model=self.model, error=reason(error))]
 
     def _answer(self, chat: ChatModel, batch: Sequence[Request]) -> list[Completion]:
-        replies = chat.answer([turns(request) for request in batch], self._sampling())
+        replies = chat.answer([turns(request.messages) for request in batch], self._sampling())
         return [self._completion(request, reply) for request, reply in zip(batch, replies, strict=True)]
 
     def _weigh(self, chat: ChatModel, batch: Sequence[Request]) -> list[Completion]:
-        found = chat.weigh([turns(request) for request in batch], [request.choices for request in batch])
+        found = chat.weigh(batch)
         return [self._scored(request, likelihood) for request, likelihood in zip(batch, found, strict=True)]
 
     def _sampling(self) -> Sampling:

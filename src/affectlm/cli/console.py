@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from affectlm.line.omissions import told
+from affectlm.report.choices import held
 from affectlm.report.noise import noise
 from affectlm.report.questions import asked
 from affectlm.store.records import Report
@@ -84,7 +85,7 @@ class Console:
             self._say(f"no table of more than {SHOWN} records; report.html and records.csv show them")
         counts = ", ".join(f"{count} {name}" for name, count in report.outcomes.items())
         self._say(f"{self._count} records: {counts}; {report.usage['seconds']:.1f} s")
-        for sentence in filter(None, (asked(report), noise(report))):
+        for sentence in filter(None, (asked(report), held(report), noise(report))):
             self._say(sentence)
         if report.left_out:
             self._say(f"left out: {told(report.left_out)}")

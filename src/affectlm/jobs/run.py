@@ -28,6 +28,7 @@ from affectlm.line.permission import Permission
 from affectlm.line.question import Asking
 from affectlm.line.workers import Notice, silent
 from affectlm.registry import Registry
+from affectlm.report.choices import measure_held
 from affectlm.report.noise import measure_noise
 from affectlm.report.questions import count_questions
 from affectlm.scores.scores import score_all
@@ -155,6 +156,7 @@ class _Run:
             records = [_slim(record) for record in read_records(self.folder)]
         report.questions = count_questions(records)
         report.noise = measure_noise(records, chosen.va_sd)
+        report.choice_mass = measure_held(records)
         report.human_text = _human_text(parts, records)
         report.left_out = _left_out(records, parts, chosen)
         _refuse_nothing(records)

@@ -1,8 +1,9 @@
 """Chooses an answer by the log-probabilities of the labels, for `answer=choices`.
 
-There are three scores: `sum` over a label's tokens; `mean` per token, which does not favour short labels; and
-`normalised`, the sum minus the same label's sum when the question leaves out the numbers, which does not favour labels
-that the model prefers anyway (the pointwise mutual information of Holtzman et al. 2021, arXiv 2104.08315).
+There are three scores: `normalised`, the sum over a label's tokens minus the same label's sum when the question leaves
+out the numbers, which does not favour labels that the model prefers anyway (the pointwise mutual information of
+Holtzman et al. 2021, arXiv 2104.08315); the `sum` itself; and the `mean` per token, which favours labels of several
+tokens, since a model is sure of the later tokens of a word.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 
 import attrs
 
-SCORES = ("normalised", "mean", "sum")
+SCORES = ("normalised", "sum", "mean")
 
 
 @attrs.frozen
@@ -24,6 +25,7 @@ class Choice:
     normalised: Mapping[str, float] | None  # None if the question was not asked without numbers
     probabilities: Mapping[str, float]  # softmax of the deciding score
     entropy: float  # of the probabilities, in nats
+    mass: float  # of the model's probability that the labels hold together
 
 
 def choose(
@@ -50,7 +52,21 @@ def choose(
         normalised=normalised,
         probabilities=probabilities,
         entropy=-sum(value * math.log(value) for value in probabilities.values() if value > 0),
+        mass=mass(logprobs),
     )
+
+
+def mass(logprobs: Mapping[str, float]) -> float:
+    """The share of the model's probability that the labels hold together, from 0 to 1.
+
+    A label that begins with another label lies within the share of that label and is not counted again.
+
+    >>> round(mass({"joy": math.log(0.2), "joyful": math.log(0.1), "fear": math.log(0.05)}), 9)
+    0.25
+    """
+    others = {label: [other for other in logprobs if other != label] for label in logprobs}
+    found = (logprobs[label] for label, rest in others.items() if not label.startswith(tuple(rest)))
+    return min(1.0, math.fsum(math.exp(min(0.0, value)) for value in found))
 
 
 def softmax(scores: Mapping[str, float]) -> dict[str, float]:

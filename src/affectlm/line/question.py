@@ -71,7 +71,7 @@ class Asking:
         if self.by_blind and not isinstance(self.prompt, BlindPrompt):
             raise ConfigError(
                 f"choice_score=normalised asks once without numbers, but {class_name(self.prompt)} cannot; "
-                "type choice_score=mean or choice_score=sum"
+                "type choice_score=sum"
             )
 
     @property
@@ -111,7 +111,8 @@ class Asking:
         sample = request.sample
         affect = [sample.valence, sample.arousal] if sample and reads_sample else None
         face = None if request.face is None else hashlib.sha256(request.face.tobytes()).hexdigest()
-        return digest([self.key, self.answer, messages, request.choices, affect, face])
+        asked = request.continuations()[1:] if self.by_choices else request.choices
+        return digest([self.key, self.answer, messages, asked, affect, face])
 
     def expected_tokens(self, request: Request) -> tuple[int, int]:
         """How many tokens the model will read for a request, and the most it may write."""

@@ -88,6 +88,7 @@ def scored(question: Question, completion: Completion, blind: Mapping[str, float
         choice_normalised=choice.normalised,
         probabilities=choice.probabilities,
         entropy=choice.entropy,
+        choice_mass=choice.mass,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import attrs
 
 from affectlm.line.omissions import told
+from affectlm.report.choices import held
 from affectlm.report.noise import noise
 from affectlm.report.questions import asked
 from affectlm.store.records import EXPLANATIONS, Report
@@ -80,7 +81,7 @@ def outcomes(run: Run) -> Section:
     """How many records ended in which way, and what was left out."""
     report = run.report
     blocks: list[Block] = [Table(("outcome", "records"), list(report.outcomes.items()))]
-    blocks += [f"{sentence}." for sentence in (asked(report), noise(report)) if sentence]
+    blocks += [f"{sentence}." for sentence in (asked(report), held(report), noise(report)) if sentence]
     if report.left_out:
         blocks.append(f"Left out: {told(report.left_out)}.")
     return Section("Outcomes", blocks)

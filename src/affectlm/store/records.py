@@ -72,6 +72,7 @@ def to_json(record: Record) -> dict[str, object]:
         "reason": record.reason,
         **{name: _plain(getattr(record, name)) for name in _BY_LABEL},
         "entropy": record.entropy,
+        "choice_mass": record.choice_mass,
         "truth": attrs.asdict(record.truth),
     }
 
@@ -86,7 +87,7 @@ _FIELDS = {
     **dict.fromkeys(("id", "image", "answer", "reason"), TEXT),
     **dict.fromkeys(("image_sha256", "prompt", "prompt_sha256", "style", "model", "reply"), optional(TEXT)),
     **dict.fromkeys(("valence", "arousal", "measured_valence", "measured_arousal"), optional(AFFECT)),
-    **dict.fromkeys((*_CORNERS, "score", "entropy"), optional(NUMBER)),
+    **dict.fromkeys((*_CORNERS, "score", "entropy", "choice_mass"), optional(NUMBER)),
     **dict.fromkeys(_BY_LABEL, optional(named(NUMBER))),
     "choice_tokens": optional(named(COUNT)),
     "outcome": one_of([each.value for each in Outcome]),
@@ -202,6 +203,7 @@ class Report:
     scores: list[Score] = attrs.field(factory=list)
     unscored: list[str] = attrs.field(factory=list)  # metrics without a score: no record has the truth they need
     questions: dict[str, object] = attrs.field(factory=dict)  # distinct and effective prompts, faces, style
+    choice_mass: dict[str, float] = attrs.field(factory=dict)  # median and mean share of probability of the labels
     noise: dict[str, float] = attrs.field(factory=dict)  # deviation asked for by perturb.va_sd, and what became of it
     human_text: str = ""  # what metrics of texts compared answers with; empty without such metrics
     usage: dict[str, float] = attrs.field(factory=dict)
@@ -255,6 +257,7 @@ _REPORT = {
     "human_text": TEXT,
     "questions": OBJECT,
     "left_out": named(optional(COUNT)),
+    "choice_mass": named(AMOUNT),
     "noise": named(AMOUNT),
     "usage": named(AMOUNT),
     "error": optional(TEXT),

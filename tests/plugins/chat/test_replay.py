@@ -203,7 +203,7 @@ def test_the_question_without_numbers_may_have_no_stored_answer(tmp_path: Path, 
     known = {"joy": 0.3, "fear": -0.9} if other else None
     folder = run_folder(tmp_path, weighed("a", known), weighed("b", other))
 
-    assert "type choice_score=mean or choice_score=sum" in str(score(folder, blind).error)
+    assert "type choice_score=sum" in str(score(folder, blind).error)
 
 
 def test_the_report_and_the_cache_know_the_file_by_its_digest(tmp_path: Path) -> None:
