@@ -87,6 +87,13 @@ class CategoryMetric(ABC):
         )
         return classes, classes.members(truth), replies
 
+    def bare_statistics(self, records: Sequence[Record]) -> Sequence[tuple[BoolArray, Statistic]]:
+        """The scores over the records that count, without their baselines, which have to be learnt."""
+        _, truth, replies = self.read(records)
+        rows = self.fits(truth, replies)
+        truth, replies = truth[rows], replies.of(rows)
+        return [(rows, lambda weights: self.over(truth, replies, weights))] if rows.any() else []
+
     def statistics(self, records: Sequence[Record]) -> Sequence[tuple[BoolArray, Statistic]]:
         """The scores over the records that count, with their baselines, floors and ceilings as parts."""
         classes, truth, replies = self.read(records)

@@ -37,7 +37,7 @@ from affectlm.values import (
 )  # fmt: skip
 
 __all__ = [
-    "VA", "Answer", "AnswerMetric", "AnyMetric", "BlindPrompt", "Box", "ChoiceScorer", "Completion", "ConcurrentLLM",
+    "VA", "Answer", "AnswerMetric", "AnyMetric", "BareMetric", "BlindPrompt", "Box", "ChoiceScorer", "Completion", "ConcurrentLLM",
     "CountingDataset", "CountingDetector", "Dataset", "DerivedDataset", "Described", "DetailedEstimator", "Details",
     "ExplainableEstimator", "Face", "FaceDetector", "FaceReader", "GuardedLLM", "Image", "LLMAdapter",
     "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM", "NamedMetric", "Outcome",
@@ -328,6 +328,15 @@ class WeightedMetric(Protocol):
         "SCORE: PART" is a part of that score with an interval of its own. If there are the parts `floor` and `ceiling`,
         the core adds `gain` and `covered` (see `scores.bounds`).
         """
+        ...
+
+
+@runtime_checkable
+class BareMetric(Protocol):
+    """A `WeightedMetric` whose parts take time: it also gives its scores without them, for `affectlm compare`."""
+
+    def bare_statistics(self, records: Sequence[Record]) -> Sequence[tuple[NDArray[np.bool_], Statistic]]:
+        """The same as `statistics`, without names of parts."""
         ...
 
 

@@ -48,7 +48,7 @@ def score_all(
     """
     metrics, records = list(metrics), sorted(records, key=lambda record: record.id)
     answered = [record for record in records if record.outcome is Outcome.OK]
-    about_answers = [metric for metric in metrics if _judges_answers(metric)]
+    about_answers = [metric for metric in metrics if judges_answers(metric)]
     scores = _scores(records, metrics, by, on_nothing)
     if len(answered) < len(records):
         scores += [
@@ -61,7 +61,7 @@ def score_all(
     return scores
 
 
-def _judges_answers(metric: AnyMetric) -> bool:
+def judges_answers(metric: AnyMetric) -> bool:
     return isinstance(metric, AnswerMetric) and metric.judges_answers
 
 
@@ -80,11 +80,11 @@ def _scores_of(metric: AnyMetric, records: Sequence[Record], together: Clusters)
     ranges = called(metric.ranges) if isinstance(metric, RangedMetric) else {}
     if isinstance(metric, ValuedMetric):
         columns = called(metric.values, records)
-        groups = [_mean(name, values) for name, values in columns.items()]
+        groups = [mean_of(name, values) for name, values in columns.items()]
         ranges = {**_ranges_of(columns), **ranges}
     elif isinstance(metric, WeightedMetric):
         groups = [
-            (known, bounded(_named(metric, statistic), ranges))
+            (known, bounded(named(metric, statistic), ranges))
             for known, statistic in called(metric.statistics, records)
         ]
     else:
@@ -100,7 +100,7 @@ def _with_parts(metric: AnyMetric, records: Sequence[Record], scores: Sequence[S
     return [attrs.evolve(score, parts={**score.parts, **parts.get(score.name, {})}) for score in scores]
 
 
-def _mean(name: str, values: NDArray[np.float64]) -> tuple[NDArray[np.bool_], Statistic]:
+def mean_of(name: str, values: NDArray[np.float64]) -> tuple[NDArray[np.bool_], Statistic]:
     """The mean of the values that are not NaN, as a group of a `WeightedMetric`."""
     known = np.isfinite(values)
     kept = values[known]
@@ -144,7 +144,7 @@ def _joined(scores: Iterable[Score]) -> list[Score]:
     return [attrs.evolve(score, parts=shown(score.parts)) for score in whole.values()]
 
 
-def _named(metric: WeightedMetric, statistic: Statistic) -> Statistic:
+def named(metric: WeightedMetric, statistic: Statistic) -> Statistic:
     """The statistic, which names its metric when it fails."""
 
     def told(weights: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:
@@ -165,7 +165,7 @@ def check_thresholds(thresholds: Iterable[str], metrics: Iterable[AnyMetric]) ->
             return
         names = metric.score_names()
         known += names
-        answered += [f"{name}_answered" for name in names if _judges_answers(metric)]
+        answered += [f"{name}_answered" for name in names if judges_answers(metric)]
     for name in thresholds:
         if name not in (*known, *answered):
             raise ConfigError(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 9999  # exchanges that are drawn; with at most as many possible ones, each is taken once
-_AT_ONCE = 1_000_000  # exchanged records in memory at a time
+_AT_ONCE = 200_000  # exchanged records in memory at a time
 _EQUAL = 1e-9  # relative difference of two sums that only rounding tells apart
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -45,7 +45,9 @@ def exchange_test(
     for start in range(0, whole, size):
         count = min(size, whole - start)
         bits = np.arange(start, start + count)[:, None] >> np.arange(len(clusters)) & 1 if exact else None
-        swapped = generator.random((count, len(clusters))) < 0.5 if bits is None else bits.astype(np.bool_)
+        swapped = (
+            bits.astype(np.bool_) if bits is not None else generator.integers(0, 2, (count, len(clusters)), np.bool_)
+        )
         for name, values in differences(swapped[:, place.ravel()]).items():
             large[name] += int((~(np.abs(values) < found[name] * (1 - _EQUAL) - _EQUAL**2)).sum())
     return {name: count / whole if exact else (1 + count) / (1 + whole) for name, count in large.items()}
