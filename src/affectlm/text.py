@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 
 def printable(text: str) -> str:
@@ -48,3 +49,13 @@ def natural(name: str) -> list[tuple[int, str]]:
     ['2.jpg', '10.jpg']
     """
     return [(int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in re.split(r"(\d+)", name)]
+
+
+def varied(lists: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The words of each list, such as the overrides of a sweep's runs, that not all lists share.
+
+    >>> varied([["seed=1", "llm=a"], ["seed=1", "llm=b"]])
+    [['llm=a'], ['llm=b']]
+    """
+    shared = set(lists[0]).intersection(*lists[1:])
+    return [[word for word in words if word not in shared] for words in lists]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from affectlm.text import varied
+
 if TYPE_CHECKING:
     from affectlm.store.records import Report
 
@@ -21,16 +23,6 @@ class Point:
     overrides: list[str]
     folder: Path
     report: Report | None = None  # None if the run failed
-
-
-def varied(points: Sequence[Point]) -> list[list[str]]:
-    """The overrides of each run that not all runs share.
-
-    >>> varied([Point(["seed=1", "llm=a"], Path("0")), Point(["seed=1", "llm=b"], Path("1"))])
-    [['llm=a'], ['llm=b']]
-    """
-    shared = set(points[0].overrides).intersection(*(point.overrides for point in points[1:]))
-    return [[word for word in point.overrides if word not in shared] for point in points]
 
 
 def print_sweep(points: Sequence[Point]) -> None:
@@ -48,7 +40,7 @@ def print_sweep(points: Sequence[Point]) -> None:
     table.add_column("choices", overflow="fold")
     for name in ("ok", *columns):
         table.add_column(name, justify="right")
-    for number, (point, words) in enumerate(zip(points, varied(points), strict=True), 1):
+    for number, (point, words) in enumerate(zip(points, varied([point.overrides for point in points]), strict=True), 1):
         report = point.report
         if report is None:
             cells = ["failed"]

@@ -62,6 +62,7 @@ def score_all(
 
 
 def judges_answers(metric: AnyMetric) -> bool:
+    """Whether a missing answer counts as wrong."""
     return isinstance(metric, AnswerMetric) and metric.judges_answers
 
 

@@ -1,4 +1,4 @@
-"""Tests of the difference between two runs over the same records, and sizes of effects; nothing here knows of metrics."""
+"""Tests of the difference between two runs over the same records, and sizes of effects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def exchange_test(
 ) -> dict[str, float]:
     """The two-sided p of each difference: how often it is as large when whole clusters are exchanged between the runs.
 
-    If the runs are alike, either could have given either reply, so each exchange is as likely as what was found. With at
+    If the runs are alike, either could have given either reply, so each exchange is as likely as what was found. Of at
     most `draws` + 1 possible exchanges all are taken and p is exact; else p = (1 + as large) / (1 + draws), which is
     never 0 (Phipson & Smyth 2010). An exchange for which a score is undefined counts as large.
 
