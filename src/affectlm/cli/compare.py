@@ -56,7 +56,7 @@ def _show(found: Comparison) -> None:
     if found.scores:
         console.print(_table(("score", *(f"run {number}" for number in numbers.values())), list(score_rows(found))))
         console.print("* significantly better than every other run (Holm's p below 0.05)")
-        cells = [[numbers.get(cell, cell) for cell in row] for row in rows(found)]
+        cells = [[score, numbers[first], numbers[second], *rest] for score, first, second, *rest in rows(found)]
         console.print(_table(COLUMNS, cells[:MOST_ROWS]))
         if len(found.pairs) > MOST_ROWS:
             console.print(f"{MOST_ROWS} of {len(found.pairs)} differences; {COMPARE_HTML} has all")

@@ -80,7 +80,7 @@ def _compared(
     together = clusters.of(rows[0], by)
     notes = [f"Only what all runs have is compared: {'; '.join(found)}."] if found else []
     metrics = _metrics(runs, registry, notes)
-    seed = cast("int", runs[0].report.seed)
+    seed = runs[0].report.seed
     tests = _Tests(rows, together, seed, max(DRAWS, _DRAWS_PER_TEST * len(runs) ** 2 * len(metrics)))
     pairs, lowest = tests.all(runs, metrics, notes)
     raised = holm([pair.p for pair in pairs])
