@@ -23,13 +23,15 @@ import torch
 from affectlm.types import Request, Sample
 from affectlm_categories.prompt import Categories
 from affectlm_chat import affectlm_weights
+from affectlm_chat.conversation import turns
 from affectlm_chat.transformers.smollm2 import SmolLM2, convert
 
 try:
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
 except ImportError as error:
-    sys.exit(f"lm-evaluation-harness is missing ({error}): pip install 'lm_eval[hf]'")
+    HFLM = None
+    sys.stderr.write(f"affectlm alone, since lm-evaluation-harness is missing ({error}): pip install 'lm_eval[hf]'\n")
 
 EMOTIC = (
     "affection", "anger", "annoyance", "anticipation", "aversion", "confidence", "disapproval", "disconnection",
@@ -67,7 +69,10 @@ def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
 
 def requests(count: int) -> list[Request]:
     """Prompts of experiment 1 about places all over the plane."""
-    prompt, places = Categories(labels=EMOTIC, style="both"), np.random.default_rng(0).uniform(-1, 1, (count, 2))
+    prompt, places = (
+        Categories(labels=EMOTIC, style="both", answer="choices"),
+        np.random.default_rng(0).uniform(-1, 1, (count, 2)),
+    )
     return [prompt.render(Sample(str(row), float(v), float(a))) for row, (v, a) in enumerate(places)]
 
 
@@ -75,7 +80,7 @@ def harness(theirs: Any, texts: Sequence[str], labels: Sequence[str], size: int)
     """The harness' log-likelihood of every label behind every text."""
     theirs.batch_size_per_gpu = size
     asked = [
-        Instance(request_type="loglikelihood", doc={}, arguments=(text, label), idx=0)
+        Instance(request_type="loglikelihood", doc={}, arguments=(text, f" {label}"), idx=0)
         for text in texts
         for label in labels
     ]
@@ -94,17 +99,17 @@ def main(count: int = 200, rounds: int = 3, batch: int | None = None) -> None:
     logging.disable(logging.WARNING)
     asked = requests(count)
     ours = SmolLM2(device="cpu", dtype="float32", batch_size=16)
-    chat = ours._ready()
+    chat = ours._chat.ready()
     theirs: Any = HFLM(pretrained=str(convert(affectlm_weights()[0])), device="cpu", dtype="float32", batch_size=1)
-    texts = [chat.prompt([{"role": "user", "content": request.messages[0].text}]) for request in asked]
+    texts = [chat.prompt(turns(request.messages[:-1])) + request.messages[-1].text for request in asked]
 
     best = batch or quickest(theirs, texts[:2])
     our_seconds: list[list[float]] = []
     their_seconds: list[list[float]] = []
     for _ in range(rounds):
         fresh = SmolLM2(device="cpu", dtype="float32", batch_size=16)  # nothing is remembered from the round before
-        fresh._ready()
-        with counting(fresh._ready()._model) as our_counts:
+        fresh._chat.ready()
+        with counting(fresh._chat.ready()._model) as our_counts:
             *seconds, completions = timed(partial(list, fresh.score_choices(asked)))
         our_seconds.append(seconds)
         with counting(theirs.model) as their_counts:

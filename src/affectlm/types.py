@@ -39,8 +39,8 @@ from affectlm.values import (
 __all__ = [
     "VA", "Answer", "AnswerMetric", "AnyMetric", "BareMetric", "BlindPrompt", "Box", "ChoiceScorer", "Completion",
     "ConcurrentLLM", "CountingDataset", "CountingDetector", "Dataset", "DerivedDataset", "Described",
-    "DetailedEstimator", "Details", "ExplainableEstimator", "Face", "FaceDetector", "FaceReader", "GuardedLLM", "Image", "LLMAdapter",
-    "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM", "NamedMetric", "Outcome",
+    "DetailedEstimator", "Details", "ExplainableEstimator", "Face", "FaceDetector", "FaceReader", "GuardedLLM",
+    "Image", "LLMAdapter", "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM", "NamedMetric", "Outcome",
     "PartedMetric", "Pixels", "Progress", "PromptTemplate", "RangedMetric", "RatingsDataset", "Record",
     "RepeatableLLM", "Request", "Sample", "SampleReader", "Score", "SingleLLM", "Statistic", "StyledPrompt",
     "TextDataset", "TokenCounter", "TrainableEstimator", "Truth", "TruthMetric", "Tunable", "VAEstimator",

@@ -15,7 +15,7 @@ import pytest
 from affectlm.errors import AffectlmError, BusyError, ConfigError, ContractError
 from affectlm.line.ask import ask
 from affectlm.line.budget import Budget
-from affectlm.line.likelihoods import choose
+from affectlm.line.likelihoods import choose, mass
 from affectlm.line.measure import Measured
 from affectlm.line.permission import Permission
 from affectlm.line.question import Asking
@@ -256,6 +256,7 @@ def test_a_choice_is_made_by_the_score_that_is_asked_for(tmp_path: Path, by: str
     assert len(llm.asked) == 3 + (by == "normalised")
     assert records[0].choice_logprobs == {"joy": -1.5, "fear": -1.0}
     assert records[0].choice_means == {"joy": -1.5, "fear": -0.5}
+    assert records[0].choice_mass == pytest.approx(math.exp(-1.5) + math.exp(-1.0))
     assert sum((records[0].probabilities or {}).values()) == pytest.approx(1)
     assert from_json(to_json(records[0])) == records[0]
 
@@ -271,6 +272,27 @@ def test_choices_are_stored_with_the_question_without_numbers(tmp_path: Path) ->
     assert again.asked == []
     assert [record.answer for record in records] == ["joy"] * 3
     assert written[0].choice_logprobs is None
+
+
+def test_another_beginning_of_the_reply_is_another_question(tmp_path: Path) -> None:
+    """Log-probabilities that are stored for bare labels are not those of labels after a cue; replies are the same."""
+    labels = Request("a", (Message("user", "?"),), choices=("joy",))
+    cued = attrs.evolve(labels, messages=(*labels.messages, Message("assistant", "Emotion:")))
+    by_choices = Asking(prompt=CHOICES, llm=Scorer(), answer="choices")
+    written = Asking(prompt=CHOICES, llm=Scorer())
+
+    assert labels.continuations() == (labels.messages, "", {"joy": "joy"})
+    assert cued.continuations() == (labels.messages, "Emotion:", {"joy": " joy"})
+    assert by_choices.request_key(cued) != by_choices.request_key(labels) != written.request_key(labels)
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [({"joy": 0.2, "fear": 0.1}, 0.3), ({"joy": 0.2, "joyful": 0.1}, 0.2), ({"a": 0.7, "b": 0.7}, 1.0)],
+)
+def test_the_labels_share_counts_nothing_twice(shares: dict[str, float], expected: float) -> None:
+    """What begins with one label may go on as another, and rounding may not make more than all."""
+    assert mass({label: math.log(share) for label, share in shares.items()}) == pytest.approx(expected)
 
 
 def test_probabilities_and_entropy_follow_the_deciding_score() -> None:

@@ -264,6 +264,16 @@ def test_the_question_without_numbers_differs_in_the_face_only(rated: str) -> No
     assert blind.messages[-1].text == "A person's face is shown. Emotion:"
 
 
+def test_for_choices_the_cue_begins_every_reply(rated: str) -> None:
+    """Labels are scored where the model would write them; examples show the same, and no question ends in the cue."""
+    messages = Categories(shots=1, examples=rated, labels=["anger"], answer="choices").render(SAMPLE).messages
+
+    assert [message.role for message in messages] == ["user", "assistant", "user", "assistant"]
+    assert messages[1].text == "Emotion: anger"
+    assert messages[2].text == "A person's face looks upset and very tired."
+    assert messages[3] == Message("assistant", "Emotion:")
+
+
 def test_the_order_of_labels_is_drawn_once(rated: str) -> None:
     """All faces get the same order, so that prompts begin alike; choices stay as the set gives them."""
     orders = set()

@@ -54,7 +54,7 @@ def test_mcnemar_is_the_exact_sign_test_of_the_records_that_only_one_run_has_rig
     first = np.array([1.0] * 8 + [0.0] + [1.0] * 20 + [0.0] * 10)
     second = np.array([0.0] * 8 + [1.0] + [1.0] * 20 + [0.0] * 10)
 
-    assert mcnemar(first, second) == (8, 1, pytest.approx(20 / 512))
+    assert mcnemar(first, second) == pytest.approx((8, 1, 20 / 512))
     assert mcnemar(first, first) == (0, 0, 1.0)
 
 

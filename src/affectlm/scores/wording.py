@@ -44,7 +44,7 @@ def nominal_alpha(labels: Sequence[Sequence[str | None]], weights: Floats | None
     whole = by_name.sum(axis=1)
     by_chance = whole**2 - (by_name**2).sum(axis=1)
     found = np.full(len(weights), np.nan)
-    return 1 - np.divide((whole - 1) * (weights @ unlike), by_chance, out=found, where=by_chance > 0)
+    return np.asarray(1 - np.divide((whole - 1) * (weights @ unlike), by_chance, out=found, where=by_chance > 0))
 
 
 def factors_of(overrides: Sequence[Sequence[str]]) -> dict[str, list[str]]:
@@ -54,7 +54,8 @@ def factors_of(overrides: Sequence[Sequence[str]]) -> dict[str, list[str]]:
     {'llm': ['a', 'b']}
     """
     given = [dict(word.split("=", 1) for word in words if "=" in word) for words in overrides]
-    values = {key: [each.get(key, "") for each in given] for key in dict.fromkeys(key for each in given for key in each)}
+    keys = dict.fromkeys(key for each in given for key in each)
+    values = {key: [each.get(key, "") for each in given] for key in keys}
     return {key: each for key, each in values.items() if len(set(each)) > 1}
 
 

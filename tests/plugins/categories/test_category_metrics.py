@@ -321,6 +321,15 @@ def test_a_face_without_probabilities_is_ranked_last_and_not_calibrated() -> Non
     assert scored(AveragePrecision(labels=LABELS), records)["map"].parts["ap: fear"] == pytest.approx(0.5)
 
 
+def test_a_face_with_several_true_labels_is_counted_and_not_calibrated() -> None:
+    """No label of several has a true probability of 1."""
+    likely = (0.7, 0.1, 0.1, 0.1)
+    one = record("anger", "anger", probabilities=likely)
+    brier = scored(Calibration(labels=LABELS), [one, record("anger", "anger", "fear", probabilities=likely)])["brier"]
+    assert (brier.count, brier.parts["several"]) == (1, 1)
+    assert "several" not in scored(Calibration(labels=LABELS), [one])["brier"].parts
+
+
 def test_an_open_answer_counts_by_groups_of_words() -> None:
     """Grief and sorrow are sadness; pride is a word of its own."""
     found = scored(OpenSet(), [record(("grief", "pride"), "Sad", "anxious")])

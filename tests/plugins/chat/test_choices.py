@@ -86,11 +86,13 @@ def one_pass_each(folder: Path, request: Request) -> dict[str, float]:
     tokenizer = hf.AutoTokenizer.from_pretrained(folder)
     model = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     turns = [{"role": message.role, "content": message.text} for message in request.messages]
-    prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    space = "" if turns[-1]["role"] == "user" else " "
+    cue = turns.pop()["content"] if space else ""
+    prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True) + cue
     begin = len(tokenizer(prompt, add_special_tokens=False).input_ids)
     found = {}
     for label in request.choices:
-        ids = torch.tensor([tokenizer(prompt + label, add_special_tokens=False).input_ids])
+        ids = torch.tensor([tokenizer(prompt + space + label, add_special_tokens=False).input_ids])
         with torch.no_grad():
             logprobs = model(ids, use_cache=False).logits[0].log_softmax(-1)
         found[label] = sum(float(logprobs[place - 1, ids[0, place]]) for place in range(begin, ids.shape[1]))
@@ -108,6 +110,14 @@ def test_every_choice_has_the_probability_of_a_pass_of_its_own(llama: Path) -> N
     for request in REQUESTS:
         assert found[request.id].choice_logprobs == pytest.approx(one_pass_each(llama, request), abs=1e-4)
         assert list(found[request.id].choice_logprobs or ()) == list(request.choices)
+
+
+def test_a_choice_follows_the_beginning_of_the_reply_after_a_space(llama: Path) -> None:
+    """A last message of the assistant is continued, not answered."""
+    cued = Request("a", (Message("user", "the face"), Message("assistant", "It looks")), choices=LABELS)
+    [found] = chat(llama).score_choices([cued])
+
+    assert found.choice_logprobs == pytest.approx(one_pass_each(llama, cued), abs=1e-4)
 
 
 def test_local_models_score_choices(llama: Path) -> None:
@@ -142,9 +152,7 @@ def test_the_shared_beginning_is_read_once(llama: Path) -> None:
     llm = chat(llama, batch_size=2)
     list(llm.score_choices([ask(str(number), f"the face looks as face {number} looks") for number in range(6)]))
     model = llm._chat.ready()._choices
-    [question] = llm._chat.ready()._questions(
-        [llm._chat.ready().prompt([{"role": "user", "content": "the face looks so"}])], [LABELS]
-    )
+    [question] = llm._chat.ready()._questions([ask("so", "the face looks so")])
 
     assert model._takes_rows
     assert len(model._start.tokens) > len(question.prompt) / 2
