@@ -21,6 +21,7 @@ from affectlm.line.faces import find_faces
 from affectlm.line.images import from_pil
 from affectlm.line.measure import Measured, Step, estimate
 from affectlm.line.permission import Permission
+from affectlm.line.source import repeated
 from affectlm.registry import Registry
 from affectlm.report.pages import write_pages
 from affectlm.store.cache import Store
@@ -139,7 +140,8 @@ class Reader:
                 self._built["permission"] = permission_of(self._chosen, self.llm)
         asking = asking_of(self._chosen, self.prompt, self.llm)
         permission = cast("Permission", self._built["permission"])
-        return list(ask(self._measured(picture), asking, store=Store("completions", "off"), permission=permission))
+        steps = repeated(self._measured(picture), self._chosen.repeats)
+        return list(ask(steps, asking, store=Store("completions", "off"), permission=permission))
 
     def _measured(self, picture: Picture) -> Iterator[Step]:
         found = find_faces([_as_image(picture)], self.detector, best_only=self._chosen.faces == "best")

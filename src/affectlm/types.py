@@ -37,14 +37,14 @@ from affectlm.values import (
 )  # fmt: skip
 
 __all__ = [
-    "VA", "Answer", "AnswerMetric", "AnyMetric", "BareMetric", "BlindPrompt", "Box", "ChoiceScorer", "Completion",
-    "ConcurrentLLM", "CountingDataset", "CountingDetector", "Dataset", "DerivedDataset", "Described",
-    "DetailedEstimator", "Details", "ExplainableEstimator", "Face", "FaceDetector", "FaceReader", "GuardedLLM",
-    "Image", "LLMAdapter", "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM", "NamedMetric",
-    "Outcome", "PartedMetric", "Pixels", "Progress", "PromptTemplate", "RangedMetric", "RatingsDataset", "Record",
-    "RepeatableLLM", "Request", "Sample", "SampleReader", "Score", "SingleLLM", "Statistic", "StyledPrompt",
-    "TextDataset", "TokenCounter", "TrainableEstimator", "Truth", "TruthMetric", "Tunable", "VAEstimator",
-    "ValuedMetric", "WeightedMetric",
+    "VA", "Answer", "AnswerMetric", "AnyMetric", "BareMetric", "BlindPrompt", "Box", "ChoiceScorer",
+    "Completion", "ConcurrentLLM", "CountingDataset", "CountingDetector", "Dataset", "DerivedDataset",
+    "Described", "DetailedEstimator", "Details", "ExplainableEstimator", "Face", "FaceDetector", "FaceReader",
+    "GuardedLLM", "Image", "LLMAdapter", "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM",
+    "NamedMetric", "Outcome", "PartedMetric", "Pixels", "Progress", "PromptTemplate", "RangedMetric",
+    "RatingsDataset", "Record", "RepeatableLLM", "Request", "Sample", "SampleReader", "SamplingLLM", "Score",
+    "SingleLLM", "Statistic", "StyledPrompt", "TextDataset", "TokenCounter", "TrainableEstimator", "Truth",
+    "TruthMetric", "Tunable", "VAEstimator", "ValuedMetric", "WeightedMetric",
 ]  # fmt: skip
 
 
@@ -235,6 +235,13 @@ class RepeatableLLM(Protocol):
     """A language model that says whether the same question gets the same reply; if not, no reply is stored."""
 
     repeatable: bool
+
+
+@runtime_checkable
+class SamplingLLM(Protocol):
+    """A language model that draws its replies, for a notice if `repeats` would all be the same."""
+
+    temperature: float | None  # 0: the likeliest words, always the same
 
 
 @runtime_checkable

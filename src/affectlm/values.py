@@ -125,7 +125,8 @@ class Request:
 
     `choices` are the labels to choose from, empty for free text. A last message of the assistant is the beginning of
     the reply, after which `answer=choices` expects a space and a choice. The core adds `sample`, for baselines that
-    answer from the numbers. It adds `face` only with `privacy.send_images=true` and for adapters with `takes_faces`.
+    answer from the numbers, and `repeat`, if it asks several times. It adds `face` only with
+    `privacy.send_images=true` and for adapters with `takes_faces`.
     """
 
     id: str
@@ -133,6 +134,11 @@ class Request:
     choices: tuple[str, ...] = ()
     sample: Sample | None = None
     face: Pixels | None = attrs.field(default=None, eq=False, repr=False)
+    repeat: int = 1  # 1 for the first time that the question is asked
+
+    def seeded(self, seed: int) -> int:
+        """The seed with which to draw this reply, given that of the first."""
+        return seed + (self.repeat - 1) * 1_000_003  # so that runs with seeds 0, 1, 2, ... share none
 
     def continuations(self) -> tuple[tuple[Message, ...], str, dict[str, str]]:
         """For `answer=choices`: the conversation, the beginning of the reply, and what each choice adds to it.
@@ -171,8 +177,9 @@ class Answer:
 class Record:
     """Everything about one face, or about one picture without a face."""
 
-    id: str
+    id: str  # "<id of the face>~<repeat>" from the second repeat on
     outcome: Outcome
+    repeat: int = 1
     image: str = ""  # path or name of the picture, empty if only ratings were used
     image_sha256: str | None = None
     face: int | None = None  # rank of the face in its picture, 0 the best
@@ -200,6 +207,11 @@ class Record:
     entropy: float | None = None  # of the probabilities, in nats
     choice_mass: float | None = None  # the share of the model's probability that the labels hold together
     truth: Truth = attrs.field(factory=Truth)
+
+    @property
+    def asked_about(self) -> str:
+        """The id of the face or sample, the same for all repeats."""
+        return self.id.removesuffix(f"~{self.repeat}") if self.repeat > 1 else self.id
 
     @property
     def measured(self) -> tuple[float | None, float | None]:

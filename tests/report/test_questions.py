@@ -13,7 +13,8 @@ from affectlm.testing import record
 )
 def test_questions_count_as_many_as_they_are_even(prompts: str, distinct: int, effective: float) -> None:
     """Kish's n^2 / (sum of squared counts), which is the number of prompts only if each is asked equally often."""
-    found = count_questions([record(prompt_sha256=prompt, style="words") for prompt in prompts])
+    asked = [record(id=str(place), prompt_sha256=prompt, style="words") for place, prompt in enumerate(prompts)]
+    found = count_questions(asked)
 
     assert found == {"distinct": distinct, "effective": effective, "faces": len(prompts), "style": "words"}
 

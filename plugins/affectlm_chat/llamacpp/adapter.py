@@ -89,7 +89,7 @@ class LlamaCpp:
             max_tokens=self.max_new_tokens,
             temperature=self.temperature,
             top_p=self.top_p,
-            seed=_seed(prompt, self.seed),
+            seed=_seed(prompt, request.seeded(self.seed)),
         )
         [choice], usage = reply["choices"], reply["usage"]
         text = choice["text"].strip()

@@ -151,11 +151,14 @@ class OpenAIChat:
             self._limit_parameter(): self.max_new_tokens,
             "temperature": self.temperature,
             "top_p": self.top_p,
-            "seed": self.seed,
+            "seed": None if self.seed is None else request.seeded(self.seed),
             "reasoning_effort": self.reasoning_effort,
         }
         chosen = {name: value for name, value in given.items() if value is not None}
-        return {"model": self.model, "messages": messages, **chosen, **(self.extra_body or {})}
+        further = dict(self.extra_body or {})
+        if isinstance(seed := further.get("random_seed"), int):  # Mistral's name for the seed
+            further["random_seed"] = request.seeded(seed)
+        return {"model": self.model, "messages": messages, **chosen, **further}
 
     def _limit_parameter(self) -> str:
         # OpenAI's newer models reject max_tokens; many compatible servers support nothing else.

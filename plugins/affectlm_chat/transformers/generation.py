@@ -32,7 +32,6 @@ class Sampling:
     max_new_tokens: int
     temperature: float
     top_p: float
-    seed: int
 
 
 @attrs.frozen(kw_only=True)
@@ -93,8 +92,8 @@ class ChatModel:
         )
         self._choices = ChoiceModel(self._model)
 
-    def answer(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
-        """One reply per conversation."""
+    def answer(self, conversations: Sequence[Conversation], seeds: Sequence[int], sampling: Sampling) -> list[Reply]:
+        """One reply per conversation, drawn with its seed."""
         prompts = [self.prompt(conversation) for conversation in conversations]
         tokens = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
         tokens = {name: tokens[name].to(self._model.device) for name in ("input_ids", "attention_mask")}
@@ -102,7 +101,7 @@ class ChatModel:
             output = self._model.generate(
                 **tokens,
                 max_new_tokens=sampling.max_new_tokens,
-                logits_processor=_processors(sampling, prompts),
+                logits_processor=_processors(sampling, prompts, seeds),
             )
         lengths = tokens["attention_mask"].sum(dim=1).tolist()
         start = tokens["input_ids"].shape[1]
@@ -162,8 +161,8 @@ class ChatModel:
 class _Noise(LogitsProcessor):
     """Gumbel noise, so that the largest logit is a draw from the distribution; one generator per prompt."""
 
-    def __init__(self, prompts: Sequence[str], seed: int) -> None:
-        self._generators = [_generator(prompt, seed) for prompt in prompts]
+    def __init__(self, prompts: Sequence[str], seeds: Sequence[int]) -> None:
+        self._generators = [_generator(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         uniform = torch.stack([torch.rand(scores.shape[1], generator=one) for one in self._generators])
@@ -176,13 +175,13 @@ def _generator(prompt: str, seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(mixed, "big"))
 
 
-def _processors(sampling: Sampling, prompts: Sequence[str]) -> LogitsProcessorList:
+def _processors(sampling: Sampling, prompts: Sequence[str], seeds: Sequence[int]) -> LogitsProcessorList:
     if sampling.temperature == 0:
         return LogitsProcessorList()
     steps: list[LogitsProcessor] = [TemperatureLogitsWarper(float(sampling.temperature))]
     if sampling.top_p < 1:
         steps.append(TopPLogitsWarper(sampling.top_p))
-    return LogitsProcessorList([*steps, _Noise(prompts, sampling.seed)])
+    return LogitsProcessorList([*steps, _Noise(prompts, seeds)])
 
 
 def _end_tokens(*found: int | Sequence[int] | None) -> list[int]:

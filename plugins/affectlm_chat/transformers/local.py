@@ -71,7 +71,11 @@ class LocalChat:
             return [Completion(id=batch[0].id, model=self.model, error=reason(error))]
 
     def _answer(self, chat: ChatModel, batch: Sequence[Request]) -> list[Completion]:
-        replies = chat.answer([turns(request.messages) for request in batch], self._sampling())
+        replies = chat.answer(
+            [turns(request.messages) for request in batch],
+            [request.seeded(self.seed) for request in batch],
+            self._sampling(),
+        )
         return [self._completion(request, reply) for request, reply in zip(batch, replies, strict=True)]
 
     def _weigh(self, chat: ChatModel, batch: Sequence[Request]) -> list[Completion]:
@@ -81,9 +85,7 @@ class LocalChat:
     def _sampling(self) -> Sampling:
         from affectlm_chat.transformers.generation import Sampling
 
-        return Sampling(
-            max_new_tokens=self.max_new_tokens, temperature=self.temperature, top_p=self.top_p, seed=self.seed
-        )
+        return Sampling(max_new_tokens=self.max_new_tokens, temperature=self.temperature, top_p=self.top_p)
 
     def _completion(self, request: Request, reply: Reply) -> Completion:
         return Completion(

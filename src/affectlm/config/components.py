@@ -10,6 +10,7 @@ import attrs
 from affectlm.config.settings import EvaluateSettings, RunSettings, TrainSettings
 from affectlm.errors import AffectlmError, ConfigError
 from affectlm.registry import Registry
+from affectlm.scores.repeats import RepeatAgreement
 from affectlm.scores.scores import check_thresholds
 from affectlm.types import DerivedDataset, Described, GuardedLLM, RatingsDataset, Tunable
 from affectlm.weights.named import accepting
@@ -171,6 +172,8 @@ def assemble_run(components: Components, chosen: RunSettings, built: Mapping[str
     """The components of a run from those of each kind; raises ConfigError unless they fit together and the settings."""
     single = {kind: each[0] for kind, each in built.items() if kind != "metric"}
     metrics = dict(zip(components.metrics(), built["metric"], strict=True))
+    if chosen.repeats > 1:
+        metrics["repeat_agreement"] = RepeatAgreement()
     parts = RunComponents(**single, metrics=metrics)  # type: ignore[arg-type]
     dataset = parts.dataset
     if parts.detector is not None and _has_no_pictures(dataset):

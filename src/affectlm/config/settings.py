@@ -41,6 +41,7 @@ class RunSettings:
 
     answer: str = attrs.field(validator=one_of("generate", "choices"))
     style: str = attrs.field(default="words", validator=one_of(*STYLES))
+    repeats: int = attrs.field(default=1, validator=at_least(1))
     choice_score: str = attrs.field(default=SCORES[0], validator=one_of(*SCORES))
     faces: str = attrs.field(validator=one_of("all", "best"))
     cache: str = attrs.field(validator=one_of(*MODES))
@@ -73,6 +74,11 @@ class RunSettings:
 
     def __attrs_post_init__(self) -> None:
         """Raises ValueError if settings exclude each other."""
+        if self.repeats > 1 and self.answer == "choices":
+            raise ValueError(
+                f"repeats={self.repeats} shows how replies vary, but answer=choices gives the same probabilities each "
+                "time; type repeats=1 or answer=generate"
+            )
         for chosen, key in ((self.explain, "explain"), (self.send_images, "privacy.send_images")):
             if chosen and self.va == "truth":
                 raise ValueError(

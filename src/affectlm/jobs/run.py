@@ -36,9 +36,12 @@ from affectlm.store.cache import Store
 from affectlm.store.records import RECORDS, REPORT, Report, read_records, read_report, to_line
 from affectlm.store.run_folder import Earlier, finished_records, locked, refuse_another, writing
 from affectlm.store.tables import write_table
-from affectlm.types import AnyMetric, Outcome, Record, TextDataset, TruthMetric
+from affectlm.types import AnyMetric, Outcome, Record, SamplingLLM, TextDataset, TruthMetric
 
 LEDGER = "asked.json"  # in the run's folder while it runs, or if it was killed
+SAME_REPLIES = (
+    "with llm.temperature=0 a model repeats its likeliest reply, so repeats tell little; add llm.temperature=1"
+)
 NOTE_EVERY = 1.0  # seconds between two updates of the report
 _FAILURES = (Outcome.UNREADABLE_IMAGE, Outcome.API_ERROR)
 _NOT_ASKED = (Outcome.NO_FACE, Outcome.SKIPPED)
@@ -145,6 +148,8 @@ class _Run:
             self.on_notice(f"the dataset left out {told(report.left_out)}")
         asking = asking_of(chosen, parts.prompt, parts.llm, key=self.components.identity("llm", parts.llm))
         asking.check()
+        if chosen.repeats > 1 and isinstance(parts.llm, SamplingLLM) and parts.llm.temperature == 0:
+            self.on_notice(SAME_REPLIES)
         permission = permission_of(chosen, parts.llm, tally=self._tally, before=self.ledger.write)
         self._price = permission.budget.price
         with writing(self.folder):
@@ -166,7 +171,7 @@ class _Run:
     def _stream(self, parts: RunComponents, asking: Asking, permission: Permission) -> None:
         """Runs the line to its end; every record is on disk before the next is made."""
         outcomes: Counter[str] = Counter()
-        earlier = Earlier()
+        earlier = Earlier(self.chosen.repeats)
         for record in finished_records(self.folder):
             earlier.add(record)
             outcomes[record.outcome.value] += 1

@@ -9,7 +9,7 @@ from affectlm.config.settings import RunSettings
 from affectlm.errors import ConfigError
 from affectlm.line.faces import Found, find_faces, has_one
 from affectlm.line.measure import Step, Watch, estimate, unwatched
-from affectlm.line.source import Noise, items, rated, warn_of_missing_truth
+from affectlm.line.source import Noise, items, rated, repeated, warn_of_missing_truth
 from affectlm.line.workers import Notice, silent
 from affectlm.store.cache import Store
 from affectlm.store.run_folder import Earlier
@@ -36,7 +36,8 @@ def stream(
         notice: called with a sentence about metrics whose truth the dataset seems to lack.
     """
     found = warn_of_missing_truth(items(parts.dataset, chosen.limit), parts.metrics, notice)
-    return map(Noise(chosen.va_sd, chosen.seed), _measured(chosen, parts, earlier, found, key, watch))
+    noisy = map(Noise(chosen.va_sd, chosen.seed), _measured(chosen, parts, earlier, found, key, watch))
+    return repeated(noisy, chosen.repeats, earlier.records)
 
 
 def _measured(

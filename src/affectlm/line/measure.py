@@ -23,6 +23,12 @@ class Measured:
     place: Place | None = None  # None if ratings are used instead of pictures
     pixels: Pixels | None = attrs.field(default=None, eq=False, repr=False)  # only if a language model may see the face
     measured: tuple[float, float] | None = None  # valence and arousal before noise moved those of the sample
+    repeat: int = 1
+
+    @property
+    def id(self) -> str:
+        """The id of the request and the record."""
+        return self.sample.id if self.repeat == 1 else f"{self.sample.id}~{self.repeat}"
 
     def record(self, outcome: Outcome, **further: Any) -> Record:
         """A record of what is known, with further fields."""
@@ -31,7 +37,7 @@ class Measured:
         known |= {"valence": sample.valence, "arousal": sample.arousal, "extra": sample.extra, "truth": sample.truth}
         if self.measured is not None:
             known["measured_valence"], known["measured_arousal"] = self.measured
-        return Record(id=sample.id, outcome=outcome, **known, **further)
+        return Record(id=self.id, outcome=outcome, repeat=self.repeat, **known, **further)
 
 
 Step: TypeAlias = Measured | Record  # still under way, or finished

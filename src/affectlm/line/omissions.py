@@ -36,7 +36,7 @@ class Seen:
 
     def add(self, record: Record) -> None:
         """Counts a record; add each record of a run once."""
-        self._items.add(record.id if record.face is None else record.id.rpartition("#")[0])
+        self._items.add(record.asked_about if record.face is None else record.id.rpartition("#")[0])
         picture = self._pictures[record.image]
         picture.found = max(picture.found, record.others + (record.face is not None))
         picture.too_small = max(picture.too_small, record.too_small)

@@ -97,10 +97,11 @@ class Asking:
         """
         sample = measured.sample
         face = measured.pixels if self.send_images else None
-        request = attrs.evolve(called(self.prompt.render, sample), sample=sample, face=face)
+        request = called(self.prompt.render, sample)
         if request.id != sample.id:
             name = class_name(self.prompt)
             raise ContractError(f"{name}.render gave the id '{request.id}', expected '{sample.id}'")
+        request = attrs.evolve(request, id=measured.id, sample=sample, face=face, repeat=measured.repeat)
         style = self.prompt.style if isinstance(self.prompt, StyledPrompt) else None
         return Question(measured, request, self.request_key(request), style)
 
@@ -112,7 +113,8 @@ class Asking:
         affect = [sample.valence, sample.arousal] if sample and reads_sample else None
         face = None if request.face is None else hashlib.sha256(request.face.tobytes()).hexdigest()
         asked = request.continuations()[1:] if self.by_choices else request.choices
-        return digest([self.key, self.answer, messages, asked, affect, face])
+        repeat = [request.repeat] if request.repeat > 1 else []
+        return digest([self.key, self.answer, messages, asked, affect, face, *repeat])
 
     def expected_tokens(self, request: Request) -> tuple[int, int]:
         """How many tokens the model will read for a request, and the most it may write."""

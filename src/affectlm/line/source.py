@@ -1,9 +1,9 @@
-"""From a dataset to items: unique ids, notices about missing truth, ratings instead of faces, and noise."""
+"""From a dataset to items: unique ids, notices about missing truth, ratings instead of faces, noise, and repeats."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, islice
 
 import attrs
@@ -93,3 +93,13 @@ class Noise:
         measured = sample.valence, sample.arousal
         valence, arousal = np.clip(generator.normal(measured, self.deviation), -1, 1).tolist()
         return attrs.evolve(step, sample=attrs.evolve(sample, valence=valence, arousal=arousal), measured=measured)
+
+
+def repeated(steps: Iterable[Step], times: int, finished: Collection[str] = ()) -> Iterator[Step]:
+    """Each measured face as often as its question is to be asked, without the repeats whose ids are in `finished`."""
+    for step in steps:
+        if isinstance(step, Record):
+            yield step
+            continue
+        repeats = (attrs.evolve(step, repeat=repeat) for repeat in range(1, times + 1))
+        yield from (each for each in repeats if each.id not in finished)

@@ -22,8 +22,9 @@ def count_questions(records: Sequence[Record]) -> dict[str, object]:
         return {}
     counts = Counter(record.prompt_sha256 for record in asked).values()
     effective = len(asked) ** 2 / sum(count**2 for count in counts)
-    found = {"distinct": len(counts), "effective": round(effective, 3), "faces": len(asked)}
-    return found | ({"style": asked[0].style} if asked[0].style else {})
+    faces, repeats = len({record.asked_about for record in asked}), max(record.repeat for record in asked)
+    found = {"distinct": len(counts), "effective": round(effective, 3), "faces": faces}
+    return found | ({"repeats": repeats} if repeats > 1 else {}) | ({"style": asked[0].style} if asked[0].style else {})
 
 
 def asked(report: Report) -> str:
@@ -33,5 +34,6 @@ def asked(report: Report) -> str:
         return ""
     distinct, faces = found.get("distinct"), found.get("faces")
     even = f" (effective number {found['effective']:.1f})" if "effective" in found else ""
+    often = f", each asked {found['repeats']} times" if "repeats" in found else ""
     style = f", valence and arousal said in {found['style']}" if "style" in found else ""
-    return f"{distinct} distinct {plural('prompt', distinct)}{even} about {faces} {plural('face', faces)}{style}"
+    return f"{distinct} distinct {plural('prompt', distinct)}{even} about {faces} {plural('face', faces)}{often}{style}"

@@ -29,10 +29,10 @@ def of(records: Sequence[Record], by: str = PICTURE) -> list[str]:
     if by.startswith(GROUP):
         return _groups(records, by.removeprefix(GROUP))
     if by == PERSON:
-        return [record.id for record in records]
+        return [record.asked_about for record in records]
     if by == PROMPT:
-        return [record.prompt_sha256 or record.id for record in records]
-    return [record.image or record.id for record in records]
+        return [record.prompt_sha256 or record.asked_about for record in records]
+    return [record.image or record.asked_about for record in records]
 
 
 def _groups(records: Sequence[Record], name: str) -> list[str]:
@@ -43,4 +43,6 @@ def _groups(records: Sequence[Record], name: str) -> list[str]:
         raise ConfigError(
             f"no record has a group '{name}', which intervals.by={GROUP}{name} needs; groups: {found or 'none'}"
         )
-    return [record.id if value is None else f"value {value}" for record, value in zip(records, values, strict=True)]
+    return [
+        record.asked_about if value is None else f"value {value}" for record, value in zip(records, values, strict=True)
+    ]

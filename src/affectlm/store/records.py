@@ -46,6 +46,7 @@ def to_json(record: Record) -> dict[str, object]:
     box = record.box
     return {
         "id": record.id,
+        "repeat": record.repeat,
         "image": record.image,
         "image_sha256": record.image_sha256,
         "face": record.face,
@@ -92,6 +93,7 @@ _FIELDS = {
     "choice_tokens": optional(named(COUNT)),
     "outcome": one_of([each.value for each in Outcome]),
     "face": optional(COUNT),
+    "repeat": COUNT,
     "others": COUNT,
     "too_small": COUNT,
     "extra": named(NUMBER),

@@ -30,13 +30,20 @@ AGAIN = (Outcome.API_ERROR, Outcome.SKIPPED, Outcome.UNREADABLE_IMAGE)  # outcom
 class Earlier:
     """What an interrupted attempt at the same run has finished."""
 
-    ids: set[str] = attrs.field(factory=set)
+    repeats: int = 1  # how often each question is asked
+    records: set[str] = attrs.field(factory=set)  # ids
+    ids: set[str] = attrs.field(factory=set)  # of faces and items of which all repeats are recorded
     faces: Counter[str] = attrs.field(factory=Counter)  # picture -> faces recorded
     expected: dict[str, int] = attrs.field(factory=dict)  # picture -> faces it has
+    _asked: Counter[str] = attrs.field(factory=Counter)  # face or item -> repeats recorded
 
     def add(self, record: Record) -> None:
         """Adds a finished record."""
-        self.ids.add(record.id)
+        self.records.add(record.id)
+        self._asked[record.asked_about] += 1
+        if record.prompt_sha256 is not None and self._asked[record.asked_about] < self.repeats:
+            return
+        self.ids.add(record.asked_about)
         if record.face is not None:
             picture = record.id.rpartition("#")[0]
             self.faces[picture] += 1

@@ -14,8 +14,8 @@ from affectlm.types import Record
 TABLE = "records.csv"
 LONGEST = 300  # characters of an answer or a reason; records.jsonl has all of them
 _PLAIN = (
-    *("id", "image", "image_sha256", "face", "left", "top", "right", "bottom", "score", "others", "too_small"),
-    *("valence", "arousal", "measured_valence", "measured_arousal"),
+    *("id", "repeat", "image", "image_sha256", "face", "left", "top", "right", "bottom", "score", "others"),
+    *("too_small", "valence", "arousal", "measured_valence", "measured_arousal"),
     *("prompt_sha256", "style", "model", "outcome", "entropy", "choice_mass"),
 )
 _COLUMNS = (*_PLAIN, "answer", "labels", "reason", "truth.labels", "truth.valence", "truth.arousal")

@@ -76,6 +76,15 @@ def test_the_seed_decides_what_is_drawn(tiny: Path) -> None:
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+def test_each_repeat_draws_with_a_seed_of_its_own(tiny: Path) -> None:
+    """Within one batch too; the first is that of a run without repeats."""
+    requests = [attrs.evolve(ask(5), id=f"r{repeat}", repeat=repeat) for repeat in (1, 2, 3)]
+    drawn = answers(chat(tiny, temperature=2.0, seed=1), requests)
+
+    assert len({each.text for each in drawn.values()}) == 3
+    assert drawn["r1"].text == answers(chat(tiny, temperature=2.0, seed=1), [ask(5)])["r5"].text
+
+
 def test_a_reply_that_was_cut_off_says_so(tiny: Path) -> None:
     """Without an end token within max_new_tokens the reason is length, and all tokens are counted."""
     [completion] = chat(tiny, max_new_tokens=1).complete([ask(3)])

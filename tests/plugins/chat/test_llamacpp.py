@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from affectlm.errors import AccessError, AffectlmError, ConfigError
@@ -128,6 +129,7 @@ def test_what_is_drawn_depends_on_the_seed_and_not_on_earlier_requests(smollm2: 
 
     assert drawn(1, [ask("a")]) == drawn(1, [ask("b", "Another one?"), ask("a")])
     assert drawn(1, [ask("a")]) != drawn(2, [ask("a")])
+    assert drawn(1, [ask("a")]) != drawn(1, [attrs.evolve(ask("a"), repeat=2)])
 
 
 def test_every_choice_has_the_probability_of_a_pass_of_its_own(shared: LlamaCpp) -> None:

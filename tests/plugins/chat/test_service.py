@@ -17,6 +17,7 @@ from email.utils import formatdate
 from io import BytesIO
 from pathlib import Path
 
+import attrs
 import numpy as np
 import PIL.Image
 import pytest
@@ -98,6 +99,15 @@ def test_a_request_is_the_messages_and_the_options_that_are_set() -> None:
         "seed": 3,
         "top_k": 1,
     }
+
+
+def test_each_repeat_is_asked_with_a_seed_of_its_own() -> None:
+    """Under the service's own name for it too; without a seed none is sent."""
+    again = attrs.evolve(REQUEST, repeat=2)
+
+    assert OpenAIChat(model="m", seed=3)._body(again)["seed"] == 3 + 1_000_003
+    assert OpenAIChat(model="m", extra_body={"random_seed": 3})._body(again)["random_seed"] == 3 + 1_000_003
+    assert "seed" not in OpenAIChat(model="m")._body(again)
 
 
 def test_the_limit_of_tokens_goes_under_the_name_the_service_knows() -> None:
