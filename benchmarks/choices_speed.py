@@ -69,10 +69,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
 
 def requests(count: int) -> list[Request]:
     """Prompts of experiment 1 about places all over the plane."""
-    prompt, places = (
-        Categories(labels=EMOTIC, style="both", answer="choices"),
-        np.random.default_rng(0).uniform(-1, 1, (count, 2)),
-    )
+    prompt, places = Categories(labels=EMOTIC, style="both", answer="choices"), np.random.default_rng(0).uniform(-1, 1, (count, 2))
     return [prompt.render(Sample(str(row), float(v), float(a))) for row, (v, a) in enumerate(places)]
 
 
