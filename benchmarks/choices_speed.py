@@ -2,8 +2,7 @@
 
 `python benchmarks/choices_speed.py [PROMPTS [ROUNDS [BATCH]]]`, BATCH being the harness' batch size; without it the
 quickest of some is found first. Both read the same prompts of SmolLM2-135M-Instruct on the CPU in float32, in turn, in
-one process; the best of the rounds counts. The harness moves white space from a prompt's end to the label; its
-probability is taken off again.
+one process; the best of the rounds counts. Without the harness, affectlm alone is timed.
 """
 
 from __future__ import annotations
@@ -69,7 +68,10 @@ def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
 
 def requests(count: int) -> list[Request]:
     """Prompts of experiment 1 about places all over the plane."""
-    prompt, places = Categories(labels=EMOTIC, style="both", answer="choices"), np.random.default_rng(0).uniform(-1, 1, (count, 2))
+    prompt, places = (
+        Categories(labels=EMOTIC, style="both", answer="choices"),
+        np.random.default_rng(0).uniform(-1, 1, (count, 2)),
+    )
     return [prompt.render(Sample(str(row), float(v), float(a))) for row, (v, a) in enumerate(places)]
 
 
@@ -97,36 +99,36 @@ def main(count: int = 200, rounds: int = 3, batch: int | None = None) -> None:
     asked = requests(count)
     ours = SmolLM2(device="cpu", dtype="float32", batch_size=16)
     chat = ours._chat.ready()
-    theirs: Any = HFLM(pretrained=str(convert(affectlm_weights()[0])), device="cpu", dtype="float32", batch_size=1)
+    theirs: Any = HFLM and HFLM(pretrained=str(convert(affectlm_weights()[0])), device="cpu", batch_size=1)
     texts = [chat.prompt(turns(request.messages[:-1])) + request.messages[-1].text for request in asked]
-
-    best = batch or quickest(theirs, texts[:2])
-    our_seconds: list[list[float]] = []
-    their_seconds: list[list[float]] = []
+    best = (batch or quickest(theirs, texts[:2])) if theirs else 0
+    seconds: dict[str, list[list[float]]] = {"affectlm": [], **({"harness": []} if theirs else {})}
+    counts: dict[str, dict[str, int]] = {}
+    values: list[float] = []
     for _ in range(rounds):
         fresh = SmolLM2(device="cpu", dtype="float32", batch_size=16)  # nothing is remembered from the round before
-        fresh._chat.ready()
-        with counting(fresh._chat.ready()._model) as our_counts:
-            *seconds, completions = timed(partial(list, fresh.score_choices(asked)))
-        our_seconds.append(seconds)
-        with counting(theirs.model) as their_counts:
-            *seconds, values = timed(partial(harness, theirs, texts, EMOTIC, best))
-        their_seconds.append(seconds)
+        with counting(fresh._chat.ready()._model) as counts["affectlm"]:
+            *spent, completions = timed(partial(list, fresh.score_choices(asked)))
+        seconds["affectlm"].append(spent)
+        if theirs:
+            with counting(theirs.model) as counts["harness"]:
+                *spent, values = timed(partial(harness, theirs, texts, EMOTIC, best))
+            seconds["harness"].append(spent)
 
-    spaces = {text: text[len(text.rstrip()) :] for text in texts}
-    moved = [harness(theirs, [text.rstrip()], [spaces[text]], 1)[0] if spaces[text] else 0.0 for text in texts]
-    found = np.array([[done.choice_logprobs[label] for label in EMOTIC] for done in completions])
-    expected = np.array(values).reshape(count, -1) - np.array(moved)[:, None]
     print("\n| | seconds | seconds of all cores | prompts a second | tokens through the layers | rows of logits |")
     print("|---|---|---|---|---|---|")
-    for name, times, counts in [("affectlm", our_seconds, our_counts), ("harness", their_seconds, their_counts)]:
+    for name, times in seconds.items():
         wall, cores = np.min(times, axis=0)
-        print(f"| {name} | {wall:.1f} | {cores:.1f} | {count / wall:.3f} | {counts['tokens']} | {counts['rows']} |")
-    wall, cores = np.min(their_seconds, axis=0) / np.min(our_seconds, axis=0)
-    print(f"\n{count} prompts, {len(EMOTIC)} labels, {rounds} rounds, batch size {best}")
+        tokens, rows = counts[name]["tokens"], counts[name]["rows"]
+        print(f"| {name} | {wall:.1f} | {cores:.1f} | {count / wall:.3f} | {tokens} | {rows} |")
+    print(f"\n{count} prompts, {len(EMOTIC)} labels, {rounds} rounds, batch size of the harness {best}")
     print(f"{torch.get_num_threads()} threads on {os.cpu_count()} cores")
-    print(f"throughput ratio {wall:.1f}; by seconds of all cores, which other programs disturb less, {cores:.1f}")
-    print(f"largest difference of a log-probability {np.abs(found - expected).max():.1e}")
+    if theirs:
+        wall, cores = np.min(seconds["harness"], axis=0) / np.min(seconds["affectlm"], axis=0)
+        found = np.array([[done.choice_logprobs[label] for label in EMOTIC] for done in completions])
+        print(f"throughput ratio {wall:.1f}; by seconds of all cores, which other programs disturb less, {cores:.1f}")
+        difference = np.abs(found - np.array(values).reshape(count, -1)).max()
+        print(f"largest difference of a log-probability {difference:.1e}")
     with torch.profiler.profile() as profile:
         list(ours.score_choices(asked[:16]))
     events = sorted(profile.key_averages(), key=lambda event: -event.self_cpu_time_total)
