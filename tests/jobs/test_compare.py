@@ -215,3 +215,30 @@ def test_words_that_name_no_runs_are_refused(written: Written, tmp_path: Path) -
         compare([first, second], tmp_path, by="moon")
     with pytest.raises(AffectlmError, match="cannot be written"):
         compare([first, second], first / RECORDS)
+
+
+def test_a_crossed_sweep_says_what_each_option_explains(written: Written, tmp_path: Path) -> None:
+    """Here all is the style; shares add up, and the labels' agreement stands beside them."""
+    for number, (style, seed) in enumerate((style, seed) for style in ("words", "numbers") for seed in (1, 2)):
+        written(f"sweep/{number}", answers(20 if style == "words" else 5), (f"style={style}", f"seed={seed}"))
+
+    found = compare([tmp_path / "sweep"], tmp_path)
+
+    assert found.variance == {"accuracy": pytest.approx({"style": 1, "seed": 0, "rest": 0})}
+    assert found.agreement is not None
+    assert found.agreement.alpha == pytest.approx(1 - 119 * 15 * 8 / 3 / (120**2 - 50**2 - 70**2))
+    assert found.agreement.records == 30
+    assert "100.0%" in (tmp_path / "compare.html").read_text()
+
+
+def test_a_sweep_with_holes_has_no_shares(written: Written, tmp_path: Path) -> None:
+    """A failed run leaves one; the page says why."""
+    folders = [
+        written(name, answers(right), words)
+        for name, right, words in (("a", 5, ("x=1", "y=1")), ("b", 9, ("x=1", "y=2")), ("c", 20, ("x=2", "y=1")))
+    ]
+
+    found = compare(folders, tmp_path)
+
+    assert found.variance == {}
+    assert "What x, y explain is left out" in found.notes[-1]

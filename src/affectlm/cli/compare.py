@@ -43,7 +43,7 @@ def _show(found: Comparison) -> None:
     from rich.markup import escape
 
     from affectlm.cli.console import output
-    from affectlm.report.comparison import COLUMNS, COMPARE_HTML, rows, score_rows
+    from affectlm.report.comparison import COLUMNS, COMPARE_HTML, agreed, rows, score_rows, variance_table
     from affectlm.text import printable
 
     console = output()
@@ -60,7 +60,10 @@ def _show(found: Comparison) -> None:
         console.print(_table(COLUMNS, cells[:MOST_ROWS]))
         if len(found.pairs) > MOST_ROWS:
             console.print(f"{MOST_ROWS} of {len(found.pairs)} differences; {COMPARE_HTML} has all")
-    for note in found.notes:
+    if variance := variance_table(found):
+        console.print("share of each score's variance between the runs that each option explains:")
+        console.print(_table(variance[0], variance[1:]))
+    for note in filter(None, (agreed(found), *found.notes)):
         console.print(escape(printable(note)), soft_wrap=True)
 
 

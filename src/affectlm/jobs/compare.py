@@ -12,6 +12,7 @@ import attrs
 from affectlm.config.components import Components
 from affectlm.errors import AffectlmError, ConfigError, RunFolderError
 from affectlm.jobs.matching import FinishedRun, differences, labels_of, read_runs, shared_ids
+from affectlm.jobs.variants import agreement, variance_shares
 from affectlm.registry import Registry
 from affectlm.report.comparison import Comparison, Pair, RunLine, ScoreLine, write_comparison
 from affectlm.scores import clusters
@@ -89,6 +90,7 @@ def _compared(
         notes.append("No score: no record has what the metrics that all runs have need.")
     elif any(len(set(together)) < len(each) for each in rows):
         notes.append(f"McNemar's test is left out, because several records belong to one {by}.")
+    scores = [_score(name, pairs, [run.name for run in runs], lowest) for name in _names(pairs)]
     return Comparison(
         runs=[_line(run, each) for run, each in zip(runs, rows, strict=True)],
         records=len(ids),
@@ -96,8 +98,10 @@ def _compared(
         by=by,
         seed=seed,
         draws=tests.draws,
-        scores=[_score(name, pairs, [run.name for run in runs], lowest) for name in _names(pairs)],
+        scores=scores,
         pairs=pairs,
+        agreement=agreement(rows, together),
+        variance=variance_shares(runs, scores, notes),
         notes=notes,
     )
 

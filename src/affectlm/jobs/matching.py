@@ -28,6 +28,11 @@ class FinishedRun:
     records: Mapping[str, Record]  # by id
     overrides: Sequence[str]  # the words of its command
 
+    @property
+    def varied(self) -> list[str]:
+        """The words of its command that may tell it from other runs: all but folders and metrics."""
+        return [word for word in self.overrides if not word.startswith(("hydra.", "metric"))]
+
     def option(self, *keys: str) -> object:
         """What the configuration has under these keys; None where an older run has nothing."""
         held: object = self.report.config
@@ -84,10 +89,7 @@ def _overrides(folder: Path) -> list[str]:
 
 def _names(runs: Sequence[FinishedRun]) -> list[str]:
     """The overrides that tell the runs apart, or else their folders."""
-    words = [
-        [word for word in each if not word.startswith(("hydra.", "metric"))] for each in (run.overrides for run in runs)
-    ]
-    names = [" ".join(each) for each in varied(words)]
+    names = [" ".join(each) for each in varied([run.varied for run in runs])]
     if not all(names) or len(set(names)) < len(names):
         names = [run.folder.name for run in runs]
     return names if len(set(names)) == len(names) else [str(run.folder) for run in runs]

@@ -64,6 +64,16 @@ class Pair:
 
 
 @attrs.frozen(kw_only=True)
+class Agreement:
+    """Krippendorff's alpha (nominal) of the labels that runs gave."""
+
+    alpha: float
+    low: float | None
+    high: float | None
+    records: int  # that two or more runs gave a label
+
+
+@attrs.frozen(kw_only=True)
 class Comparison:
     """Runs over the same records, beside one another."""
 
@@ -75,6 +85,8 @@ class Comparison:
     draws: int  # at most so many exchanges per test
     scores: Sequence[ScoreLine]
     pairs: Sequence[Pair]
+    agreement: Agreement | None
+    variance: Mapping[str, Mapping[str, float]]  # by score, the share of its variance that each varied option explains
     notes: Sequence[str]
     schema_version: int = 1
 
@@ -103,7 +115,14 @@ def page(comparison: Comparison) -> str:
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     scores, pairs = list(score_rows(comparison)), list(rows(comparison))
-    return template.render(comparison=comparison, columns=list(COLUMNS), score_rows=scores, rows=pairs)
+    return template.render(
+        comparison=comparison,
+        columns=list(COLUMNS),
+        score_rows=scores,
+        rows=pairs,
+        agreed=agreed(comparison),
+        variance=variance_table(comparison),
+    )
 
 
 def _clean(value: object) -> object:
@@ -131,6 +150,24 @@ def rows(comparison: Comparison) -> Iterator[list[str]]:
             *(pair.score, pair.first, pair.second, f"{pair.difference:+.3f}", _interval(pair.low, pair.high, 3)),
             *(_chance(pair.p), _chance(pair.p_holm), effect, mcnemar, str(pair.count)),
         ]
+
+
+def agreed(comparison: Comparison) -> str:
+    """A sentence on how well the labels of the runs agree; empty if that is undefined."""
+    found = comparison.agreement
+    if found is None:
+        return ""
+    around = f" {_interval(found.low, found.high, 3)}".rstrip()
+    return (
+        f"Agreement of the runs' labels: Krippendorff's alpha {found.alpha:.3f}{around} over {found.records} records."
+    )
+
+
+def variance_table(comparison: Comparison) -> list[list[str]]:
+    """What share of a score's variance between runs each varied option explains; the first row has the names."""
+    found = [[name, *(f"{share:.1%}" for share in shares.values())] for name, shares in comparison.variance.items()]
+    names = next(iter(comparison.variance.values()), {})
+    return [["score", *names], *found] if found else []
 
 
 def _interval(low: float | None, high: float | None, digits: int) -> str:
