@@ -122,3 +122,12 @@ def test_runs_that_do_not_differ_are_called_different_as_rarely_as_p_says() -> N
         chances += [each.p for each in compare_pair(Accuracy(), first, second, names(first), draws=399)]
 
     assert np.mean(np.array(chances) <= 0.05) <= 0.09
+
+
+def test_a_score_that_is_the_same_everywhere_is_no_share() -> None:
+    """Kappa is 0 where nothing was answered, but no number of right records."""
+    silent = [record(id=each.id, truth=each.truth) for each in replies(0.5)]
+
+    found = compare_pair(Classification(labels=LABELS), silent, silent, names(silent), draws=9)
+
+    assert {each.score: each.p_mcnemar for each in found}["kappa"] is None

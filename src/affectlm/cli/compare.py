@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,23 @@ def run(words: Sequence[str]) -> int:
     arguments.add_argument("--common", action="store_true", help="compare what runs with other records have in common")
     arguments.add_argument("--by", help="clusters: picture, person, prompt, group.NAME (those of the first run)")
     given = arguments.parse_args(words)
+    from rich.console import Console
+    from rich.markup import escape
+
     from affectlm.jobs.compare import compare
     from affectlm.report.comparison import COMPARE_HTML, COMPARE_JSON
+    from affectlm.text import printable
 
     out = Path(given.out)
-    found = compare([Path(word) for word in given.runs], out, common=given.common, by=given.by)
+    console = Console(stderr=True)
+    with console.status("reading the runs") if console.is_terminal else nullcontext() as status:
+        found = compare(
+            [Path(word) for word in given.runs],
+            out,
+            common=given.common,
+            by=given.by,
+            on_pair=lambda names: status.update(escape(printable(names))) if status else None,
+        )
     if given.json:
         sys.stdout.write((out / COMPARE_JSON).read_text(encoding="utf-8"))
         return 0

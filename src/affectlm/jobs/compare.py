@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import cast
@@ -22,7 +23,7 @@ from affectlm.scores.tests import DRAWS, holm
 from affectlm.types import AnyMetric, Outcome, RangedMetric, Record
 
 ALPHA = 0.05  # a run is best only if Holm's p is below this against every other
-_DRAWS_PER_TEST = 100  # so that the smallest p stays far below ALPHA in a table of many tests
+_DRAWS_PER_TEST = 40  # so that the smallest p stays below ALPHA in a table of many tests
 _NO_MATTER = ("seed", "device", "batch_size")  # options of metrics that leave scores what they are
 
 Rows = list[list[Record]]  # one list per run, about the same faces
@@ -35,6 +36,7 @@ def compare(
     common: bool = False,
     by: str | None = None,
     registry: Registry | None = None,
+    on_pair: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
     """The comparison of runs, also written to `compare.json` and `compare.html` in the folder `out`.
 
@@ -44,6 +46,7 @@ def compare(
         common: compare the records that all runs have; by default runs that differ in records or questions are refused.
         by: the clusters, as in `intervals.by`; by default those of the first run.
         registry: finds the metrics; the installed registry by default.
+        on_pair: called with the names of two runs before they are compared, once per metric.
 
     Raises:
         AffectlmError: a folder is no finished run, the runs did not ask the same, or they share no score.
@@ -63,7 +66,7 @@ def compare(
         clusters.check(by)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    comparison = _compared(runs, ids, by, found, registry or Registry.installed())
+    comparison = _compared(runs, ids, by, found, registry or Registry.installed(), on_pair)
     write_comparison(comparison, out)
     return comparison
 
@@ -75,14 +78,19 @@ def _clusters(run: FinishedRun) -> str:
 
 
 def _compared(
-    runs: Sequence[FinishedRun], ids: Sequence[str], by: str, found: Sequence[str], registry: Registry
+    runs: Sequence[FinishedRun],
+    ids: Sequence[str],
+    by: str,
+    found: Sequence[str],
+    registry: Registry,
+    on_pair: Callable[[str], None],
 ) -> Comparison:
     rows = [[run.records[name] for name in ids] for run in runs]
     together = clusters.of(rows[0], by)
     notes = [f"Only what all runs have is compared: {'; '.join(found)}."] if found else []
     metrics = _metrics(runs, registry, notes)
     seed = runs[0].report.seed
-    tests = _Tests(rows, together, seed, max(DRAWS, _DRAWS_PER_TEST * len(runs) ** 2 * len(metrics)))
+    tests = _Tests(rows, together, seed, max(DRAWS, _DRAWS_PER_TEST * _at_most(runs)), on_pair)
     pairs, lowest = tests.all(runs, metrics, notes)
     raised = holm([pair.p for pair in pairs])
     pairs = [attrs.evolve(pair, p_holm=p) for pair, p in zip(pairs, raised, strict=True)]
@@ -106,6 +114,11 @@ def _compared(
     )
 
 
+def _at_most(runs: Sequence[FinishedRun]) -> int:
+    """About how many tests there will be."""
+    return math.comb(len(runs), 2) * max(len(run.report.scores) for run in runs)
+
+
 @attrs.frozen
 class _Tests:
     """All tests of a comparison."""
@@ -114,6 +127,7 @@ class _Tests:
     together: Sequence[str]
     seed: int
     draws: int
+    on_pair: Callable[[str], None]
 
     def all(
         self, runs: Sequence[FinishedRun], metrics: Mapping[str, AnyMetric], notes: list[str]
@@ -135,7 +149,8 @@ class _Tests:
             missing = [name for name in dict.fromkeys(names) if names.count(name) < expected]
             if missing or not pairs:
                 notes.append(f"{', '.join(missing) or key}: left out, because not all runs have this score.")
-            found += [pair for pair in pairs if pair.score not in missing]
+            order = {name: place for place, name in enumerate(names)}
+            found += sorted((pair for pair in pairs if pair.score not in missing), key=lambda pair: order[pair.score])
             lowest |= {
                 each for name, (worst, best) in ranges.items() if worst > best for each in (name, f"{name}_answered")
             }
@@ -143,6 +158,7 @@ class _Tests:
 
     def _pairs(self, runs: Sequence[FinishedRun], metric: AnyMetric, suffix: str) -> Iterator[Pair]:
         for one, other in combinations(range(len(runs)), 2):
+            self.on_pair(f"{runs[one].name} and {runs[other].name}")
             for each in compare_pair(
                 metric, self.rows[one], self.rows[other], self.together, seed=self.seed, draws=self.draws
             ):

@@ -182,7 +182,8 @@ def _right_or_wrong(statistic: Statistic, size: int) -> dict[str, Floats]:
     """1 or 0 per row, shape (size,), of each score that is the share of its rows that are right.
 
     A metric does not say so. If a score is such a share, then with the weights 1, 2, 4, ... of a few rows it spells out
-    which of them are right; whether what was read is right is checked with random weights.
+    which of them are right; whether what was read is right is checked with random weights. If all rows or none are
+    right, nothing tells a share from another score.
     """
     places = np.arange(size)
     weights = np.zeros((-(-size // _BITS), size))
@@ -194,6 +195,8 @@ def _right_or_wrong(statistic: Statistic, size: int) -> dict[str, Floats]:
     for name, values in spelt.items():
         sums = np.nan_to_num(np.rint(values * weights.sum(axis=1)), nan=0, posinf=0, neginf=0)
         bits = (np.clip(sums, 0, 2.0**_BITS - 1).astype(np.int64)[places // _BITS] >> places % _BITS & 1).astype(float)
-        if np.allclose(probes @ bits / probes.sum(axis=1), probed[name], rtol=1e-9, atol=1e-12):
+        if 0 < bits.sum() < size and np.allclose(
+            probes @ bits / probes.sum(axis=1), probed[name], rtol=1e-9, atol=1e-12
+        ):
             found[name] = bits
     return found
