@@ -12,7 +12,7 @@ from sklearn.metrics import cohen_kappa_score
 from affectlm.scores.paired import compare_pair
 from affectlm.scores.scores import score_all
 from affectlm.testing import record
-from affectlm.types import AnyMetric, Record
+from affectlm.types import AnyMetric, Outcome, Record
 from affectlm_categories.accuracy import Accuracy
 from affectlm_categories.classification import Classification
 from affectlm_categories.multilabel import MultiLabel
@@ -126,7 +126,7 @@ def test_runs_that_do_not_differ_are_called_different_as_rarely_as_p_says() -> N
 
 def test_a_score_that_is_the_same_everywhere_is_no_share() -> None:
     """Kappa is 0 where nothing was answered, but no number of right records."""
-    silent = [record(id=each.id, truth=each.truth) for each in replies(0.5)]
+    silent = [record(id=each.id, truth=each.truth, outcome=Outcome.UNPARSEABLE) for each in replies(0.5)]
 
     found = compare_pair(Classification(labels=LABELS), silent, silent, names(silent), draws=9)
 
