@@ -132,4 +132,5 @@ def _truth(votes: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Truth:
         valence=float(valence),
         arousal=float(arousal),
         votes=dict(zip(LABELS, shares.tolist(), strict=True)),
+        raters=int(votes.sum()),
     )

@@ -53,6 +53,7 @@ class Truth:
     text: tuple[str, ...] = ()
     group: Mapping[str, str] = attrs.field(factory=dict)  # for grouping intervals and slices: subject, age, ...
     votes: Mapping[str, float] = attrs.field(factory=dict)  # label -> share of the raters; shares add up to 1
+    raters: int = 0  # how many these are; 0 if unknown
 
 
 @attrs.frozen

@@ -106,6 +106,7 @@ _TRUTH = {
     "derived": FLAG,
     "group": named(TEXT),
     "votes": named(NUMBER),
+    "raters": COUNT,
 }
 
 

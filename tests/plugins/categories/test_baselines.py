@@ -13,7 +13,7 @@ from affectlm.affect.nearness import likelihoods
 from affectlm.affect.taxonomies import EMOTIC
 from affectlm.scores.scores import score_all
 from affectlm.types import AnyMetric, Outcome, Record, Request, Sample, Truth
-from affectlm_categories.accuracy import Accuracy
+from affectlm_categories.accuracy import Accuracy, human_agreement
 from affectlm_categories.baselines import baselines, chance
 from affectlm_categories.classes import Replies, one_hot
 from affectlm_categories.classification import Classification
@@ -407,3 +407,31 @@ def test_numbers_derived_from_the_labels_are_no_baseline_for_them() -> None:
     derived = [attrs.evolve(each, truth=attrs.evolve(each.truth, derived=True)) for each in records(rated=True)]
 
     assert "gaussian_truth_va" not in parts(derived)
+
+
+def test_a_rater_is_compared_with_the_others_alone() -> None:
+    """Every vote of small tables is taken out and compared with the rest by hand; a rater is no judge of himself."""
+    for counts in ((5, 0, 0), (3, 2, 0), (2, 2, 1), (1, 1, 1), (6, 4, 0), (8, 1, 1), (1, 1, 0)):
+        votes = [place for place, count in enumerate(counts) for _ in range(count)]
+        agreed = []
+        for row, vote in enumerate(votes):
+            others = np.bincount(votes[:row] + votes[row + 1 :], minlength=3)
+            agreed.append(others[vote] == others.max())
+        shares = {label: count / len(votes) for label, count in zip(LABELS, counts, strict=True)}
+
+        assert human_agreement(Truth(votes=shares, raters=len(votes))) == pytest.approx(np.mean(agreed))
+
+
+def test_people_stand_beside_a_model_where_every_face_has_votes() -> None:
+    """With an interval, beside chance and ceiling; not where some faces have one rater."""
+    voted = [
+        attrs.evolve(each, truth=attrs.evolve(each.truth, votes={each.truth.labels[0]: 0.8, "other": 0.2}, raters=5))
+        for each in records()
+    ]
+
+    [score] = score_all(voted, [Accuracy(labels=LABELS)])
+
+    assert score.parts["human"] == pytest.approx(0.8)
+    assert score.parts["human_low"] < 0.8 < score.parts["human_high"]
+    [fewer] = score_all([*voted[1:], *records()[:1]], [Accuracy(labels=LABELS)])
+    assert "human" not in fewer.parts
