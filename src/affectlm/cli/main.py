@@ -17,11 +17,11 @@ from types import ModuleType
 from typing import NoReturn
 
 from affectlm import __version__
-from affectlm.cli import cache, compare, demo, doctor, evaluate, plugins, run, train, weights
+from affectlm.cli import cache, compare, demo, doctor, evaluate, plugins, report, run, train, weights
 from affectlm.errors import AffectlmError, AffectlmWarning, UnknownWordError
 from affectlm.text import printable
 
-_MODULES = (demo, train, evaluate, compare, plugins, weights, cache, doctor)
+_MODULES = (demo, train, evaluate, report, compare, plugins, weights, cache, doctor)
 SUBCOMMANDS: dict[str, ModuleType] = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
 _HELP = """\
 affectlm: what do language models understand of a face from its valence and arousal?

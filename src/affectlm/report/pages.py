@@ -6,16 +6,17 @@ import base64
 import re
 from collections.abc import Iterator
 from importlib.resources import files
-from itertools import islice
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
+from affectlm.report.reading import read
 from affectlm.report.sections import Block, Cell, Picture, Run, Section, Table, sections
-from affectlm.store.records import EXPLANATIONS, Report, explanation, read_records
+from affectlm.store.records import EXPLANATIONS, Report, explanation
 from affectlm.text import shortened
 
+PAGE = "report.html"
 SHOWN = 200  # records on the page; all of them are in records.jsonl
 MOST_TEXT = 1000  # characters of an answer, or of any other text; all of it is in records.jsonl
 TEMPLATE = files("affectlm.report") / "templates" / "report.html"
@@ -24,7 +25,8 @@ _MARKUP = re.compile(r"[\\`*\[\]<>&|!~$@]|^#|(?<!\w)_|_(?!\w)|:(?! )")  # by Mar
 
 def write_pages(report: Report, folder: Path) -> None:
     """Writes `report.md` and `report.html` beside the records."""
-    records = list(islice(read_records(folder), SHOWN))
+    found = read(folder)
+    records = found.records[:SHOWN]
     pictures = [(record.id, path) for record in records if (path := folder / explanation(record.id)).is_file()]
     run = Run(report, records, sum(report.outcomes.values()), pictures)
     first = Section("", [report.error] if report.error else [])

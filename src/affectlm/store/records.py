@@ -275,15 +275,17 @@ _SCORE = {
 }
 
 
-def read_report(folder: Path) -> Report:
-    """The report in a run's folder.
+def read_report(folder: Path, *, lenient: bool = False) -> Report:
+    """The report in a run's folder; `lenient` leaves out unknown fields and takes missing ones as empty.
 
     Raises:
         RunFolderError: there is no report, or it cannot be read.
     """
     path = folder / REPORT
     try:
-        content = as_object(parsed(path.read_bytes()), "status", "config", "scores", "usage")
+        content = as_object(parsed(path.read_bytes()), *([] if lenient else ("status", "config", "scores", "usage")))
+        if lenient:
+            content = {"scores": []} | {name: content[name] for name in _REPORT if name in content}
         check(content, _REPORT)
         scores = cast("list[dict[str, Any]]", content["scores"])
         for score in scores:
