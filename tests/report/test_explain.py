@@ -17,7 +17,7 @@ from affectlm.offers import Component
 from affectlm.registry import Registry
 from affectlm.report.explain import GRID, Explainer, occlusion
 from affectlm.report.pages import write_pages
-from affectlm.report.sections import EMBEDDED
+from affectlm.report.sections.listing import EMBEDDED
 from affectlm.store.records import EXPLANATIONS, RECORDS, Report, explanation, read_records, to_line
 from affectlm.testing import BrightnessEstimator, PlainPrompt, ScriptedLLM, WholeDetector, faces, record
 from affectlm.types import VA, Box, Face, Outcome, Pixels, Sample

@@ -35,7 +35,8 @@ def test_a_models_text_is_escaped_on_the_page(folder: Path) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;" in page
     assert "<script" not in page
-    assert "http" not in page
+    assert "://" not in page
+    assert "default-src 'none'" in page
     markdown = (folder / "report.md").read_text(encoding="utf-8")
     assert "<script" not in markdown
     assert "](javascript" not in markdown

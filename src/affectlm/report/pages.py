@@ -1,50 +1,87 @@
-"""The report of a run for people: `report.md` and a self-contained `report.html`. Text from models is escaped."""
+"""The report of a run for people: `report.md`, a self-contained `report.html`, and its tables. Text is escaped."""
 
 from __future__ import annotations
 
 import base64
+import csv
+import json
 import re
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from affectlm.report.content import Block, Cell, Faces, Figure, Picture, Quote, Run, Section, Table
 from affectlm.report.reading import read
-from affectlm.report.sections import Block, Cell, Picture, Run, Section, Table, sections
+from affectlm.report.sections import sections
 from affectlm.store.records import EXPLANATIONS, Report, explanation
-from affectlm.text import shortened
+from affectlm.store.tables import harmless
+from affectlm.text import printable, shortened
 
 PAGE = "report.html"
-SHOWN = 200  # records on the page; all of them are in records.jsonl
-MOST_TEXT = 1000  # characters of an answer, or of any other text; all of it is in records.jsonl
-TEMPLATE = files("affectlm.report") / "templates" / "report.html"
+TABLES = "tables"  # folder with each table as CSV and JSON
+MOST_TEXT = 1000  # characters of any text; all of it is in records.jsonl and report.json
+MOST_QUOTE = 8000
 _MARKUP = re.compile(r"[\\`*\[\]<>&|!~$@]|^#|(?<!\w)_|_(?!\w)|:(?! )")  # by Markdown or HTML; no_face is harmless
 
 
 def write_pages(report: Report, folder: Path) -> None:
-    """Writes `report.md` and `report.html` beside the records."""
+    """Writes `report.md`, `report.html` and the tables beside the records."""
     found = read(folder)
-    records = found.records[:SHOWN]
-    pictures = [(record.id, path) for record in records if (path := folder / explanation(record.id)).is_file()]
-    run = Run(report, records, sum(report.outcomes.values()), pictures)
+    ids = [record.id for record in found.records]
+    pictures = [(name, path) for name in ids if (path := folder / explanation(name)).is_file()]
+    run = Run(report, found.records, pictures, found.prompt, found.damaged)
     first = Section("", [report.error] if report.error else [])
     title, content = f"affectlm run: {report.status}", [first, *sections(run)]
     (folder / "report.md").write_text(_markdown(title, content), encoding="utf-8")
-    (folder / "report.html").write_text(_html(title, content), encoding="utf-8", errors="backslashreplace")
+    page = render("report.html", title=title, facts=_facts(run), sections=content)
+    (folder / PAGE).write_text(page, encoding="utf-8", errors="backslashreplace")
+    write_tables(content, folder / TABLES)
 
 
-def _html(title: str, content: list[Section]) -> str:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_clean)
-    environment.filters |= {"cell": _cell, "embed": _embed}
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(title=title, sections=content)
+def render(template: str, **content: object) -> str:
+    """A template of this package with the content, escaped and without control characters."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_clean,
+        loader=jinja2.PackageLoader("affectlm.report"),
+    )
+    environment.filters |= {"cell": _cell, "embed": _embed, "text": lambda text: escape(_text(text))}
+    environment.filters["template"] = lambda block: f"{type(block).__name__.lower()}.html"
+    return environment.get_template(template).render(**content)
+
+
+def write_tables(content: list[Section], folder: Path) -> None:
+    """Writes each named table as CSV, with cells that no spreadsheet obeys, and as a JSON list of objects."""
+    tables = [block for section in content for block in section.blocks if isinstance(block, Table) and block.name]
+    if tables:
+        folder.mkdir(exist_ok=True)
+    for table in tables:
+        with (folder / f"{table.name}.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerows([table.columns, *([harmless(cell) for cell in row] for row in table.rows)])
+        rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+        (folder / f"{table.name}.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def _facts(run: Run) -> str:
+    """When, what and how much, on one line."""
+    names = [str(each["name"]) for each in run.report.components.values() if isinstance(each, dict) and "name" in each]
+    return " · ".join(filter(None, [run.report.started[:10], f"{len(run.records):,} records", *names]))
+
+
+def _text(value: str) -> str:
+    """A text with its lines, without other control characters."""
+    return "\n".join(map(printable, value[:MOST_QUOTE].split("\n")))
 
 
 def _clean(value: object) -> object:
     """A value as a page shows it: text without control characters, shortened to `MOST_TEXT` characters."""
-    return shortened(value, MOST_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return shortened(value, MOST_TEXT)
 
 
 def _embed(path: Path) -> Markup:
@@ -70,10 +107,18 @@ def _lines(block: Block) -> Iterator[str]:
     if isinstance(block, Picture):
         yield f"- [{_escaped(block.caption)}]({EXPLANATIONS}/{block.path.name})"
         return
+    if isinstance(block, Faces):
+        yield from ("", f"### {_escaped(block.heading)}", "")
+        yield from (f"- {_escaped(face.title)}. {_escaped(face.text)}" for face in block.faces)
+        return
     yield ""
     if isinstance(block, Table):
         for row in (block.columns, ["---"] * len(block.columns), *block.rows):
             yield f"| {' | '.join(_escaped(_cell(cell)) for cell in row)} |"
+    elif isinstance(block, Quote):
+        yield from (f"> {_escaped(line)}" for line in _text(block.text).split("\n"))
+    elif isinstance(block, Figure):
+        yield f"{_escaped(block.caption)} (The figure is in {PAGE}.)"
     else:
         yield _escaped(block)
 
