@@ -19,7 +19,7 @@ from affectlm.line.omissions import told
 from affectlm.report.choices import held
 from affectlm.report.noise import noise
 from affectlm.report.questions import asked
-from affectlm.store.records import Report
+from affectlm.store.records import PAGE, Report
 from affectlm.text import natural, printable, shortened, shortened_path
 from affectlm.types import Outcome, Record, Score
 
@@ -98,6 +98,8 @@ class Console:
         if unscored := ", ".join(name for name in report.unscored if name not in UNNOTICED):
             self._say(f"no score, because no record has what they need: {unscored}")
         self._say(f"records and report are in {folder}")
+        if (folder / PAGE).is_file():
+            self._say(f"the page is {folder / PAGE}")
 
     def _say(self, sentence: str) -> None:
         self._out.print(escape(sentence), soft_wrap=True)

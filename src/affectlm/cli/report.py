@@ -16,8 +16,9 @@ def run(words: Sequence[str]) -> int:
     arguments = argparse.ArgumentParser(prog="affectlm report", description="Writes the pages of a run again.")
     arguments.add_argument("folder", type=Path, metavar="RUN_DIR", help="the folder of a run, finished or not")
     folder: Path = arguments.parse_args(words).folder
-    from affectlm.report.pages import PAGE, write_pages
+    from affectlm.report.pages import write_pages
     from affectlm.report.reading import read_any_report
+    from affectlm.store.records import PAGE
     from affectlm.store.run_folder import writing
 
     report = read_any_report(folder)

@@ -32,7 +32,10 @@ def print_sweep(points: Sequence[Point]) -> None:
     from rich.table import Table
 
     from affectlm.cli.console import output
+    from affectlm.report.sweep import write_sweep
+    from affectlm.store.run_folder import writing
 
+    rows = list(zip(points, varied([point.overrides for point in points]), strict=True))
     names = [score.name for point in points if point.report for score in point.report.scores]
     columns = [name for name in dict.fromkeys(names) if not name.endswith(("_answered", "_floor"))][:MOST_SCORES]
     table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, title="sweep", title_justify="left")
@@ -40,7 +43,7 @@ def print_sweep(points: Sequence[Point]) -> None:
     table.add_column("choices", overflow="fold")
     for name in ("ok", *columns):
         table.add_column(name, justify="right")
-    for number, (point, words) in enumerate(zip(points, varied([point.overrides for point in points]), strict=True), 1):
+    for number, (point, words) in enumerate(rows, 1):
         report = point.report
         if report is None:
             cells = ["failed"]
@@ -51,4 +54,8 @@ def print_sweep(points: Sequence[Point]) -> None:
         table.add_row(str(number), escape(" ".join(words)), *map(escape, cells))
     console = output()
     console.print(table)
-    console.print(f"the runs are in {escape(str(points[0].folder.parent))}", soft_wrap=True)
+    folder = points[0].folder.parent
+    with writing(folder):
+        page = write_sweep([(words, point.folder.name, point.report) for point, words in rows], folder)
+    console.print(f"the runs are in {escape(str(folder))}", soft_wrap=True)
+    console.print(f"the page is {escape(str(page))}", soft_wrap=True)

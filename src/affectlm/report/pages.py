@@ -15,11 +15,10 @@ from markupsafe import Markup, escape
 from affectlm.report.content import Block, Cell, Faces, Figure, Picture, Quote, Run, Section, Table
 from affectlm.report.reading import read
 from affectlm.report.sections import sections
-from affectlm.store.records import EXPLANATIONS, Report, explanation
+from affectlm.store.records import EXPLANATIONS, PAGE, Report, explanation
 from affectlm.store.tables import harmless
 from affectlm.text import printable, shortened
 
-PAGE = "report.html"
 TABLES = "tables"  # folder with each table as CSV and JSON
 MOST_TEXT = 1000  # characters of any text; all of it is in records.jsonl and report.json
 MOST_QUOTE = 8000

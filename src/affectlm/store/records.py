@@ -35,6 +35,7 @@ from affectlm.types import Box, Outcome, Record, Score, Truth
 SCHEMA_VERSION = 1
 RECORDS = "records.jsonl"
 REPORT = "report.json"
+PAGE = "report.html"
 HYDRA = ".hydra"  # folder with the composed configuration
 _SCRUBBED = ("command", "config", "components", "error")
 _BY_LABEL = ("choice_logprobs", "choice_tokens", "choice_means", "choice_normalised", "probabilities")

@@ -60,6 +60,7 @@ def _drawn(records: Sequence[Record], name: Name, kind: str) -> Markup:
         marker = MARKERS[number - 1] if number else "."
         axes.scatter(x, y, s=areas, marker=marker, color=colour, alpha=0.65, linewidths=0, label=label(each))
     axes.set(xlim=(-1.08, 1.08), ylim=(-1.08, 1.08), aspect="equal", xlabel="valence", ylabel="arousal")
+    axes.set(xticks=(-1, -0.5, 0, 0.5, 1), yticks=(-1, -0.5, 0, 0.5, 1))
     if kind != "face":
         legend = drawing.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9, markerscale=0.9)
         for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):

@@ -12,11 +12,17 @@ from affectlm.types import Score
 
 def scores(run: Run) -> Section:
     """Each score with its interval and its parts."""
-    columns = ("score", "value", "low", "high", "n", "parts")
     found = run.report.scores
-    rows = [(score.name, score.value, score.low, score.high, score.count, _parts(score.parts)) for score in found]
-    blocks: list[Block] = [_figure(drawn, found)] if (drawn := _drawable(found)) else []
+    bounds = _bounds(found)
+    columns = ("score", "value", "low", "high", "floor", "ceiling", "n")
+    rows = [
+        (score.name, score.value, score.low, score.high, *bound, score.count)
+        for score, bound in zip(found, bounds, strict=True)
+    ]
+    blocks: list[Block] = [_figure(found)] if any(map(_is_drawable, found)) else []
     blocks += [Table(columns, rows, name="scores")] if rows else []
+    parts = [(score.name, *part) for score in found for part in _parts(score.parts)]
+    blocks += [Table(("score", "part", "value", "low", "high"), parts, "parts", "Parts of the scores")] if parts else []
     return Section("Scores", [*blocks, *_remarks(run.report)])
 
 
@@ -41,20 +47,27 @@ def _ends(score: Score) -> tuple[float | None, float | None]:
     return score.parts.get("gain_low"), score.parts.get("gain_high")
 
 
-def _drawable(found: Sequence[Score]) -> list[Score]:
-    """The scores on a scale from -1 to 1; floors are drawn beside theirs."""
-    return [score for score in found if -1 <= score.value <= 1 and not score.name.endswith("_floor")]
+def _is_drawable(score: Score) -> bool:
+    """Whether a score is on a scale from -1 to 1; floors are drawn beside theirs."""
+    return -1 <= score.value <= 1 and not score.name.endswith("_floor")
 
 
-def _figure(drawn: Sequence[Score], found: Sequence[Score]) -> Figure:
+def _bounds(found: Sequence[Score]) -> list[tuple[float | None, float | None]]:
+    """The floor and the ceiling of each score."""
     values = {score.name: score.value for score in found}
-    beside = [
-        (score.parts.get("floor", values.get(f"{score.name}_floor")), score.parts.get("ceiling")) for score in drawn
+    return [
+        (score.parts.get("floor", values.get(f"{score.name}_floor")), score.parts.get("ceiling")) for score in found
     ]
-    rows = [(score.name, score.value, score.low, score.high) for score in drawn]
-    bounded = " Open triangles: floor (points right) and ceiling (points left)." if any(map(any, beside)) else ""
-    caption = f"Scores with 95 % intervals.{bounded}"
-    return Figure(dots(rows, "scores", "scores with intervals, floors and ceilings", beside), caption)
+
+
+def _figure(found: Sequence[Score]) -> Figure:
+    pairs = [pair for pair in zip(found, _bounds(found), strict=True) if _is_drawable(pair[0])]
+    rows = [(score.name, score.value, score.low, score.high) for score, _ in pairs]
+    beside = [bounds for _, bounds in pairs]
+    bounded = any(bound is not None for bounds in beside for bound in bounds)
+    more = " Open triangles: floor (points right) and ceiling (points left)." if bounded else ""
+    drawing = dots(rows, "scores", "scores with intervals, floors and ceilings", beside)
+    return Figure(drawing, f"Scores with 95 % intervals.{more}")
 
 
 def _remarks(report: Report) -> Iterator[str]:
@@ -69,16 +82,8 @@ def _remarks(report: Report) -> Iterator[str]:
         yield f"No score, because no record has what they need: {unscored}."
 
 
-def _parts(values: Mapping[str, float]) -> str:
+def _parts(values: Mapping[str, float]) -> Iterator[tuple[str, float, float | None, float | None]]:
     """The parts about the whole score; those about single labels, "name: label", have a section of their own."""
-    whole = [name for name in values if ":" not in name and not name.endswith(("_low", "_high"))]
-    return ", ".join(f"{name} {_brief(values[name])}{_interval(values, name)}" for name in whole)
-
-
-def _interval(values: Mapping[str, float], name: str) -> str:
-    low, high = values.get(f"{name}_low"), values.get(f"{name}_high")
-    return "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
-
-
-def _brief(value: float) -> str:
-    return f"{value:.0f}" if float(value).is_integer() and value > 1 else f"{value:.3f}"  # counts, and shares
+    for name, value in values.items():
+        if ":" not in name and not name.endswith(("_low", "_high")):
+            yield name, value, values.get(f"{name}_low"), values.get(f"{name}_high")
