@@ -31,6 +31,7 @@ class Categories(Strategy):
         label_order: given, or shuffled by `seed`; the same for all faces, so that prompts share their beginning.
         answer: how the core gets the answer; `choices` leaves no room for reasoning or for several labels.
         several: whether to ask for all labels that fit.
+        structured: `auto` binds the reply to a JSON object with labels of the set, if the model can be bound.
     """
 
     labels: tuple[str, ...] = attrs.field(default="basic7", converter=label_set)
@@ -39,6 +40,7 @@ class Categories(Strategy):
     )
     answer: str = attrs.field(default="generate", validator=one_of("generate", "choices"))
     several: bool = attrs.field(default=False, validator=flag, metadata={"key": "prompt.several"})
+    structured: str = attrs.field(default="off", validator=one_of("off", "auto"), metadata={"key": "prompt.structured"})
 
     def __attrs_post_init__(self) -> None:
         if self.answer == "choices" and self.reasoning == "sections":
@@ -51,12 +53,24 @@ class Categories(Strategy):
                 "answer=choices scores each label alone, but prompt.several=true asks for all that fit; "
                 "type answer=generate or prompt.several=false"
             )
+        if self.structured == "auto" and (self.answer == "choices" or self.reasoning == "sections"):
+            raise ConfigError(
+                "prompt.structured=auto binds replies to a JSON object, which leaves no room for "
+                "prompt.reasoning=sections and says nothing to answer=choices; type prompt.structured=off"
+            )
         super().__attrs_post_init__()
 
     def render(self, sample: Sample) -> Request:
         """The question, with the labels as choices in the order of the set, whatever order the text lists them in."""
         seen = self.looks(sample.valence, sample.arousal)
-        return Request(sample.id, self.conversation(seen, sample.id), choices=self.labels)
+        schema = self._schema() if self.structured == "auto" else None
+        return Request(sample.id, self.conversation(seen, sample.id), choices=self.labels, schema=schema)
+
+    def _schema(self) -> dict[str, object]:
+        """An object with one label, or with a list of labels if several are asked for."""
+        label = {"type": "string", "enum": list(self.labels)}
+        name, value = ("emotions", {"type": "array", "items": label}) if self.several else ("emotion", label)
+        return {"type": "object", "properties": {name: value}, "required": [name], "additionalProperties": False}
 
     def render_blind(self) -> Request:
         """The same question without anything about the face."""

@@ -43,8 +43,8 @@ __all__ = [
     "GuardedLLM", "Image", "LLMAdapter", "LabelledFaces", "LimitedLLM", "Maps", "Message", "Metric", "NamedLLM",
     "NamedMetric", "Outcome", "PartedMetric", "Pixels", "Progress", "PromptTemplate", "RangedMetric",
     "RatingsDataset", "Record", "RepeatableLLM", "Request", "Sample", "SampleReader", "SamplingLLM", "Score",
-    "SingleLLM", "Statistic", "StyledPrompt", "TextDataset", "TokenCounter", "TrainableEstimator", "Truth",
-    "TruthMetric", "Tunable", "VAEstimator", "ValuedMetric", "WeightedMetric",
+    "SingleLLM", "Statistic", "StructuredLLM", "StyledPrompt", "TextDataset", "TokenCounter",
+    "TrainableEstimator", "Truth", "TruthMetric", "Tunable", "VAEstimator", "ValuedMetric", "WeightedMetric",
 ]  # fmt: skip
 
 
@@ -249,6 +249,13 @@ class SampleReader(Protocol):
     """A language model that says whether its replies depend on `Request.sample`; by default they do not."""
 
     reads_sample: bool
+
+
+@runtime_checkable
+class StructuredLLM(Protocol):
+    """A language model that says whether it can bind its replies to `Request.schema`; any other gets no schema."""
+
+    takes_schema: bool
 
 
 @runtime_checkable

@@ -136,6 +136,7 @@ class Request:
     sample: Sample | None = None
     face: Pixels | None = attrs.field(default=None, eq=False, repr=False)
     repeat: int = 1  # 1 for the first time that the question is asked
+    schema: Mapping[str, object] | None = None  # JSON schema of the reply, for a `StructuredLLM`
 
     def seeded(self, seed: int) -> int:
         """The seed with which to draw this reply, given that of the first."""
@@ -195,6 +196,7 @@ class Record:
     prompt: str | None = None
     prompt_sha256: str | None = None
     style: str | None = None  # how the prompt says valence and arousal: numbers, words, both
+    structured: bool | None = None  # whether the reply was bound to a JSON schema; None if the prompt has none
     model: str | None = None
     reply: str | None = None
     answer: str = ""

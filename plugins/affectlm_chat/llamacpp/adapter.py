@@ -31,6 +31,7 @@ class LlamaCpp:
     """A model in a GGUF file: a local file, one of the Hugging Face hub, or named weights."""
 
     speed_options: ClassVar[tuple[str, ...]] = ("threads",)
+    takes_schema: ClassVar[bool] = True
     model: str = attrs.field(validator=attrs.validators.min_len(1))
     file: str | None = None  # of a hub repository; may have wildcards
     revision: str = "main"
@@ -90,6 +91,7 @@ class LlamaCpp:
             temperature=self.temperature,
             top_p=self.top_p,
             seed=_seed(prompt, request.seeded(self.seed)),
+            **({} if request.schema is None else {"grammar": model.grammar(request.schema)}),
         )
         [choice], usage = reply["choices"], reply["usage"]
         text = choice["text"].strip()

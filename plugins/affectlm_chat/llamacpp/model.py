@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -66,7 +67,11 @@ class Model:
         """The tokens of a text, which contains its special tokens already."""
         return tuple(self._llama.tokenize(text.encode(), add_bos=False, special=True))
 
-    def reply(self, prompt: str, **options: float) -> Any:
+    def grammar(self, schema: Mapping[str, object]) -> Any:
+        """A grammar that lets the model write only what fits a JSON schema."""
+        return self._low.LlamaGrammar.from_json_schema(json.dumps(schema), verbose=False)
+
+    def reply(self, prompt: str, **options: Any) -> Any:
         """A completion by llama-cpp-python, without its default changes to probabilities."""
         tokens = self.tokens(prompt)
         self._roll_back(tokens)

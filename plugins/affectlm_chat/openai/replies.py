@@ -32,6 +32,8 @@ _OPTIONS = {
 }
 _NO_KEY = re.compile(r"api.?key (is )?(not valid|invalid|expired)|(invalid|incorrect) api.?key", re.IGNORECASE)
 
+_SCHEMA = re.compile(r"response[_ ]format|json[_ ]schema|structured|grammar", re.IGNORECASE)
+
 
 @attrs.frozen
 class Asked:
@@ -42,6 +44,7 @@ class Asked:
     endpoint: str
     key_names: tuple[str, ...]
     strip_reasoning: bool = attrs.field(kw_only=True, default=True)
+    structured: bool = attrs.field(kw_only=True, default=False)  # whether the reply is bound to a schema
 
     def error(self, reason: str) -> Completion:
         """A completion that says why there is no reply."""
@@ -144,6 +147,11 @@ def _troubled(trouble: _Trouble, headers: Mapping[str, str], asked: Asked) -> Co
         raise AccessError(
             f"'{asked.endpoint}' has no model '{asked.model}', or is not the right address ({trouble}); check "
             "llm.model and llm.base_url"
+        )
+    if asked.structured and trouble.status in (400, 422) and _SCHEMA.search(trouble.message):
+        raise ConfigError(
+            f"'{asked.model}' at '{asked.endpoint}' cannot bind a reply to a JSON schema ({trouble}); type "
+            "prompt.structured=off"
         )
     if trouble.words & _UNSUPPORTED and trouble.parameter:
         option = _OPTIONS.get(trouble.parameter, f"{trouble.parameter}=null")

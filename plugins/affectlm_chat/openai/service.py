@@ -58,6 +58,7 @@ class OpenAIChat:
     """A chat model of a service; the key comes from the environment or from `.env`, never from an option."""
 
     takes_faces: ClassVar[bool] = True
+    takes_schema: ClassVar[bool] = True
     speed_options: ClassVar[tuple[str, ...]] = ("concurrency", "timeout", "provider", "key_needed")  # address: describe
     model: str = attrs.field(validator=attrs.validators.min_len(1))
     provider: str = attrs.field(default="openai", validator=attrs.validators.matches_re(r"[a-z][a-z0-9_-]*"))
@@ -116,7 +117,14 @@ class OpenAIChat:
         from affectlm_chat.openai.connection import OversizeError
 
         content = json.dumps(self._body(request), separators=(",", ":")).encode()
-        asked = Asked(request.id, self.model, self._endpoint, self._key_names(), strip_reasoning=self.strip_reasoning)
+        asked = Asked(
+            request.id,
+            self.model,
+            self._endpoint,
+            self._key_names(),
+            strip_reasoning=self.strip_reasoning,
+            structured=request.schema is not None,
+        )
         try:
             reply = self._connected().post("/chat/completions", content)
         except OversizeError as error:
@@ -153,6 +161,7 @@ class OpenAIChat:
             "top_p": self.top_p,
             "seed": None if self.seed is None else request.seeded(self.seed),
             "reasoning_effort": self.reasoning_effort,
+            "response_format": request.schema and _format(request.schema),
         }
         chosen = {name: value for name, value in given.items() if value is not None}
         further = dict(self.extra_body or {})
@@ -209,6 +218,10 @@ class OpenAIChat:
                 "choose a provider without a key, such as llm=vllm"
             )
         return key
+
+
+def _format(schema: Mapping[str, object]) -> dict[str, object]:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": dict(schema)}}
 
 
 def _remedy(provider: str, model: str) -> str:

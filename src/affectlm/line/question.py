@@ -29,6 +29,7 @@ from affectlm.types import (
     Sample,
     SampleReader,
     SingleLLM,
+    StructuredLLM,
     StyledPrompt,
     TokenCounter,
 )
@@ -103,7 +104,11 @@ class Asking:
             raise ContractError(f"{name}.render gave the id '{request.id}', expected '{sample.id}'")
         request = attrs.evolve(request, id=measured.id, sample=sample, face=face, repeat=measured.repeat)
         style = self.prompt.style if isinstance(self.prompt, StyledPrompt) else None
-        return Question(measured, request, self.request_key(request), style)
+        structured = None
+        if request.schema is not None:
+            structured = isinstance(self.llm, StructuredLLM) and self.llm.takes_schema
+            request = request if structured else attrs.evolve(request, schema=None)
+        return Question(measured, request, self.request_key(request), style, structured)
 
     def request_key(self, request: Request) -> str:
         """The key of the reply to a request in the store."""
@@ -114,7 +119,8 @@ class Asking:
         face = None if request.face is None else hashlib.sha256(request.face.tobytes()).hexdigest()
         asked = request.continuations()[1:] if self.by_choices else request.choices
         repeat = [request.repeat] if request.repeat > 1 else []
-        return digest([self.key, self.answer, messages, asked, affect, face, *repeat])
+        schema = [request.schema] if request.schema is not None else []
+        return digest([self.key, self.answer, messages, asked, affect, face, *repeat, *schema])
 
     def expected_tokens(self, request: Request) -> tuple[int, int]:
         """How many tokens the model will read for a request, and the most it may write."""
@@ -142,13 +148,14 @@ class Question:
     request: Request
     key: str  # identifies the reply in the store
     style: str | None = None  # how the prompt says valence and arousal
+    structured: bool | None = None  # whether the reply is bound to a schema
 
     def record(self, outcome: Outcome, **further: Any) -> Record:
         """A record of what is known of the face, with the prompt."""
         messages = self.request.messages
         text = "\n\n".join(f"[{message.role}]\n{message.text}" for message in messages)
         asked = {"prompt": text, "prompt_sha256": prompt_hash(messages), "style": self.style}
-        return self.measured.record(outcome, **asked, **further)
+        return self.measured.record(outcome, structured=self.structured, **asked, **further)
 
 
 def prompt_hash(messages: Sequence[Message]) -> str:

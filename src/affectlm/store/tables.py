@@ -16,7 +16,7 @@ LONGEST = 300  # characters of an answer or a reason; records.jsonl has all of t
 _PLAIN = (
     *("id", "repeat", "image", "image_sha256", "face", "left", "top", "right", "bottom", "score", "others"),
     *("too_small", "valence", "arousal", "measured_valence", "measured_arousal"),
-    *("prompt_sha256", "style", "model", "outcome", "entropy", "choice_mass"),
+    *("prompt_sha256", "style", "structured", "model", "outcome", "entropy", "choice_mass"),
 )
 _COLUMNS = (*_PLAIN, "answer", "labels", "reason", "truth.labels", "truth.valence", "truth.arousal")
 _OBEYED = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four full-width

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from affectlm.errors import AccessError, AffectlmError, ConfigError
 from affectlm.registry import Registry
-from affectlm.types import ChoiceScorer, Completion, Message, Request
+from affectlm.types import ChoiceScorer, Completion, Message, Request, Sample
+from affectlm_categories.prompt import Categories
 from affectlm_chat import affectlm_weights
 from affectlm_chat.llamacpp import adapter
 from affectlm_chat.llamacpp.adapter import LlamaCpp
@@ -110,6 +112,18 @@ def test_replies_and_probabilities_do_not_depend_on_what_was_read_before(shared:
     for request, text, score in list(zip(asked, texts, scores, strict=True))[1::2]:
         assert [completion.text for completion in smollm2().complete([request])] == [text]
         assert [completion.choice_logprobs for completion in smollm2().score_choices([request])] == [score]
+
+
+def test_a_reply_bound_to_a_schema_is_what_it_allows(smollm2: Build) -> None:
+    """A small model that would ramble names one label of the set, as JSON."""
+    prompt = Categories(labels=["joy", "fear", "anger"], structured="auto")
+    request = prompt.render(Sample("face", 0.7, 0.3))
+
+    [found] = smollm2(max_new_tokens=32).complete([request])
+
+    assert set(json.loads(found.text)) == {"emotion"}
+    assert len(prompt.parse(found).labels) == 1
+    assert found.finish_reason == "stop"
 
 
 def test_a_reply_that_was_cut_off_says_so(smollm2: Build) -> None:

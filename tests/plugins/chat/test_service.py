@@ -110,6 +110,25 @@ def test_each_repeat_is_asked_with_a_seed_of_its_own() -> None:
     assert "seed" not in OpenAIChat(model="m")._body(again)
 
 
+SCHEMA = {"type": "object", "properties": {"emotion": {"enum": ["joy"]}}, "required": ["emotion"]}
+
+
+def test_a_reply_is_bound_to_the_schema_of_its_request() -> None:
+    """In the form that OpenAI publishes, and only if there is one."""
+    bound = sent(attrs.evolve(REQUEST, schema=SCHEMA))["response_format"]
+
+    assert bound == {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": SCHEMA}}
+    assert "response_format" not in sent()
+
+
+def test_a_service_that_knows_no_schema_says_what_to_type() -> None:
+    """The first such refusal ends the run."""
+    plan = Plan(status=400, body=failure("'response_format' of type json_schema is not supported"))
+
+    with pytest.raises(ConfigError, match=r"cannot bind a reply to a JSON schema .*; type prompt.structured=off"):
+        ask(plan, attrs.evolve(REQUEST, schema=SCHEMA))
+
+
 def test_the_limit_of_tokens_goes_under_the_name_the_service_knows() -> None:
     """Old servers know one, new models of OpenAI the other."""
     assert "max_completion_tokens" in sent(limit_parameter="max_completion_tokens")
