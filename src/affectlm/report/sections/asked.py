@@ -10,5 +10,7 @@ from affectlm.report.questions import asked as questions
 
 def asked(run: Run) -> Section:
     """The first prompt, and what is known of all."""
-    sentences = [f"{sentence}." for sentence in (questions(run.report), held(run.report), noise(run.report)) if sentence]
+    sentences = [
+        f"{sentence}." for sentence in (questions(run.report), held(run.report), noise(run.report)) if sentence
+    ]
     return Section("What was asked", [*([Quote(run.prompt)] if run.prompt else []), *sentences])
