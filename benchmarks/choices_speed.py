@@ -68,10 +68,8 @@ def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
 
 def requests(count: int) -> list[Request]:
     """Prompts of experiment 1 about places all over the plane."""
-    prompt, places = (
-        Categories(labels=EMOTIC, style="both", answer="choices"),
-        np.random.default_rng(0).uniform(-1, 1, (count, 2)),
-    )
+    places = np.random.default_rng(0).uniform(-1, 1, (count, 2))
+    prompt = Categories(labels=EMOTIC, style="both", answer="choices")
     return [prompt.render(Sample(str(row), float(v), float(a))) for row, (v, a) in enumerate(places)]
 
 
@@ -99,7 +97,8 @@ def main(count: int = 200, rounds: int = 3, batch: int | None = None) -> None:
     asked = requests(count)
     ours = SmolLM2(device="cpu", dtype="float32", batch_size=16)
     chat = ours._chat.ready()
-    theirs: Any = HFLM and HFLM(pretrained=str(convert(affectlm_weights()[0])), device="cpu", batch_size=1)
+    folder = str(convert(affectlm_weights()[0]))
+    theirs: Any = HFLM and HFLM(pretrained=folder, device="cpu", dtype="float32", batch_size=1)
     texts = [chat.prompt(turns(request.messages[:-1])) + request.messages[-1].text for request in asked]
     best = (batch or quickest(theirs, texts[:2])) if theirs else 0
     seconds: dict[str, list[list[float]]] = {"affectlm": [], **({"harness": []} if theirs else {})}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import TypeAlias
 
@@ -104,8 +104,9 @@ class Scorer:
         if text not in self._known:
             self._known[text] = self._read(text, " " if way.lead else "")
         found = self._known[text]
-        spell = {"no": [str], "yes": [str.capitalize]}.get(way.capital, [str, str.capitalize])
-        ends = range(len(self.ends)) if way.whole else [""]
+        both: list[Callable[[str], str]] = [str, str.capitalize]
+        spell = {"no": both[:1], "yes": both[1:]}.get(way.capital, both)
+        ends = [str(place) for place in range(len(self.ends))] if way.whole else [""]
         table = np.array([[found[f"{one(label)}{end}"] for one in spell for end in ends] for label in LABELS])
         return np.asarray(table.max(axis=1) if way.capital == "best" else np.logaddexp.reduce(table, axis=1))
 
