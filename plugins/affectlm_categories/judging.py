@@ -18,7 +18,7 @@ from affectlm.affect.relations import crosswalk
 from affectlm.affect.taxonomies import label_set
 from affectlm.types import Outcome, Record, Statistic
 from affectlm.validators import flag
-from affectlm_categories.baselines import baselines, with_bounds
+from affectlm_categories.baselines import Contest, baselines, with_bounds
 from affectlm_categories.classes import BoolArray, Classes, FloatArray, Replies, ratio
 
 
@@ -104,20 +104,16 @@ class CategoryMetric(ABC):
         falling = [name for name, (worst, best) in self.ends.items() if worst > best]
         kept = [records[row] for row in np.flatnonzero(rows).tolist()]
         sizes = replies.named.sum(axis=1)
-        beside = with_bounds(
-            baselines(
-                self.over,
-                truth,
-                classes.names,
-                kept,
-                falling=falling,
-                limits=dict.fromkeys(self.by_effort, float(sizes.mean())),
-                several=bool((sizes > 1).any()),
-                ranks=self.ranks,
-                draws=self.draws,
-            ),
-            falling,
+        contest = Contest(
+            over=self.over,
+            truth=truth,
+            names=classes.names,
+            falling=falling,
+            limits=dict.fromkeys(self.by_effort, float(sizes.mean())),
+            several=bool((sizes > 1).any()),
+            ranks=self.ranks,
         )
+        beside = with_bounds(baselines(contest, kept, draws=self.draws), falling)
         return [(rows, lambda weights: {**self.over(truth, replies, weights), **beside(weights)})]
 
     def parts(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, float]]:

@@ -14,7 +14,7 @@ from affectlm.affect.taxonomies import EMOTIC
 from affectlm.scores.scores import score_all
 from affectlm.types import AnyMetric, Outcome, Record, Request, Sample, Truth
 from affectlm_categories.accuracy import Accuracy, human_agreement
-from affectlm_categories.baselines import baselines, chance
+from affectlm_categories.baselines import Contest, baselines, chance
 from affectlm_categories.classes import Replies, one_hot
 from affectlm_categories.classification import Classification
 from affectlm_categories.classifiers import Learnt, Seen, folds, learnt
@@ -340,10 +340,11 @@ def test_the_best_constant_answer_may_have_several_labels() -> None:
     )
     people = [Record(id=str(row), outcome=Outcome.OK) for row in range(len(truth))]
 
-    found = baselines(metric.over, truth, names, people, several=True)["majority"](weights)["f1_samples"]
-    single = baselines(metric.over, truth, names, people)["majority"](weights)["f1_samples"]
+    single = Contest(over=metric.over, truth=truth, names=names)
+    several = attrs.evolve(single, several=True)
+    found, alone = (baselines(each, people)["majority"](weights)["f1_samples"] for each in (several, single))
 
-    assert found == best > single
+    assert found == best > alone
 
 
 def test_under_words_the_ceiling_knows_no_more_than_the_words() -> None:
