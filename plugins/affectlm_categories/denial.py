@@ -36,7 +36,8 @@ _RESUMED = re.compile(
     r"[.;:!?\n]|\b(?:but|however|although|though|instead|yet|probably|likely|perhaps|maybe|guess|choose|pick)\b"
 )
 _BEHIND = re.compile(
-    r"[\"'*)]{0,4}(?: ?[✗✘❌×☒]| ?[:?=–—-] ?[\"*]{0,3}(?:no|none|not(?: at all| really)?|unlikely|absent)\b"
+    r"[\"'*)]{0,4}(?: ?[✗✘❌×☒]"
+    r"| ?[:?=|–—-] ?[\"*]{0,3}(?:no|none|not(?: at all| really)?|unlikely|absent|(?:very )?low)\b"
     r"(?=[\"'*]{0,3}\s?(?:[,.;)}|\n]|$))"
     r"| (?:\w+n't|cannot|seems? unlikely)\b"
     r"| (?:is|are|was|seems?|appears?|can|could|would|should|does|do|has|have)"

@@ -27,7 +27,7 @@ _ASIDE = re.compile(  # the model about itself: "I'm afraid that", "I'd be happy
     r"|\bhappy to (?:help|assist)\b|\bi (?:hope|trust)\b|\btrust (?:me|my|your)\b"
     r"|\b(?:no|little|without(?: an?y?)?|beyond(?: any?)?|when in|if in) doubt\b|\bi fear\b"
     r"|\bmy (?:own )?(?:anticipation|confidence|pleasure|surprise|doubts?|fear|pain|sympath\w+|happiness|joy)\b"
-    r"|\b(?:with|a) (?:great )?pleasure\b(?= to\b|[,:!])|\bwith (?:\w+ )?(?:confidence|doubts?)\b"
+    r"|\b(?:with|a) (?:great )?pleasure\b(?= to\b|[,:!])|\b(?:with|in) (?:\w+ )?(?:confidence|doubts?)\b"
     r"|\bconfidence(?: level| score| rating)?[\s*\"]*[:=(]?[\s*\"]*(?:is |of )?(?=\.?\d|(?:high|low|medium|moderate)\b)"
 )
 _KEY = re.compile(  # also "primary_emotion", but not "secondary_emotion"
@@ -43,7 +43,7 @@ _VALUE = re.compile(
     r"(?:\s|\*\*|[:`\\>])*(?:\"(?P<quoted>[^\"\n]+)|\[(?P<list>[^\]]+)"
     r"|(?P<items>(?:(?:[-*•]|\d+[.)]) [^\n]*\n*)+)|(?P<line>[^\n]+))"
 )
-_HEAD_END = re.compile(r"(?<!\d)\.(?=\s|$)|!|\((?=[^\W\d])")
+_HEAD_END = re.compile(r"(?<!\d)\.(?=\s|$)|!|\((?=[^\W\d])(?![^()\n]{0,80}\) ?[,;])")
 
 
 def read_labels(text: str, choices: Sequence[str]) -> tuple[str, ...]:

@@ -22,19 +22,22 @@ _BREAK = re.compile(r"[.!?](?!\d)|[;\n]|:(?=\s)|\s[–—-]\s|(?=\b(?:but|so|hen
 _END = re.compile(rf"{_BREAK.pattern}|(?=\b{_REASON})")
 _CHOICE = re.compile(
     rf"\b{HEADS}\b[*\"'`]* (?:is|would be|seems to be|appears to be|ist|est|es)\b"
-    r"|^\W*(?:so|hence|thus|therefore|overall|ultimately|finally|in the end|on (?:balance|reflection|second thought))\b"
+    r"|^\W*(?:so(?! (?:can|could|is|are|do|does|would)\b)|hence|thus|therefore"
+    r"|overall|ultimately|finally|in the end|on (?:balance|reflection|second thought))\b"
     r"(?! \w+ that\b)"
     r"|\b(?:i|we)(?: would| will|'d|'ll)? (?:choose|chose|pick|picked|select|selected|say|guess|label|call|go|opt"
     r"|settle)\b"
     r"|\b(?:best|better|closest|closer|main|mainly|primar\w+|dominant|predominant\w*|strongest|highest|chosen|winner"
-    r"|mostly|remains|leaves|lean\w*|more like|rather(?! than)|my (?:\w+ )?(?:answer|choice|pick)|mo(?:st"
+    r"|mostly|remains|is left|leaves|lean\w*|more like|rather(?! than)|my (?:\w+ )?(?:answer|choice|pick)|mo(?:st"
     r"|re) (?:likely|probably|close\w*|fitting|appropriate|suit\w+"
     r"|plausibl\w+|consistent|accurate\w*|natural\w*|prominent|apt\w*))\b|\bit is\W*$"
 )
 _PASSING = re.compile(
-    rf"\b(?:might|may|could|candidates? (?:are|is|include)|first thought|{SECOND}|among|between|either|consider\w*"
+    rf"\b(?:might|may|could|candidates? (?:are|is|include)|first (?:thought|instinct|impression|guess)|{SECOND}"
+    r"|among|between|either|consider\w*"
     r"|trac\w+|hints?|touch|tinge|undertones?|such as|including|possibly|perhaps|maybe|mixed with|some)\b"
 )
+_AS_SECOND = re.compile(rf"\W{{0,4}}as (?:an? |the |my )?{SECOND}\b")
 _ASIDE = re.compile(  # a reason up to the end, and a concession up to its comma
     rf"(?<=\w )\b{_REASON}|, {_REASON}|^\W*(?:{_REASON}|as\b|given\b|considering|despite|if\b)[^,]*$"
     r"|^\W*(?:at first|initially|first|one (?:might|may|could))\b"
@@ -70,7 +73,7 @@ def weigh(text: str, start: int, end: int) -> tuple[Weight, int]:
     stop = _END.search(text, end, end + _REACH)
     before, behind = text[begin:start], text[end : stop.start() if stop else end + _REACH]
     clause = before.rsplit(",", 1)[-1]
-    if _PASSING.search(" ".join(clause.split()[-_NEAR:])) or _ASIDE.search(before):
+    if _PASSING.search(" ".join(clause.split()[-_NEAR:])) or _ASIDE.search(before) or _AS_SECOND.match(behind):
         return Weight.PASSING, begin
     if _CHOICE.search(f"{before}…{behind}"):
         return Weight.CHOSEN, begin

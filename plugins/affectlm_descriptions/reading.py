@@ -19,11 +19,13 @@ _KEY = re.compile(rf"(?:.*[ _-])?(?:{_NAMES}|text|content|interpretation|conclus
 _SECTIONS = re.compile(r"\W*(?:\d\W+)?observations?\b[*_]*\s*(?::|\n)", re.IGNORECASE)
 _QUESTION = re.compile(r"\A.*\bdescribe how the person seems to feel\.", re.DOTALL | re.IGNORECASE)
 _HEAD = re.compile(
-    rf"\A\W*(?:[\w'’-]+ ){{0,3}}{_NAMES}s?(?: ?\([^()\n]{{0,40}}\))?[*_ ]*(?::[\s*_]*|\n\s*)", re.IGNORECASE
+    rf"\A\W{{0,20}}(?:[\w'’-]{{1,40}} ){{0,3}}{_NAMES}s?(?: ?\([^()\n]{{0,40}}\))?[*_ ]*(?::[\s*_]*|\n\s*)",
+    re.IGNORECASE,
 )
 _PREAMBLE = re.compile(  # "Sure!", "I can help with that.", "Here is a sentence:", and any first line with a colon
-    r"\A(?:(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|alright|all right|great|gladly|with pleasure|yes"
-    r"|no problem|understood|got it|bien sûr|d'accord|natürlich|gerne?|klar|claro|por supuesto)(?: ?[!.]+"
+    r"\A(?:(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|alright|all right|great(?: question)?|gladly"
+    r"|with pleasure|yes|no problem|understood|got it|bien sûr|d'accord|natürlich|gerne?|klar|claro|por supuesto)"
+    r"(?: ?[!.]+"
     r"|,(?= (?:here|i)\b)"
     r"| ?[—–:-](?=\s))\s*"
     r"|(?:i|i'd|i’d|i'll|i’ll|happy|glad)\b[^\n.!?:]{0,40}\b(?:help|assist|describe|provide"
@@ -33,17 +35,17 @@ _PREAMBLE = re.compile(  # "Sure!", "I can help with that.", "Here is a sentence
     re.IGNORECASE,
 )
 _CLOSING = re.compile(  # what is said to the one who asked, and notes about the answer
-    r"(?:(?<=[.!?…\"”»*)])\s|\n)[\W_]{0,9}(?:(?:i )?(?:really )?hope (?:this|that|it)\b|(?:please )?(?:let me know"
-    r"|feel free|note)\b|would you\b"
+    r"(?:(?<=[.!?…\"”»*)])\s|\n)[\W_]{0,9}"
+    r"(?:(?:i )?(?:really )?hope (?:this|that|it)\b|(?:please )?(?:let me know|feel free|note)\b|would you\b"
     r"|do you (?:want|need)\b|if you\b|is there anything\b|please\b|word count\b|note\b|n\.b\.|disclaimer\b"
     r"|explanation\b"
     r"|reason(?:ing)?:|rationale\b|keep in mind\b|remember\b|i (?:chose|used|based|can|could|kept|have)\b|i['’](?:d"
     r"|m|ve)\b"
     r"|(?:this|the) (?:sentence|description|interpretation|response|answer|assessment)\b|based on (?:a|the) valence\b"
-    r"|feedback\b|anything else\b).*\Z",
+    r"|feedback\b|anything else\b|valence\b|\d+ words\b).*\Z",
     re.DOTALL | re.IGNORECASE,
 )
-_BULLET = re.compile(r"\A(?:[-•>]|\*(?!\*)|#+)\s+|```\w*")
+_BULLET = re.compile(r"\A(?:[-•>]|\*(?!\*)|#+)\s+|```\w*|</?[a-z]{1,20}>")
 _QUOTES = (
     ('"', '"'), ("'", "'"), ("“", "”"), ("„", "“"), ("‘", "’"), ("«", "»"), ("`", "`"), ("**", "**"), ("*", "*"),
     ("_", "_"),

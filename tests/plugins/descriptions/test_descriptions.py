@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 
@@ -92,6 +93,16 @@ def test_no_string_makes_reading_fail() -> None:
     for _ in range(300):
         text = "".join(chr(draw.randrange(0x110000)) for _ in range(draw.randrange(30)))
         assert isinstance(read(text), str)
+
+
+@pytest.mark.parametrize("piece", ["\n", " \n", "-", ". ", "[", '{"a":', '"', "sure! ", "here ", "answer: ", "(", "x"])
+def test_a_reply_of_a_megabyte_takes_bounded_time(piece: str) -> None:
+    """Only its beginning is read, and no pattern runs away."""
+    start = time.process_time()
+
+    read(piece * (2**20 // len(piece)))
+
+    assert time.process_time() - start < 20  # a guard: a pattern that runs away takes hours
 
 
 def test_each_quadrant_has_words_of_its_own() -> None:
