@@ -153,16 +153,17 @@ def test_a_notice_is_not_lost_behind_another(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err.count("affectlm: ") == 2
 
 
-def test_a_sweep_ends_in_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sweep_ends_in_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each run's own choices, what came of it, and its scores; a run that failed has its row."""
     done = report(outcomes={"ok": 3, "no_face": 1}, scores=[Score("accuracy", 0.25, 4), Score("kappa", 0.1, 4)])
-    points = [Point(["x=1", "llm=a"], Path("s/0"), done), Point(["x=1", "llm=b"], Path("s/1"))]
+    points = [Point(["x=1", "llm=a"], tmp_path / "0", done), Point(["x=1", "llm=b"], tmp_path / "1")]
 
     print_sweep(points)
 
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["1", "llm=a", "3", "of", "4", "0.250", "0.100"] in rows
     assert ["2", "llm=b", "failed"] in rows
+    assert (tmp_path / "sweep.html").exists()
 
 
 def test_text_is_cut_to_one_printable_line() -> None:
