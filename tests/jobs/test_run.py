@@ -767,8 +767,8 @@ def test_a_command_whose_pages_fail_says_no_success(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where they fail by a defect, and from Python."""
-    (tmp_path / "broken.html").write_text("{{ nothing }}")
-    monkeypatch.setattr("affectlm.report.pages.TEMPLATE", tmp_path / "broken.html")
+    broken = jinja2.DictLoader({"report.html": "{{ nothing }}"})
+    monkeypatch.setattr("affectlm.report.pages.jinja2.PackageLoader", lambda _: broken)
 
     with pytest.raises(jinja2.UndefinedError):
         affectlm.run(str(pictures), "llm=circumplex", "detector=whole", f"hydra.run.dir={tmp_path / 'run'}")
