@@ -110,14 +110,22 @@ def _interval(value: float, left_out: NDArray[np.float64], freedom: float, ends:
         return value - half, value + half
     low, high = sorted(ends)
     width = high - low
-    below, above = _wilson((value - low) / width, variance / width**2, freedom + 1, quantile)
+    share, variance = (value - low) / width, variance / width**2
+    spread = share * (1 - share)
+    size = spread / variance if variance > _TINY and spread > 0 else freedom + 1  # without variance, the clusters
+    below, above = wilson(share, size, quantile)
     return low + width * below, low + width * above
 
 
-def _wilson(share: float, variance: float, clusters: float, quantile: float) -> tuple[float, float]:
-    """Wilson's interval of a share with this variance; without any variance, of a share of so many clusters."""
+def wilson(share: float, size: float, quantile: float) -> tuple[float, float]:
+    """Wilson's interval (1927) of a share of so many independent records.
+
+    Args:
+        share: from 0 to 1.
+        size: number of records, which need not be whole.
+        quantile: of the standardised share; 1.96 for 95 %.
+    """
     spread = share * (1 - share)
-    size = spread / variance if variance > _TINY and spread > 0 else clusters
     pull = quantile**2 / size
     centre = (share + pull / 2) / (1 + pull)
     half = (pull * spread + pull**2 / 4) ** 0.5 / (1 + pull)

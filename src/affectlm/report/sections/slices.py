@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from affectlm.report.content import Figure, Run, Section, Table
 from affectlm.report.drawing import Row, dots
+from affectlm.scores.intervals import wilson
 from affectlm.types import Record
 
 MOST_VALUES = 12  # of a column of the dataset; with more it is no group but an identity
 MOST_ROWS = 40  # in a figure
+_NORMAL = 1.959964  # quantile of the normal distribution for 95 %
 
 
 def classes(run: Run) -> Section:
@@ -60,14 +62,6 @@ def _shares(records: list[Record], name: str) -> list[tuple[str, str, int, float
         if name in record.truth.group:
             found.setdefault(record.truth.group[name], []).append(is_right(record))
     return [
-        (name, value, len(right), sum(right) / len(right), *_wilson(sum(right), len(right)))
+        (name, value, len(right), sum(right) / len(right), *wilson(sum(right) / len(right), len(right), _NORMAL))
         for value, right in sorted(found.items())
     ]
-
-
-def _wilson(right: int, count: int) -> tuple[float, float]:
-    """Wilson's interval of a share (1927)."""
-    z = 1.959964
-    middle = (right + z * z / 2) / (count + z * z)
-    half = z / (count + z * z) * (right * (count - right) / count + z * z / 4) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
