@@ -216,6 +216,11 @@ class Record:
         """The id of the face or sample, the same for all repeats."""
         return self.id.removesuffix(f"~{self.repeat}") if self.repeat > 1 else self.id
 
+    def slim(self) -> Record:
+        """The record without its large fields, which metrics and pages do not need."""
+        left_out = ("prompt", "reply", "choice_logprobs", "choice_tokens", "choice_means", "choice_normalised")
+        return attrs.evolve(self, **dict.fromkeys(left_out))  # type: ignore[arg-type]
+
     @property
     def measured(self) -> tuple[float | None, float | None]:
         """Valence and arousal without noise, for metrics that judge the estimator."""

@@ -74,7 +74,7 @@ def _read(folder: Path) -> FinishedRun:
         raise RunFolderError(f"'{folder}' was written by a newer affectlm; update affectlm to compare it")
     if report.config.get("dry_run"):
         raise RunFolderError(f"'{folder}' was a dry run, which asked nothing; repeat it without dry_run=true")
-    records = {each.id: attrs.evolve(each, prompt=None, reply=None) for each in read_records(folder)}
+    records = {each.id: each.slim() for each in read_records(folder)}
     if not records:
         raise RunFolderError(f"'{folder}' has no records in {RECORDS}; its status is {report.status}")
     return FinishedRun(folder=folder, report=report, records=records, overrides=_overrides(folder))

@@ -158,7 +158,7 @@ class _Run:
             finally:
                 if not chosen.dry_run:
                     write_table(self.folder)
-            records = [_slim(record) for record in read_records(self.folder)]
+            records = [record.slim() for record in read_records(self.folder)]
         report.questions = count_questions(records)
         report.noise = measure_noise(records, chosen.va_sd)
         report.choice_mass = measure_held(records)
@@ -232,12 +232,6 @@ def _human_text(parts: RunComponents, records: Sequence[Record]) -> str:
     if not judges or not any(record.truth.text for record in records):
         return ""
     return parts.dataset.human_text if isinstance(parts.dataset, TextDataset) else "the dataset's own texts"
-
-
-def _slim(record: Record) -> Record:
-    """A record for metrics: without large fields that they do not need."""
-    left_out = ("prompt", "reply", "choice_logprobs", "choice_tokens", "choice_means", "choice_normalised")
-    return attrs.evolve(record, **dict.fromkeys(left_out))  # type: ignore[arg-type]
 
 
 def _refuse_nothing(records: Sequence[Record]) -> None:

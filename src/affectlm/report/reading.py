@@ -45,7 +45,7 @@ def read(folder: Path) -> Readings:
         if record.id not in seen:
             seen.add(record.id)
             found.prompt = found.prompt or record.prompt or ""
-            found.records.append(_slim(record))
+            found.records.append(attrs.evolve(record.slim(), answer=record.answer[:MOST_ANSWER]))
     return found
 
 
@@ -80,16 +80,3 @@ def _record(line: bytes) -> Record:
     truth = as_object(fields.get("truth") or {})
     known = {name: fields[name] for name in _EMPTY if name in fields}
     return from_json({**_EMPTY, **known, "truth": {name: truth[name] for name in _TRUTH if name in truth}})
-
-
-def _slim(record: Record) -> Record:
-    return attrs.evolve(
-        record,
-        prompt=None,
-        reply=None,
-        answer=record.answer[:MOST_ANSWER],
-        choice_logprobs=None,
-        choice_tokens=None,
-        choice_means=None,
-        choice_normalised=None,
-    )
