@@ -768,7 +768,7 @@ def test_a_command_whose_pages_fail_says_no_success(
 ) -> None:
     """Also where they fail by a defect, and from Python."""
     broken = jinja2.DictLoader({"report.html": "{{ nothing }}"})
-    monkeypatch.setattr("affectlm.report.pages.jinja2.PackageLoader", lambda _: broken)
+    monkeypatch.setattr("affectlm.report.rendering.jinja2.PackageLoader", lambda _: broken)
 
     with pytest.raises(jinja2.UndefinedError):
         affectlm.run(str(pictures), "llm=circumplex", "detector=whole", f"hydra.run.dir={tmp_path / 'run'}")

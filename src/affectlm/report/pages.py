@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import jinja2
-from markupsafe import Markup, escape
-
-from affectlm.report.content import Block, Cell, Faces, Figure, Picture, Quote, Run, Section, Table
+from affectlm.report.content import Block, Faces, Figure, Picture, Quote, Run, Section, Table
 from affectlm.report.reading import read
+from affectlm.report.rendering import MOST_TEXT, cell_text, quoted, render
 from affectlm.report.sections import sections
 from affectlm.store.records import EXPLANATIONS, PAGE, Report, explanation
 from affectlm.store.tables import harmless
-from affectlm.text import printable, shortened
+from affectlm.text import shortened
 
 TABLES = "tables"  # folder with each table as CSV and JSON
-MOST_TEXT = 1000  # characters of any text; all of it is in records.jsonl and report.json
-MOST_QUOTE = 8000
 _MARKUP = re.compile(r"[\\`*\[\]<>&|!~$@]|^#|(?<!\w)_|_(?!\w)|:(?! )")  # by Markdown or HTML; no_face is harmless
 
 
@@ -37,19 +32,6 @@ def write_pages(report: Report, folder: Path) -> None:
     page = render("report.html", title=title, facts=_facts(run), sections=content)
     (folder / PAGE).write_text(page, encoding="utf-8", errors="backslashreplace")
     write_tables(content, folder / TABLES)
-
-
-def render(template: str, **content: object) -> str:
-    """A template of this package with the content, escaped and without control characters."""
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_clean,
-        loader=jinja2.PackageLoader("affectlm.report"),
-    )
-    environment.filters |= {"cell": _cell, "embed": _embed, "text": lambda text: escape(_text(text))}
-    environment.filters["template"] = lambda block: f"{type(block).__name__.lower()}.html"
-    return environment.get_template(template).render(**content)
 
 
 def write_tables(content: list[Section], folder: Path) -> None:
@@ -69,28 +51,6 @@ def _facts(run: Run) -> str:
     """When, what and how much, on one line."""
     names = [str(each["name"]) for each in run.report.components.values() if isinstance(each, dict) and "name" in each]
     return " · ".join(filter(None, [run.report.started[:10], f"{len(run.records):,} records", *names]))
-
-
-def _text(value: str) -> str:
-    """A text with its lines, without other control characters."""
-    return "\n".join(map(printable, value[:MOST_QUOTE].split("\n")))
-
-
-def _clean(value: object) -> object:
-    """A value as a page shows it: text without control characters, shortened to `MOST_TEXT` characters."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return shortened(value, MOST_TEXT)
-
-
-def _embed(path: Path) -> Markup:
-    return Markup(base64.b64encode(path.read_bytes()).decode())  # noqa: S704  # letters and digits
-
-
-def _cell(value: Cell) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _markdown(title: str, content: list[Section]) -> str:
@@ -113,9 +73,9 @@ def _lines(block: Block) -> Iterator[str]:
     yield ""
     if isinstance(block, Table):
         for row in (block.columns, ["---"] * len(block.columns), *block.rows):
-            yield f"| {' | '.join(_escaped(_cell(cell)) for cell in row)} |"
+            yield f"| {' | '.join(_escaped(cell_text(cell)) for cell in row)} |"
     elif isinstance(block, Quote):
-        yield from (f"> {_escaped(line)}" for line in _text(block.text).split("\n"))
+        yield from (f"> {_escaped(line)}" for line in quoted(block.text).split("\n"))
     elif isinstance(block, Figure):
         yield f"{_escaped(block.caption)} (The figure is in {PAGE}.)"
     else:

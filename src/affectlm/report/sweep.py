@@ -7,7 +7,8 @@ from pathlib import Path
 
 from affectlm.report.content import Block, Cell, Figure, Section, Table
 from affectlm.report.drawing import dots
-from affectlm.report.pages import TABLES, render, write_tables
+from affectlm.report.pages import TABLES, write_tables
+from affectlm.report.rendering import render
 from affectlm.store.records import Report
 from affectlm.text import plural
 
