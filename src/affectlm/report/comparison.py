@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import attrs
-import jinja2
 
 from affectlm.errors import RunFolderError
+from affectlm.report.rendering import render
 from affectlm.store.cache import write_atomically
-from affectlm.text import shortened
 
 COMPARE_JSON, COMPARE_HTML = "compare.json", "compare.html"
-TEMPLATE = files("affectlm.report") / "templates" / "compare.html"
-_MOST_TEXT = 1000  # characters of a text
 
 
 @attrs.frozen(kw_only=True)
@@ -110,23 +106,15 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
 
 def page(comparison: Comparison) -> str:
     """The page; all text is escaped."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, finalize=_clean, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    scores, pairs = list(score_rows(comparison)), list(rows(comparison))
-    return template.render(
+    return render(
+        "compare.html",
         comparison=comparison,
         columns=list(COLUMNS),
-        score_rows=scores,
-        rows=pairs,
+        score_rows=list(score_rows(comparison)),
+        rows=list(rows(comparison)),
         agreed=agreed(comparison),
         variance=variance_table(comparison),
     )
-
-
-def _clean(value: object) -> object:
-    return shortened(value, _MOST_TEXT) if type(value) is str else value
 
 
 def score_rows(comparison: Comparison) -> Iterator[list[str]]:

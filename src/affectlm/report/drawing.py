@@ -89,7 +89,7 @@ Row = tuple[str, float, "float | None", "float | None"]  # name, value, ends of 
 def dots(
     rows: Sequence[Row], name: str, title: str, beside: Sequence[tuple[float | None, float | None]] = ()
 ) -> Markup:
-    """Values with intervals, one per row, and their floors (triangles) and ceilings (squares)."""
+    """Values with intervals, one per row, and their floors and ceilings (triangles that point at each other)."""
     drawing = Drawing(0.7 + 0.3 * len(rows))
     axes = drawing.axes
     for place, (_, value, low, high) in enumerate(rows):
